@@ -1,0 +1,21 @@
+"""The words as values: canonical bytes, digests and keys; pure, no file, no clock, no network."""
+
+from whence.vocab.canonical import canonical
+from whence.vocab.digests import DIGEST_BYTES, Hasher, digest_bytes, digest_text, digest_value, key64
+from whence.vocab.samples import UNKNOWN, fast64, fast128, mix64, sample_digest, sample_digests
+
+__all__ = [
+    "DIGEST_BYTES",
+    "UNKNOWN",
+    "Hasher",
+    "canonical",
+    "digest_bytes",
+    "digest_text",
+    "digest_value",
+    "fast64",
+    "fast128",
+    "key64",
+    "mix64",
+    "sample_digest",
+    "sample_digests",
+]

@@ -1,0 +1,219 @@
+"""The witness of a sample: 64 bits that change when the sample changes, at a fraction of a microsecond.
+
+It tells samples apart and is no defence against someone who forges them; what must withstand an
+attacker is digested with SHA-256. The rules, for other programs: docs/reference/format.md.
+
+    ndarray     XXH3-64 of its C-order little-endian bytes, seeded with XXH3-64 of "dtype shape"
+    int, float  fmix64 of the 64-bit word, offset by the type's tag (larger ints: canonical bytes)
+    str, bytes  XXH3-64 of the (UTF-8) bytes, seeded with the type's tag
+    dict        keys in code-point order, folded: h = fmix64((h ^ value) * ODD + key)
+    list, tuple the same fold over positions
+    Pillow      mode, size and pixels; anything else: its canonical bytes
+
+Source: XXH3 (xxHash 0.8 specification); fmix64 is the finaliser of MurmurHash3 (Appleby, public domain).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest, xxh3_128_digest
+
+from whence.errors import CanonicalError
+from whence.vocab.canonical import canonical
+
+UInt64Array = NDArray[np.uint64]
+Buffer = bytes | bytearray | memoryview
+
+UNKNOWN = 0
+
+_MASK = (1 << 64) - 1
+_ODD = 0x9E3779B97F4A7C15
+_MIX_1 = 0xFF51AFD7ED558CCD
+_MIX_2 = 0xC4CEB9FE1A85EC53
+_TAG_INT = xxh3_64_intdigest(b"int")
+_TAG_FLOAT = xxh3_64_intdigest(b"float")
+_TAG_STR = xxh3_64_intdigest(b"str")
+_TAG_BYTES = xxh3_64_intdigest(b"bytes")
+_TAG_DICT = xxh3_64_intdigest(b"dict")
+_TAG_LIST = xxh3_64_intdigest(b"list")
+_TAG_TUPLE = xxh3_64_intdigest(b"tuple")
+_TAG_CANONICAL = xxh3_64_intdigest(b"canonical")
+
+
+def fast64(data: Buffer, seed: int = 0) -> int:
+    """Digest bytes with XXH3-64."""
+    return int(xxh3_64_intdigest(data, seed))
+
+
+def fast128(data: Buffer) -> bytes:
+    """Digest bytes with XXH3-128, 16 bytes raw, big-endian as XXH3 writes it."""
+    return bytes(xxh3_128_digest(data))
+
+
+def sample_digest(value: Any) -> int:
+    """Witness one sample.
+
+    Args:
+        value: any sample.
+
+    Returns:
+        64 bits, never 0; `UNKNOWN` (0) where the value has no bytes that could be digested.
+    """
+    try:
+        return _digest(value) or 1
+    except (CanonicalError, RecursionError):
+        return UNKNOWN
+
+
+def sample_digests(values: Sequence[Any]) -> UInt64Array:
+    """Witness many samples: the same as `sample_digest` of each, by columns where they are alike.
+
+    Returns:
+        uint64 array, shape (len(values),).
+    """
+    try:
+        column = _digest_column(values)
+    except (CanonicalError, RecursionError):
+        column = np.fromiter((sample_digest(v) for v in values), np.uint64, len(values))
+        return column
+    column[column == 0] = 1
+    return column
+
+
+def _digest(value: Any) -> int:
+    kind = type(value)
+    if kind is dict:
+        return _digest_dict(value)
+    if kind is int:
+        return _digest_int(value)
+    if kind is float:
+        return _mix(struct.unpack("<Q", struct.pack("<d", value))[0] ^ _TAG_FLOAT)
+    if kind is str:
+        return int(xxh3_64_intdigest(value.encode("utf-8", "surrogatepass"), _TAG_STR))
+    if kind is bytes:
+        return int(xxh3_64_intdigest(value, _TAG_BYTES))
+    if kind is list or kind is tuple:
+        folded = _TAG_LIST if kind is list else _TAG_TUPLE
+        for index, item in enumerate(value):
+            folded = _fold(folded, _digest(item), index)
+        return folded
+    if isinstance(value, np.ndarray | np.generic):
+        return _digest_array(np.asarray(value))
+    if hasattr(value, "tobytes") and hasattr(value, "mode") and hasattr(value, "size"):
+        return _digest(("image", value.mode, tuple(value.size), value.tobytes()))
+    return int(xxh3_64_intdigest(canonical(value), _TAG_CANONICAL))
+
+
+def _digest_int(value: int) -> int:
+    if -(1 << 63) <= value < 1 << 63:
+        return _mix((value & _MASK) ^ _TAG_INT)
+    return int(xxh3_64_intdigest(canonical(value), _TAG_CANONICAL))
+
+
+def _digest_dict(value: dict[Any, Any]) -> int:
+    try:
+        keys = sorted(value)
+    except TypeError:  # keys of mixed types have no order of their own
+        return int(xxh3_64_intdigest(canonical(value), _TAG_CANONICAL))
+    folded = _TAG_DICT
+    for key in keys:
+        folded = _fold(folded, _digest(value[key]), _digest(key))
+    return folded
+
+
+def _digest_array(array: NDArray[Any]) -> int:
+    if array.dtype.hasobject:
+        return _digest(array.tolist())
+    little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+    return int(xxh3_64_intdigest(np.ascontiguousarray(little).data, _seed_of(little.dtype.str, array.shape)))
+
+
+def _seed_of(dtype: str, shape: tuple[int, ...]) -> int:
+    key = (dtype, shape)
+    seed = _SEEDS.get(key)
+    if seed is None:
+        if len(_SEEDS) > 10_000:  # ragged arrays have a shape each
+            _SEEDS.clear()
+        seed = _SEEDS[key] = xxh3_64_intdigest(f"{dtype} {list(shape)}".encode())
+    return seed
+
+
+_SEEDS: dict[tuple[str, tuple[int, ...]], int] = {}
+
+
+def _mix(word: int) -> int:
+    word = ((word ^ (word >> 33)) * _MIX_1) & _MASK
+    word = ((word ^ (word >> 33)) * _MIX_2) & _MASK
+    return word ^ (word >> 33)
+
+
+def _fold(folded: int, value: int, key: int) -> int:
+    return _mix((((folded ^ value) * _ODD) + key) & _MASK)
+
+
+def mix64(words: UInt64Array) -> UInt64Array:
+    """Finalise 64-bit words: a bijection that spreads every bit (fmix64), vectorised.
+
+    Args:
+        words: shape (n,).
+
+    Returns:
+        A new array, shape (n,).
+    """
+    mixed = words ^ (words >> np.uint64(33))
+    mixed *= np.uint64(_MIX_1)
+    mixed ^= mixed >> np.uint64(33)
+    mixed *= np.uint64(_MIX_2)
+    mixed ^= mixed >> np.uint64(33)
+    return mixed
+
+
+def _digest_column(values: Sequence[Any]) -> UInt64Array:
+    """Digest values of one kind together; falls back to one by one."""
+    kinds = set(map(type, values))
+    if len(kinds) == 1:
+        (kind,) = kinds
+        if kind is dict:
+            return _digest_dicts(values)
+        if kind is int:
+            return _digest_ints(values)
+        if kind is float:
+            return mix64(np.array(values, "<f8").view("<u8") ^ np.uint64(_TAG_FLOAT))
+        if kind is np.ndarray:
+            return _digest_arrays(values)
+    return np.fromiter(map(_digest, values), np.uint64, len(values))
+
+
+def _digest_ints(values: Sequence[int]) -> UInt64Array:
+    try:
+        words = np.array(values, np.int64).view(np.uint64)
+    except OverflowError:
+        return np.fromiter(map(_digest_int, values), np.uint64, len(values))
+    return mix64(words ^ np.uint64(_TAG_INT))
+
+
+def _digest_arrays(values: Sequence[NDArray[Any]]) -> UInt64Array:
+    dtype, shape = values[0].dtype, values[0].shape
+    plain = dtype.byteorder in "<=|" and not dtype.hasobject and np.little_endian
+    if not plain or any(v.shape != shape or v.dtype != dtype for v in values):
+        return np.fromiter(map(_digest_array, values), np.uint64, len(values))
+    seed = _seed_of(dtype.newbyteorder("<").str, shape)
+    contiguous = (v if v.flags.c_contiguous else np.ascontiguousarray(v) for v in values)
+    return np.fromiter((xxh3_64_intdigest(v, seed) for v in contiguous), np.uint64, len(values))
+
+
+def _digest_dicts(values: Sequence[dict[Any, Any]]) -> UInt64Array:
+    first = values[0].keys()
+    alike = all(type(key) is str for key in first) and all(value.keys() == first for value in values)
+    if not alike:
+        return np.fromiter(map(_digest, values), np.uint64, len(values))
+    folded = np.full(len(values), _TAG_DICT, np.uint64)
+    for key in sorted(first):
+        column = _digest_column([value[key] for value in values])
+        folded = mix64((folded ^ column) * np.uint64(_ODD) + np.uint64(_digest(key)))
+    return folded
