@@ -1,0 +1,51 @@
+"""Mappings: which positions of an operation's output came from which positions of its input.
+
+Pure arithmetic on positions: no file, no clock, no chance (a permutation comes in as an argument). A trace
+is a fold of `backward` over the mappings of a plan (`follow`), an impact a fold of `forward` (`reach`).
+Nothing scans: what a question costs depends on what is asked.
+"""
+
+from __future__ import annotations
+
+from whence.lineage.chunks import CountsIndex, SelectionIndex
+from whence.lineage.closed import Affine, Identity, Part, Permuted, Tile, Unknown
+from whence.lineage.counts import decode_counts, encode_counts
+from whence.lineage.grouped import Blocks, Windows
+from whence.lineage.mapping import ClosedForm, Mapping, PermutationLike, Positions, Spec, follow, reach
+from whence.lineage.masks import decode_mask, encode_mask
+from whence.lineage.origins import BoolArray, IntArray, Origins, compose
+from whence.lineage.specs import mapping_from_spec
+from whence.lineage.stored import Expansion, Gather, Inverse, Selection
+
+__all__ = [
+    "Affine",
+    "Blocks",
+    "BoolArray",
+    "ClosedForm",
+    "CountsIndex",
+    "Expansion",
+    "Gather",
+    "Identity",
+    "IntArray",
+    "Inverse",
+    "Mapping",
+    "Origins",
+    "Part",
+    "PermutationLike",
+    "Permuted",
+    "Positions",
+    "Selection",
+    "SelectionIndex",
+    "Spec",
+    "Tile",
+    "Unknown",
+    "Windows",
+    "compose",
+    "decode_counts",
+    "decode_mask",
+    "encode_counts",
+    "encode_mask",
+    "follow",
+    "mapping_from_spec",
+    "reach",
+]
