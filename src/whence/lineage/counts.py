@@ -11,14 +11,15 @@ import numpy as np
 from whence.errors import DamagedError, PlanError
 from whence.lineage import bits
 from whence.lineage.mapping import POSITION_LIMIT
+from whence.lineage.masks import decode_mask, encode_mask
 from whence.lineage.origins import IntArray
 
-_RUNS, _FIXED, _RICE = range(3)
+_RUNS, _FIXED, _RICE, _MOSTLY = range(4)
 _WIDTH_BITS = 6
 
 
 def encode_counts(counts: IntArray) -> bytes:
-    """Spell how many outputs each sample of a chunk gave, in the smallest of three forms.
+    """Spell how many outputs each sample of a chunk gave, in the smallest of four forms.
 
     Args:
         counts: numbers of outputs, shape (n,).
@@ -34,10 +35,43 @@ def encode_counts(counts: IntArray) -> bytes:
     counts = np.asarray(counts, dtype=np.int64)
     if not counts.size:
         return bytes([_RUNS << _WIDTH_BITS])
-    base = int(counts.min())
-    if base < 0:
-        raise PlanError(f"a sample can't give {base} outputs")
+    if int(counts.min()) < 0:
+        raise PlanError(f"a sample can't give {int(counts.min())} outputs")
     _check_total(counts, PlanError)
+    simple = _spell_simple(counts)
+    # the value of more than half of the samples, if there is one, stands in the middle
+    usual = int(np.partition(counts, len(counts) // 2)[len(counts) // 2])
+    unusual = counts != usual
+    if not 0 < 2 * np.count_nonzero(unusual) < len(counts):
+        return simple
+    mask = encode_mask(unusual)
+    head = bytes([_MOSTLY << _WIDTH_BITS]) + bits.varint(usual) + bits.varint(len(mask))
+    return min(simple, head + mask + _spell_simple(counts[unusual]), key=len)
+
+
+def decode_counts(data: bits.Encoded, size: int) -> IntArray:
+    """Read how many outputs each of `size` samples gave.
+
+    Args:
+        data: what `encode_counts` returned.
+        size: how many samples the chunk had.
+
+    Returns:
+        Numbers of outputs, shape (size,).
+
+    Raises:
+        DamagedError: the bytes are not what `encode_counts` writes for a chunk of this size.
+    """
+    if len(data) and data[0] == _MOSTLY << _WIDTH_BITS:
+        counts = _read_mostly(data, size)
+    else:
+        counts = _read_simple(data, size)
+    _check_total(counts, DamagedError)
+    return counts
+
+
+def _spell_simple(counts: IntArray) -> bytes:
+    base = int(counts.min())
     above = counts - base
     fixed_width = int(above.max()).bit_length()
     rice_width = bits.best_rice_width(len(above), int(above.sum()))
@@ -57,29 +91,23 @@ def encode_counts(counts: IntArray) -> bytes:
     return bytes([head]) + spelled_base + bits.pack(stream)
 
 
-def decode_counts(data: bits.Encoded, size: int) -> IntArray:
-    """Read how many outputs each of `size` samples gave.
-
-    Args:
-        data: what `encode_counts` returned.
-        size: how many samples the chunk had.
-
-    Returns:
-        Numbers of outputs, shape (size,).
-
-    Raises:
-        DamagedError: the bytes are not what `encode_counts` writes for a chunk of this size.
-    """
+def _read_simple(data: bits.Encoded, size: int) -> IntArray:
     if not len(data):
         raise DamagedError("encoded counts are empty; they have at least their form")
     form, width = data[0] >> _WIDTH_BITS, data[0] & ((1 << _WIDTH_BITS) - 1)
     if form == _RUNS and not width:
-        counts = _read_runs(data, size)
-    elif form in {_FIXED, _RICE} and size:
-        counts = _read_above(data, size, form=form, width=width)
-    else:
-        raise DamagedError(f"encoded counts begin with {data[0]:#04x}, which is no form for {size} samples")
-    _check_total(counts, DamagedError)
+        return _read_runs(data, size)
+    if form in {_FIXED, _RICE} and size:
+        return _read_above(data, size, form=form, width=width)
+    raise DamagedError(f"encoded counts begin with {data[0]:#04x}, which is no form for {size} samples")
+
+
+def _read_mostly(data: bits.Encoded, size: int) -> IntArray:
+    usual, at = bits.read_varint(data, 1)
+    length, at = bits.read_varint(data, at)
+    unusual = decode_mask(data[at : at + length], size)
+    counts = np.full(size, usual, dtype=np.int64)
+    counts[unusual] = _read_simple(data[at + length :], int(np.count_nonzero(unusual)))
     return counts
 
 

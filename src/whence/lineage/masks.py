@@ -7,7 +7,6 @@ read without this code, in docs/reference/lineage-encodings.md.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from whence.errors import DamagedError
 from whence.lineage import bits
@@ -19,7 +18,7 @@ _SPACINGS = (_KEPT, _DROPPED, _CHANGES)
 
 
 def encode_mask(mask: BoolArray) -> bytes:
-    """Spell which samples of a chunk were kept, in the smallest of six forms.
+    """Spell which samples of a chunk were kept, in the form of six that suits them best.
 
     Args:
         mask: True where a sample was kept, shape (n,).
@@ -34,19 +33,13 @@ def encode_mask(mask: BoolArray) -> bytes:
     kept_count = int(np.count_nonzero(mask))
     if kept_count in {0, len(mask)}:
         return bytes([(_ALL if kept_count else _NONE) << _WIDTH_BITS])
-    gaps_by_form = {form: _gaps(np.flatnonzero(_marks(mask, form))) for form in _SPACINGS}
-    width_by_form = {
-        form: bits.best_rice_width(len(gaps), int(gaps.sum())) for form, gaps in gaps_by_form.items()
-    }
-    size_by_form = {
-        form: len(bits.varint(len(gaps))) + (bits.rice_size(gaps, width_by_form[form]) + 7) // 8
-        for form, gaps in gaps_by_form.items()
-    }
-    form = min(_SPACINGS, key=size_by_form.__getitem__)
-    if size_by_form[form] >= (len(mask) + 7) // 8:
-        return bytes([_PLAIN << _WIDTH_BITS]) + bits.pack(mask.view(np.uint8))
-    gaps, width = gaps_by_form[form], width_by_form[form]
+    # the fewest marks need the fewest bits, up to a byte or two
+    form, marks = min(((form, _marks(mask, form)) for form in _SPACINGS), key=_mark_count)
+    gaps = _gaps(marks)
+    width = bits.best_rice_width(len(gaps), int(gaps.sum()))
     head = bytes([form << _WIDTH_BITS | width]) + bits.varint(len(gaps))
+    if len(head) + (bits.rice_size(gaps, width) + 7) // 8 > (len(mask) + 7) // 8:
+        return bytes([_PLAIN << _WIDTH_BITS]) + bits.pack(mask.view(np.uint8))
     return head + bits.pack(bits.rice_bits(gaps, width))
 
 
@@ -88,9 +81,17 @@ def _marks(mask: BoolArray, form: int) -> BoolArray:
     return mask ^ np.concatenate((_BEFORE, mask[:-1]))
 
 
-def _gaps(places: npt.NDArray[np.intp]) -> IntArray:
+def _mark_count(spacing: tuple[int, BoolArray]) -> int:
+    return int(np.count_nonzero(spacing[1]))
+
+
+def _gaps(marks: BoolArray) -> IntArray:
     """Count the unmarked places before each marked one."""
-    return np.diff(places, prepend=-1).astype(np.int64, copy=False) - 1
+    places = np.flatnonzero(marks).astype(np.int64, copy=False)
+    gaps = places - 1
+    gaps[0] = places[0]
+    gaps[1:] -= places[:-1]
+    return gaps
 
 
 def _read_plain(data: bits.Encoded, size: int) -> BoolArray:
