@@ -1,0 +1,49 @@
+# Everything a newcomer or a machine runs. Each target makes what it needs, once, in .venv:
+# a stamp file says which extras are installed and goes stale with pyproject.toml.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check test-long bench docs clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "whence needs Python 3.11 or later; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "making an environment in .venv ..."
+	@$(PYTHON) -m venv .venv
+
+# The demo needs Pillow and no more; the other targets add what they need to the same environment.
+.venv/.demo .venv/.dev .venv/.docs: .venv/.%: pyproject.toml | .venv/bin/python
+	@echo "installing whence[$*] into .venv ..."
+	@$(PIP) --editable '.[$*]'
+	@touch $@
+
+demo: .venv/.demo ## real images, from files to a trained model, and the questions after
+	@$(BIN)/whence demo --dir demo
+
+test: .venv/.dev ## the tests that take seconds
+	@$(BIN)/python -m pytest
+
+check: .venv/.dev ## style, types, stairs and the rules of the house
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "not formatted; run: $(BIN)/ruff format" >&2; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python tools/check_house.py
+
+test-long: .venv/.dev ## the generated and oracle tests at length
+	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m long
+
+bench: .venv/.dev ## what capture costs, as ratios
+	@$(BIN)/python benchmarks/capture.py
+
+docs: .venv/.docs ## the pages, into site/, without network
+	@$(BIN)/zensical build --clean --strict
+
+clean: ## remove everything made here but the environment
+	@rm -rf demo site dist build .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
