@@ -202,8 +202,8 @@ def _starts(
             f" and {len(datas)} encodings"
         )
     starts = starts_of(taken[0]), starts_of(taken[1])
-    # a sum that wraps around 64 bits comes out smaller than the one before it
-    if any((counts < 0).any() for counts in taken) or any((np.diff(sums) < 0).any() for sums in starts):
+    # where no count is negative, the first sum that wraps around 64 bits is
+    if any((numbers < 0).any() for numbers in (*taken, *starts)):
         raise DamagedError("a chunk has a negative count, or all of them add up to more than 63 bits")
     return starts
 
