@@ -1,0 +1,111 @@
+"""Tables in memory as samples: Arrow, pandas, Polars, and whatever else speaks the Arrow interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from whence.capture import SourceWitness
+from whence.errors import SourceError
+from whence.sources.arrow import dict_samples, distinct_names, pa
+from whence.sources.source import (
+    Int64Array,
+    Listing,
+    Reader,
+    Sizer,
+    Source,
+    check_positions,
+    held_in_memory,
+)
+from whence.sources.told import ToldBlocks
+
+
+class TableSource(Source):
+    """Rows of a table as dicts of Python values."""
+
+    kind: ClassVar[str] = "table"
+
+    def __init__(self, table: Any, name: str) -> None:
+        self._table = table
+        self.name = name
+
+    @classmethod
+    def of(cls, table: Any, *, name: str | None = None) -> TableSource:
+        """Take a table; a pandas index is left out.
+
+        Args:
+            table: a pyarrow Table or RecordBatch, a pandas or Polars DataFrame, or any object with
+                `__arrow_c_stream__`.
+            name: what origins call the source.
+
+        Raises:
+            SourceError: it isn't a table, or two columns have one name.
+        """
+        taken = _as_arrow(table)
+        distinct_names(taken.schema, "the table")
+        return cls(taken, name or "table")
+
+    def size(self) -> int:
+        """Count the rows."""
+        return int(self._table.num_rows)
+
+    def listing(self) -> Listing:
+        """List the one part, which stands for the table."""
+        return Listing(kind=self.kind, name=self.name, root="", paths=[self.name], rows=[self.size()])
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the columns and their types."""
+        columns = {field.name: str(field.type) for field in self._table.schema}
+        return {"kind": self.kind, "name": self.name, "size": self.size(), "columns": columns}
+
+    @classmethod
+    def rebuild(cls, description: dict[str, Any], *, root: str | None = None) -> TableSource:
+        """Refuse: the table was in memory."""
+        raise held_in_memory(description)
+
+    def open(self, witness: SourceWitness) -> Reader:
+        """Begin a reading."""
+        return _TableReader(self, self._table, witness)
+
+
+def _as_arrow(table: Any) -> Any:
+    try:
+        if type(table).__module__.partition(".")[0] == "pandas":
+            return pa.Table.from_pandas(table, preserve_index=False)
+        if isinstance(table, pa.RecordBatch):
+            return pa.Table.from_batches([table])
+        if hasattr(table, "__arrow_c_stream__"):
+            return pa.table(table)
+    except (pa.ArrowException, TypeError, ValueError, AttributeError) as error:
+        raise SourceError(f"a {type(table).__name__} can't be made a table: {error}") from error
+    raise SourceError(
+        f"a {type(table).__name__} is not a table",
+        remedy="Give an Arrow, pandas or Polars table; use from_items or from_arrays for the rest.",
+    )
+
+
+class _TableReader(Reader):
+    def __init__(self, source: TableSource, table: Any, witness: SourceWitness) -> None:
+        self._source = source
+        self._table = table
+        self._witness = witness
+        self._blocks = ToldBlocks(source.size(), self._tell)
+
+    def chunks(self, sizer: Sizer) -> Iterator[list[Any]]:
+        size = self._source.size()
+        start = 0
+        while start < size:
+            stop = min(start + sizer(), size)
+            self._blocks.cover(start, stop)
+            yield dict_samples(self._table.slice(start, stop - start))
+            start = stop
+
+    def fetch(self, positions: Int64Array) -> list[Any]:
+        check_positions(positions, self._source.size(), self._source.name)
+        self._blocks.cover_each(positions)
+        return dict_samples(self._table.take(positions))
+
+    def _tell(self, start: int, stop: int) -> None:
+        # As Python values, so that pandas and Polars give one digest for one content: the Arrow bytes
+        # depend on who made them.
+        self._witness.objects(0, start, dict_samples(self._table.slice(start, stop - start)))
