@@ -221,6 +221,11 @@ def test_what_is_no_position_is_refused(positions: Any) -> None:
         Identity(LAST).backward(positions)
 
 
+def test_an_index_that_wraps_around_64_bits_is_not_taken_for_none() -> None:
+    with pytest.raises(PositionError):
+        Gather([2**64 - 1], 3)
+
+
 @given(cases)
 def test_only_a_gap_is_not_known(case: Case) -> None:
     innermost = case.mapping.of if isinstance(case.mapping, Inverse) else case.mapping
