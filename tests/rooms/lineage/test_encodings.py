@@ -243,7 +243,7 @@ def test_a_damaged_mask_is_noticed(data: str, size: int) -> None:
         pytest.param("4100", 0, id="fixed-width for no sample"),
         pytest.param("800000", 4, id="Rice codes that are missing"),
         pytest.param("bf0040" + "00" * 8, 1, id="a Rice code of more than 63 bits"),
-        pytest.param("7f" + "ff" * 8 + "7f" + "ff" * 7 + "fe", 1, id="base and rest of more than 63 bits together"),
+        pytest.param("7f" + "ff" * 8 + "7f" + "ff" * 7 + "fe", 1, id="base and rest past 63 bits"),
         pytest.param("00" + "ff" * 8 + "7f" + "0101", 2, id="counts that add up to too much"),
         pytest.param("c00101", 4, id="a missing mask"),
         pytest.param("c0010140", 4, id="a damaged mask"),
