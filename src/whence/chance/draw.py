@@ -154,7 +154,7 @@ def choice(options: Sequence[Any]) -> Draw:
 
 def coin(p: float = 0.5) -> Draw:
     """Draw True with chance `p`, False otherwise; raises `PlanError` unless `p` is in [0, 1]."""
-    if isinstance(p, bool) or not isinstance(p, int | float) or not 0.0 <= p <= 1.0:
+    if not 0.0 <= variates.check_number("coin", p) <= 1.0:
         raise PlanError(f"coin: wanted a chance in [0, 1], got {p!r:.40}")
     return Coin(float(p))
 
@@ -171,13 +171,13 @@ def draw_from_spec(spec: Mapping[str, Any]) -> Draw:
         PlanError: it describes no distribution that is known here, or one that can't be.
     """
     parameters = {name: value for name, value in spec.items() if name != _KIND}
-    make = _MAKERS.get(spec.get(_KIND, ""))
-    if make is None:
-        raise PlanError(f"draw: wanted one of {', '.join(_MAKERS)}, got {spec.get(_KIND)!r:.40}")
+    kind = spec.get(_KIND)
+    if not isinstance(kind, str) or kind not in _MAKERS:
+        raise PlanError(f"draw: wanted one of {', '.join(_MAKERS)}, got {kind!r:.40}")
     try:
-        return make(**parameters)
+        return _MAKERS[kind](**parameters)
     except TypeError as error:
-        raise PlanError(f"draw: {spec[_KIND]} has no such parameters: {', '.join(parameters)}") from error
+        raise PlanError(f"draw: {kind} has no such parameters: {', '.join(parameters)}") from error
 
 
 _MAKERS: dict[str, Callable[..., Draw]] = {

@@ -121,7 +121,7 @@ class Bits:
         wanted = (place, count, make)
         first, made = self._groups.pop(wanted, (0, None))
         if made is None or not first <= index < first + len(made):
-            rows = 1 if made is None else min(2 * len(made), max(1, _GROUP_WORDS // count))
+            rows = 1 if made is None else min(2 * len(made), max(1, _GROUP_WORDS // max(1, count)))
             first, made = index, make(self._compute(index, rows, place, count))
         self._groups[wanted] = first, made
         if len(self._groups) > _GROUPS_KEPT:

@@ -127,6 +127,7 @@ def words(key: int, epoch: int, ids: UInt64Array, first: int, count: int) -> UIn
     check_key(key)
     check_epoch(epoch)
     ids = check_ids(ids)
+    first, count = check_integer("first", first), check_integer("count", count)
     if first < 0 or count < 0 or first + count > _WORDS_PER_SAMPLE:
         raise PlanError(f"words {first} to {first + count}: a sample has the words 0 to 2**33")
     return compute_words(key, epoch, ids, first, count)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
@@ -155,7 +156,7 @@ def check_interval(low: float, high: float) -> tuple[float, float]:
         PlanError: not finite numbers, not low <= high, or too far apart for a float.
     """
     if type(low) is not float or type(high) is not float:
-        low, high = _floats("uniform", low, high)
+        low, high = check_number("uniform: low", low), check_number("uniform: high", high)
     if not 0.0 <= high - low < math.inf:
         raise PlanError(f"uniform: wanted finite numbers low <= high, got low={low}, high={high}")
     return low, high
@@ -186,7 +187,7 @@ def check_spread(mean: float, sd: float) -> tuple[float, float]:
         PlanError: not finite numbers, or a negative standard deviation.
     """
     if type(mean) is not float or type(sd) is not float:
-        mean, sd = _floats("normal", mean, sd)
+        mean, sd = check_number("normal: mean", mean), check_number("normal: sd", sd)
     if not (-math.inf < mean < math.inf and 0.0 <= sd < math.inf):
         raise PlanError(f"normal: wanted a finite mean and sd >= 0, got mean={mean}, sd={sd}")
     return mean, sd
@@ -204,12 +205,16 @@ def check_sequence(what: str, items: object) -> None:
         raise PlanError(f"{what}: wanted a sequence such as a list, got {type(items).__name__}")
 
 
-def _floats(what: str, first: float, second: float) -> tuple[float, float]:
-    try:
-        return float(first), float(second)
-    except (TypeError, ValueError, OverflowError) as error:
-        kinds = f"{type(first).__name__} and {type(second).__name__}"
-        raise PlanError(f"{what}: wanted two numbers, got {kinds}") from error
+def check_number(what: str, value: object) -> float:
+    """Check that an argument is a number, and give it as a float.
+
+    Raises:
+        PlanError: it isn't, or is an integer too large for a float.
+    """
+    if not isinstance(value, str):
+        with suppress(TypeError, ValueError, OverflowError):
+            return float(value)  # type: ignore[arg-type]  # TypeError is the check
+    raise PlanError(f"{what}: wanted a number, got {type(value).__name__}")
 
 
 def _multiply_high(words: UInt64Array, span: int) -> UInt64Array:
