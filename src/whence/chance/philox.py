@@ -11,7 +11,6 @@ Source: Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 
 from __future__ import annotations
 
 import operator
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -49,10 +48,12 @@ def check_integer(what: str, value: object) -> int:
     Raises:
         PlanError: it isn't; `what` is the argument's name in the message.
     """
-    if not isinstance(value, bool):
-        with suppress(TypeError):
+    try:
+        if not isinstance(value, bool):
             return operator.index(value)  # type: ignore[arg-type]  # TypeError is the check
-    raise PlanError(f"{what}: wanted an integer, got {type(value).__name__}")
+    except TypeError as error:
+        raise _not_an_integer(what, value) from error
+    raise _not_an_integer(what, value)
 
 
 def check_epoch(epoch: object) -> int:
@@ -194,3 +195,7 @@ def _check_unsigned(what: str, value: object, bits: int) -> int:
     if not 0 <= number < 1 << bits:
         raise PlanError(f"{what}: wanted an integer in [0, 2**{bits}), got {number}")
     return number
+
+
+def _not_an_integer(what: str, value: object) -> PlanError:
+    return PlanError(f"{what}: wanted an integer, got {type(value).__name__}")

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
@@ -211,10 +210,16 @@ def check_number(what: str, value: object) -> float:
     Raises:
         PlanError: it isn't, or is an integer too large for a float.
     """
-    if not isinstance(value, str):
-        with suppress(TypeError, ValueError, OverflowError):
+    try:
+        if not isinstance(value, str):
             return float(value)  # type: ignore[arg-type]  # TypeError is the check
-    raise PlanError(f"{what}: wanted a number, got {type(value).__name__}")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _not_a_number(what, value) from error
+    raise _not_a_number(what, value)
+
+
+def _not_a_number(what: str, value: object) -> PlanError:
+    return PlanError(f"{what}: wanted a number, got {type(value).__name__}")
 
 
 def _multiply_high(words: UInt64Array, span: int) -> UInt64Array:
