@@ -9,6 +9,7 @@ from typing import Any
 from whence.errors import MissingExtraError, SourceError, WhenceError
 from whence.sources.columns import as_dicts
 from whence.sources.disk import unreadable
+from whence.sources.source import Int64Array
 
 try:
     import pyarrow as pa
@@ -18,7 +19,7 @@ except ModuleNotFoundError as error:
         raise
     raise MissingExtraError("pyarrow", extra="parquet", need="reading tables and Parquet") from error
 
-__all__ = ["arrow_errors", "dict_samples", "distinct_names", "pa", "pq"]
+__all__ = ["arrow_errors", "dict_samples", "dict_samples_at", "distinct_names", "pa", "pq", "without_views"]
 
 
 def dict_samples(table: Any) -> list[dict[str, Any]]:
@@ -29,6 +30,24 @@ def dict_samples(table: Any) -> list[dict[str, Any]]:
     if not table.num_columns:
         return [{} for _ in range(table.num_rows)]
     return as_dicts(table.schema.names, [_values(column) for column in table.columns])
+
+
+def dict_samples_at(table: Any, positions: Int64Array) -> list[dict[str, Any]]:
+    """Make a dict of the row at each of these positions."""
+    try:
+        return dict_samples(table.take(positions))
+    except pa.ArrowNotImplementedError:  # views of strings within lists, for which pyarrow 26 can't
+        return [dict_samples(table.slice(position, 1))[0] for position in positions.tolist()]
+
+
+def without_views(table: Any) -> Any:
+    """Copy columns of string views, as Polars makes them, to plain ones, which can be read at random."""
+    plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    schema = table.schema
+    for place, field in enumerate(schema):
+        if field.type in plain:
+            schema = schema.set(place, field.with_type(plain[field.type]))
+    return table if schema.equals(table.schema) else table.cast(schema)
 
 
 def distinct_names(schema: Any, place: str) -> list[str]:

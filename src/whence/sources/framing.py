@@ -18,6 +18,8 @@ import numpy as np
 from whence.sources.source import Int64Array
 
 _NEWLINE = 10
+_WHITE_SPACE = b" \t\n\r\v\f"
+_LINE_ENDS = b"\r\n"
 
 
 class Frame(ABC):
@@ -66,14 +68,7 @@ class FilledLines(Lines):
 
     def starts(self) -> Int64Array:
         """Find the places after the newlines where something follows."""
-        starts = super().starts()
-        content = np.frombuffer(self._data, np.uint8, self.used)
-        # Only a line that begins with a control character or a space can be empty; few do.
-        for place in np.flatnonzero(content[starts] <= ord(" ")).tolist():
-            start = int(starts[place])
-            if self._data[start : self._data.index(b"\n", start)].isspace() or self._data[start] == _NEWLINE:
-                starts[place] = -1
-        return starts[starts >= 0]
+        return _without_empty(self._data, super().starts(), _WHITE_SPACE)
 
 
 class Records(Frame):
@@ -91,17 +86,25 @@ class Records(Frame):
         """Cut at the record ends; a carriage return stays, as within quotes it is content."""
         if self._spans is not None:
             return [self._data[start:stop] for start, stop in self._spans]
-        return [row for row in self._data[: self.used].split(b"\n") if row and row != b"\r"]
+        return [row for row in self._data[: self.used].split(b"\n") if row.strip(_LINE_ENDS)]
 
     def starts(self) -> Int64Array:
         """Find the places where records start."""
         if self._spans is not None:
             return np.array([start for start, _ in self._spans], np.int64)
-        starts = Lines(self._data).starts()
-        content = np.frombuffer(self._data + b"\n", np.uint8)
-        first, second = content[starts], content[starts + 1]
-        is_empty = (first == _NEWLINE) | ((first == ord("\r")) & (second == _NEWLINE))
-        return np.delete(starts, np.flatnonzero(is_empty))
+        return _without_empty(self._data, Lines(self._data).starts(), _LINE_ENDS)
+
+
+def _without_empty(data: bytes, starts: Int64Array, blanks: bytes) -> Int64Array:
+    """Leave out the lines that hold nothing but these bytes."""
+    content = np.frombuffer(data, np.uint8)
+    # Only a line that begins with one of them can be empty; few do, so these are looked at one by one.
+    empty = []
+    for place in np.flatnonzero(np.isin(content[starts], np.frombuffer(blanks, np.uint8))).tolist():
+        start = int(starts[place])
+        if not data[start : data.index(b"\n", start)].strip(blanks):
+            empty.append(place)
+    return np.delete(starts, empty)
 
 
 def _quoted_spans(data: bytes, delimiter: str) -> tuple[list[tuple[int, int]], int]:
@@ -112,7 +115,7 @@ def _quoted_spans(data: bytes, delimiter: str) -> tuple[list[tuple[int, int]], i
     while found := match(data, start):
         stop = found.end()
         row = data[start : stop - 1]
-        if row and row != b"\r":
+        if row.strip(_LINE_ENDS):
             spans.append((start, stop - 1))
         start = stop
     return spans, start

@@ -134,8 +134,7 @@ class _ListReader(Reader):
     ) -> None:
         self._source = source
         self._items = items
-        self._witness = witness
-        self._blocks = ToldBlocks(len(items), self._tell)
+        self._blocks = ToldBlocks(len(items), self._between, witness)
 
     def chunks(self, sizer: Sizer) -> Iterator[list[Any]]:
         items = self._items
@@ -151,8 +150,8 @@ class _ListReader(Reader):
         self._blocks.cover_each(positions)
         return list(map(self._items.__getitem__, positions.tolist()))
 
-    def _tell(self, start: int, stop: int) -> None:
-        self._witness.objects(0, start, list(self._items[start:stop]))
+    def _between(self, start: int, stop: int) -> list[Any]:
+        return list(self._items[start:stop])
 
 
 class _SequenceReader(Reader):

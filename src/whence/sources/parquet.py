@@ -13,7 +13,14 @@ import numpy as np
 
 from whence.capture import SourceWitness
 from whence.errors import SourceError
-from whence.sources.arrow import arrow_errors, dict_samples, distinct_names, pq
+from whence.sources.arrow import (
+    arrow_errors,
+    dict_samples,
+    dict_samples_at,
+    distinct_names,
+    pq,
+    without_views,
+)
 from whence.sources.disk import opened
 from whence.sources.finding import Found, Given, find_documents, join
 from whence.sources.source import Int64Array, Listing, Reader, Sizer, Source, check_positions
@@ -147,7 +154,7 @@ class _ParquetReader(Reader):
             first = int(ends[group]) - file.rows[number]
             table = self._groups.read(file.path, number)
             with arrow_errors(file.path):
-                samples += dict_samples(table.take(ordered[which == group] - first))
+                samples += dict_samples_at(table, ordered[which == group] - first)
         fetched: list[Any] = [None] * len(samples)
         for place, sample in zip(order.tolist(), samples, strict=True):
             fetched[place] = sample
@@ -194,7 +201,7 @@ class _KeptGroups:
         key = (path, group)
         if key not in self._tables:
             with arrow_errors(path), pq.ParquetFile(path) as file:
-                self._tables[key] = file.read_row_group(group, columns=self._columns)
+                self._tables[key] = without_views(file.read_row_group(group, columns=self._columns))
         self._tables.move_to_end(key)
         while len(self._tables) > 1 and sum(table.nbytes for table in self._tables.values()) > _KEPT_BYTES:
             self._tables.popitem(last=False)

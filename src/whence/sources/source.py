@@ -151,6 +151,6 @@ def check_positions(positions: Int64Array, size: int, name: str) -> None:
 def held_in_memory(description: dict[str, Any]) -> InputError:
     """Say that a source can't be made again from its description, because its data were in memory."""
     return InputError(
-        f"the source {description.get('name')!r} held its data in memory, which a description can't bring back",
+        f"the source {description.get('name')!r} held data in memory, which a description can't bring back",
         remedy="Give the data: make the source again with the same items, arrays or table.",
     )

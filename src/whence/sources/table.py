@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from whence.capture import SourceWitness
 from whence.errors import SourceError
-from whence.sources.arrow import dict_samples, distinct_names, pa
+from whence.sources.arrow import dict_samples, dict_samples_at, distinct_names, pa, without_views
 from whence.sources.source import (
     Int64Array,
     Listing,
@@ -17,7 +17,7 @@ from whence.sources.source import (
     check_positions,
     held_in_memory,
 )
-from whence.sources.told import ToldBlocks
+from whence.sources.told import BLOCK_ROWS, ToldBlocks
 
 
 class TableSource(Source):
@@ -75,7 +75,7 @@ def _as_arrow(table: Any) -> Any:
         if isinstance(table, pa.RecordBatch):
             return pa.Table.from_batches([table])
         if hasattr(table, "__arrow_c_stream__"):
-            return pa.table(table)
+            return without_views(pa.table(table))
     except (pa.ArrowException, TypeError, ValueError, AttributeError) as error:
         raise SourceError(f"a {type(table).__name__} can't be made a table: {error}") from error
     raise SourceError(
@@ -85,27 +85,29 @@ def _as_arrow(table: Any) -> Any:
 
 
 class _TableReader(Reader):
+    """Tells rows as Python values, so that pandas and Polars give one digest for one content.
+
+    The bytes of an Arrow table depend on who made it.
+    """
+
     def __init__(self, source: TableSource, table: Any, witness: SourceWitness) -> None:
         self._source = source
         self._table = table
-        self._witness = witness
-        self._blocks = ToldBlocks(source.size(), self._tell)
+        self._blocks = ToldBlocks(source.size(), self._between, witness)
 
     def chunks(self, sizer: Sizer) -> Iterator[list[Any]]:
-        size = self._source.size()
-        start = 0
-        while start < size:
-            stop = min(start + sizer(), size)
-            self._blocks.cover(start, stop)
-            yield dict_samples(self._table.slice(start, stop - start))
-            start = stop
+        for block in range(-(-self._source.size() // BLOCK_ROWS)):
+            rows = self._blocks.read(block)
+            start = 0
+            while start < len(rows):
+                chunk = rows[start : start + sizer()]
+                yield chunk
+                start += len(chunk)
 
     def fetch(self, positions: Int64Array) -> list[Any]:
         check_positions(positions, self._source.size(), self._source.name)
         self._blocks.cover_each(positions)
-        return dict_samples(self._table.take(positions))
+        return dict_samples_at(self._table, positions)
 
-    def _tell(self, start: int, stop: int) -> None:
-        # As Python values, so that pandas and Polars give one digest for one content: the Arrow bytes
-        # depend on who made them.
-        self._witness.objects(0, start, dict_samples(self._table.slice(start, stop - start)))
+    def _between(self, start: int, stop: int) -> list[Any]:
+        return dict_samples(self._table.slice(start, stop - start))

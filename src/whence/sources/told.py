@@ -7,6 +7,7 @@ the same data give the same digests in every pass.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,11 @@ from whence.capture import NullWitness, SourceWitness
 from whence.sources.source import Int64Array
 
 BLOCK_ROWS = 1024
+
+
+def listens(witness: SourceWitness) -> bool:
+    """Whether anybody hears what the witness is told; if not, nothing need be read to tell it."""
+    return not isinstance(witness, NullWitness)
 
 
 class ToldParts:
@@ -24,33 +30,50 @@ class ToldParts:
 
     def has_gap(self, part: int, witness: SourceWitness) -> bool:
         """Whether `witness` listens and nobody who listened was told this part."""
-        return part not in self._parts and not isinstance(witness, NullWitness)
+        return part not in self._parts and listens(witness)
 
     def note(self, part: int, witness: SourceWitness) -> None:
         """Note that all of a part was told."""
-        if not isinstance(witness, NullWitness):
+        if listens(witness):
             self._parts.add(part)
 
 
 class ToldBlocks:
-    """The blocks of rows that were told in one reading."""
+    """The blocks of rows that were told to a witness in one reading, as part 0 of its source.
 
-    def __init__(self, rows: int, tell: Callable[[int, int], None]) -> None:
+    Args:
+        rows: how many rows there are.
+        values: reads the rows from one position to another.
+        witness: is told them.
+    """
+
+    def __init__(self, rows: int, values: Callable[[int, int], list[Any]], witness: SourceWitness) -> None:
         self._rows = rows
-        self._tell = tell
+        self._values = values
+        self._witness = witness
         self._told: set[int] = set()
+        self._count = -(-rows // BLOCK_ROWS) if listens(witness) else 0
+
+    def read(self, block: int) -> list[Any]:
+        """Read a block, and tell it unless it was told."""
+        start = block * BLOCK_ROWS
+        values = self._values(start, min(start + BLOCK_ROWS, self._rows))
+        if block not in self._told:
+            self._told.add(block)
+            self._witness.objects(0, start, values)
+        return values
 
     def cover(self, start: int, stop: int) -> None:
         """Tell the blocks that rows `start` to `stop` lie in, unless they were told."""
-        self._cover(range(start // BLOCK_ROWS, (stop - 1) // BLOCK_ROWS + 1))
+        if len(self._told) < self._count:
+            self._cover(range(start // BLOCK_ROWS, (stop - 1) // BLOCK_ROWS + 1))
 
     def cover_each(self, positions: Int64Array) -> None:
         """Tell the blocks that these rows lie in, unless they were told."""
-        if len(self._told) * BLOCK_ROWS < self._rows:
+        if len(self._told) < self._count:
             self._cover(np.unique(positions // BLOCK_ROWS).tolist())
 
     def _cover(self, blocks: range | list[int]) -> None:
         for block in blocks:
             if block not in self._told:
-                self._told.add(block)
-                self._tell(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, self._rows))
+                self.read(block)
