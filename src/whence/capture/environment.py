@@ -1,0 +1,195 @@
+"""The environment of a run: command, Python, machine, packages, Git, variables; never who sits there.
+
+Everything is JSON-able. What can't be found is `None`, with a reason where there is one. Secrets are
+redacted before anything leaves this file.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from whence.capture.git import git_state
+from whence.capture.packages import installed_packages
+from whence.capture.secrets import redact_arguments, redact_value
+
+_GPU_TIMEOUT_S = 2.0
+_VARIABLES = frozenset(
+    {
+        "PYTHONHASHSEED",
+        "PYTHONOPTIMIZE",
+        "PYTHONPATH",
+        "PYTHONUTF8",
+        "VIRTUAL_ENV",
+        "CONDA_DEFAULT_ENV",
+        "RANK",
+        "LOCAL_RANK",
+        "GROUP_RANK",
+        "NODE_RANK",
+        "WORLD_SIZE",
+        "LOCAL_WORLD_SIZE",
+        "MASTER_ADDR",
+        "MASTER_PORT",
+        "CUBLAS_WORKSPACE_CONFIG",
+        "TF_DETERMINISTIC_OPS",
+        "TF_CUDNN_DETERMINISTIC",
+        "TF_ENABLE_ONEDNN_OPTS",
+        "TOKENIZERS_PARALLELISM",
+        "LANG",
+        "LC_ALL",
+        "TZ",
+        "CI",
+        "GITHUB_SHA",
+        "GITHUB_RUN_ID",
+        "GITHUB_WORKFLOW",
+    }
+)
+_VARIABLE_PREFIXES = (
+    "SLURM_",
+    "PBS_JOB",
+    "LSB_JOB",
+    "CUDA_",
+    "NVIDIA_VISIBLE",
+    "ROCR_",
+    "HIP_VISIBLE",
+    "OMP_",
+    "MKL_",
+    "OPENBLAS_",
+    "NUMEXPR_",
+    "NCCL_",
+    "OMPI_COMM_WORLD_",
+    "TORCH_",
+    "PYTORCH_",
+    "XLA_",
+    "JAX_",
+    "RAY_JOB",
+    "WHENCE_",
+)
+_PERSONAL = ("USER", "ACCOUNT", "HOME", "MAIL")
+
+
+def environment(root: str | None = None) -> dict[str, Any]:
+    """Describe what code runs in.
+
+    Args:
+        root: folder that Git is asked about; the working directory by default.
+
+    Returns:
+        A JSON-able dict: `argv`, `cwd`, `python`, `platform`, `cpu`, `memory_bytes`, `packages`, `git`,
+        `variables`, `time_zone`, `gpus`. `cwd` holds a path of this machine: it isn't for publication.
+
+    Cost: that of Git and one listing of each package folder; the graphics driver is asked once a process.
+    """
+    folder = root if root is not None else os.getcwd()
+    with ThreadPoolExecutor(max_workers=2) as threads:  # both wait for other processes
+        git = threads.submit(git_state, folder)
+        gpus = threads.submit(_gpus)
+        described = {
+            "argv": [_without_home(argument) for argument in redact_arguments(sys.argv)],
+            "cwd": os.getcwd(),
+            "python": _python(),
+            "platform": _platform(),
+            "cpu": _cpu(),
+            "memory_bytes": _memory_bytes(),
+            "packages": installed_packages(),
+            "variables": _variables(),
+            "time_zone": time.strftime("%z"),
+        }
+        return {**described, "git": git.result(), "gpus": list(gpus.result())}
+
+
+def _python() -> dict[str, str]:
+    return {
+        "version": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "executable": _without_home(sys.executable),
+    }
+
+
+@functools.cache
+def _platform() -> dict[str, str]:
+    named = os.uname() if hasattr(os, "uname") else None
+    return {
+        "system": named.sysname if named else platform.system(),
+        "release": named.release if named else platform.release(),
+        "machine": named.machine if named else platform.machine(),
+        "libc": _libc(),
+    }
+
+
+def _libc() -> str:
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (AttributeError, ValueError, OSError):
+        return ""
+
+
+@functools.cache
+def _cpu() -> dict[str, Any]:
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    return {"model": _cpu_model(), "count": os.cpu_count(), "allowed": allowed}
+
+
+def _cpu_model() -> str | None:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                if line.startswith(("model name", "Model", "cpu model")):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return _said("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor() or None
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _variables() -> dict[str, str]:
+    return {
+        name: _without_home(redact_value(name, value))
+        for name, value in sorted(os.environ.items())
+        if (name in _VARIABLES or name.startswith(_VARIABLE_PREFIXES))
+        and not any(personal in name for personal in _PERSONAL)
+    }
+
+
+def _without_home(text: str) -> str:
+    """Write the home folder as `~`: its name is a person's."""
+    home = os.path.expanduser("~")
+    return text.replace(home, "~") if home.count(os.sep) > 1 else text
+
+
+@functools.cache
+def _gpus() -> tuple[dict[str, str], ...]:
+    listed = _said("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
+    found = []
+    for line in listed.splitlines():
+        name, _, rest = line.partition(",")
+        memory, _, driver = rest.partition(",")
+        found.append({"name": name.strip(), "memory": memory.strip(), "driver": driver.strip()})
+    return tuple(found)
+
+
+def _said(command: str, *arguments: str) -> str:
+    """Run a command if it is there; what it said, or nothing if it failed or took too long."""
+    path = shutil.which(command)
+    if path is None:
+        return ""
+    try:
+        done = subprocess.run(
+            [path, *arguments], capture_output=True, timeout=_GPU_TIMEOUT_S, check=True, text=True
+        )
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return ""
+    return done.stdout.strip()
