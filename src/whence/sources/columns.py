@@ -40,6 +40,10 @@ class Column:
     def __len__(self) -> int:
         return len(self._array)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An array comes writable out of a pickle; made anew, it can't be written in the other process either.
+        return Column, (self._array, "")
+
     def __getitem__(self, position: int) -> Any:
         return self.between(position, position + 1)[0]
 

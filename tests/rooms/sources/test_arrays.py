@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import pickle
 
 import numpy as np
 import pytest
@@ -41,10 +42,11 @@ def test_times_keep_their_meaning() -> None:
 
 
 def test_rows_that_are_arrays_can_not_be_written() -> None:
-    reader = ArraysSource.of({"image": IMAGES}).open(Listener())
-    for sample in (*read_all(reader), *at(reader, 1)):
-        with pytest.raises(ValueError, match="read-only"):
-            sample["image"][0, 0] = 1
+    source = ArraysSource.of({"image": IMAGES})
+    for reader in (source.open(Listener()), pickle.loads(pickle.dumps(source)).open(Listener())):
+        for sample in (*read_all(reader), *at(reader, 1)):
+            with pytest.raises(ValueError, match="read-only"):
+                sample["image"][0, 0] = 1
 
 
 def test_each_column_is_told_once_as_a_part() -> None:

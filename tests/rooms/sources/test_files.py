@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import threading
 from pathlib import Path, PurePath
 
 import pytest
@@ -71,6 +72,17 @@ def test_a_file_of_any_size_is_read_whole(tmp_path: Path, size: int) -> None:
     with file.open() as handle:
         assert handle.read() == content
     assert witness.wholes == [(0, content)] * 2
+
+
+def test_a_pipe_is_read_to_its_end_though_it_comes_in_parts(tmp_path: Path) -> None:
+    content = os.urandom(300_000)
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[content])
+    writer.start()
+    witness = Listener()
+    assert file_at(tmp_path / "pipe", witness).read() == content
+    writer.join()
+    assert witness.wholes == [(0, content)]
 
 
 def test_a_path_that_is_handed_out_tells_the_content(folder: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rooms.sources.listening import Listener, at, read_all
+from whence.capture import NullWitness
 from whence.errors import ExhaustedError, InputError, PositionError, SourceError
 from whence.sources import ItemsSource
 
@@ -64,6 +65,21 @@ def test_each_row_is_told_once_however_it_is_read(rows: int, size: int, position
         assert read_all(reader, size) == [items[position] for position in range(rows)]
         assert witness.values == {position: items[position] for position in range(rows)}
         read_all(reader, size)
+
+
+def test_nothing_is_read_to_tell_it_when_nobody_listens() -> None:
+    class Counted(list[int]):
+        asked = 0
+
+        def __getitem__(self, place: Any) -> Any:
+            self.asked += 1
+            return super().__getitem__(place)
+
+    items = Counted(range(3000))
+    reader = ItemsSource.of(items).open(NullWitness())
+    read_all(reader, 1000)
+    at(reader, 5)
+    assert items.asked == 4
 
 
 def test_a_lazy_sequence_is_never_read_ahead() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.rooms.sources.listening import DATA, Listener, at, read_all
 from whence.capture import NullWitness
-from whence.errors import PositionError, SourceError
+from whence.errors import PositionError, SourceError, StoreFullError
 from whence.sources import ParquetSource, parquet
 
 
@@ -113,6 +113,18 @@ def test_a_file_that_was_damaged_or_vanished_is_named(penguins: Path) -> None:
     for witness in (NullWitness(), Listener()):
         with pytest.raises(SourceError, match=r"a\.parquet does not exist"):
             at(source.open(witness), 0)
+
+
+def test_a_full_store_is_not_blamed_on_the_file(penguins: Path) -> None:
+    class Full(Listener):
+        def piece(self, part: int, data: object) -> None:
+            raise StoreFullError("no space left")
+
+    reader = ParquetSource.of(penguins / "a.parquet").open(Full())
+    with pytest.raises(StoreFullError):
+        read_all(reader)
+    with pytest.raises(StoreFullError):
+        at(reader, 0)
 
 
 def test_a_file_without_rows_has_none(tmp_path: Path) -> None:

@@ -146,6 +146,19 @@ def test_a_row_longer_than_a_block_is_read_whole(tmp_path: Path) -> None:
     assert at(source.open(NullWitness()), 1, 0) == rows[::-1]
 
 
+def test_a_long_row_is_read_in_pieces_that_grow(tmp_path: Path) -> None:
+    file = tmp_path / "wide.txt"
+    file.write_text("x" * 1_000_000)
+    counts: list[int] = []
+
+    class Counting(Listener):
+        def piece(self, part: int, data: object) -> None:
+            counts.append(part)
+
+    TextSource.of(file).rows(Counting())
+    assert len(counts) < 15  # in pieces of one size it would be 1,000, each joined to all before
+
+
 def test_a_row_that_never_ends_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rowindex, "_LONGEST_ROW_BYTES", 5000)
     file = tmp_path / "x.txt"
