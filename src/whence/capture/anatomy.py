@@ -76,6 +76,8 @@ def parts_of_attribute(value: Any) -> list[Any]:
 
 def is_made_by_python(name: str, value: Any, kind: type) -> bool:
     """Tell whether an attribute was put into a class by Python or a decorator, not by its author."""
+    if isinstance(value, FunctionType):  # one made by a decorator has no file; put in by hand, it has one
+        return value.__code__.co_filename.startswith("<") and name.endswith("__")
     if name.startswith("_abc_") or (name.startswith("_") and name.endswith("_")):
         return True
     if isinstance(value, MemberDescriptorType | GetSetDescriptorType | kind):
