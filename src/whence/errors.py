@@ -3,6 +3,7 @@
     WhenceError
     ├── InputError                 correct the input                     exit 2
     │   ├── PlanError              an operation or stream was put together wrongly
+    │   │   └── UnknownLengthError a length that only reading would tell
     │   ├── SourceError            something to read is missing, unreadable or malformed
     │   ├── OpError                a user's function failed on a sample, or broke its contract
     │   ├── ExhaustedError         a one-time source was read again
@@ -60,6 +61,12 @@ class PlanError(InputError):
     """An operation or a stream was put together wrongly."""
 
     code = "plan"
+
+
+class UnknownLengthError(PlanError, TypeError):
+    """The length of a stream that only reading it would tell."""
+
+    code = "unknown-length"
 
 
 class SourceError(InputError, OSError):

@@ -2,20 +2,32 @@
 
 from whence.vocab.canonical import canonical
 from whence.vocab.digests import DIGEST_BYTES, Hasher, digest_bytes, digest_text, digest_value, key64
-from whence.vocab.samples import UNKNOWN, fast64, fast128, mix64, sample_digest, sample_digests
+from whence.vocab.plain import from_plain, plain
+from whence.vocab.samples import (
+    UNKNOWN,
+    content_key,
+    fast64,
+    fast128,
+    mix64,
+    sample_digest,
+    sample_digests,
+)
 
 __all__ = [
     "DIGEST_BYTES",
     "UNKNOWN",
     "Hasher",
     "canonical",
+    "content_key",
     "digest_bytes",
     "digest_text",
     "digest_value",
     "fast64",
     "fast128",
+    "from_plain",
     "key64",
     "mix64",
+    "plain",
     "sample_digest",
     "sample_digests",
 ]

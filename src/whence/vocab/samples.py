@@ -79,8 +79,7 @@ def sample_digests(values: Sequence[Any]) -> UInt64Array:
     try:
         column = _digest_column(values)
     except (CanonicalError, RecursionError):
-        column = np.fromiter((sample_digest(v) for v in values), np.uint64, len(values))
-        return column
+        return np.fromiter((sample_digest(v) for v in values), np.uint64, len(values))
     column[column == 0] = 1
     return column
 
@@ -217,3 +216,37 @@ def _digest_dicts(values: Sequence[dict[Any, Any]]) -> UInt64Array:
         column = _digest_column([value[key] for value in values])
         folded = mix64((folded ^ column) * np.uint64(_ODD) + np.uint64(_digest(key)))
     return folded
+
+
+def content_key(value: Any) -> bytes | None:
+    """Key a value by its content: 128 bits, equal for equal values of equal type.
+
+    Returns:
+        16 bytes; None where the value has no bytes that could be digested.
+    """
+    try:
+        return bytes(xxh3_128_digest(_content(value)))
+    except (CanonicalError, RecursionError):
+        return None
+
+
+def _content(value: Any) -> bytes:
+    """Spell a value for `content_key`: a tag and a length before every part, so that no two coincide."""
+    kind = type(value)
+    if kind is bytes:
+        return b"b%d:" % len(value) + bytes(value)
+    if kind is str:
+        text = value.encode("utf-8", "surrogatepass")
+        return b"s%d:" % len(text) + text
+    if kind is dict and all(type(key) is str for key in value):
+        parts = b"".join(_content(key) + _content(value[key]) for key in sorted(value))
+        return b"d%d:" % len(value) + parts
+    if kind is list or kind is tuple:
+        return (b"l%d:" if kind is list else b"t%d:") % len(value) + b"".join(map(_content, value))
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        little = value.astype(value.dtype.newbyteorder("<"), order="C", copy=False)
+        return f"a{little.dtype.str}{list(value.shape)}:".encode() + little.tobytes()
+    if hasattr(value, "tobytes") and hasattr(value, "mode") and hasattr(value, "size"):
+        return _content(("image", value.mode, tuple(value.size), value.tobytes()))
+    spelled = canonical(value)
+    return b"c%d:" % len(spelled) + spelled
