@@ -1,0 +1,89 @@
+"""Cursors: how far each pass has come, in memory that the kernel keeps when the process dies.
+
+A cursor is two 64-bit counters in a memory-mapped file: `offered` is raised before an item is handed
+to the consumer, `taken` when the consumer asks for the next. Raising one is a store to memory (no
+system call), so it can be done for every item; after `kill -9` the pages are still in the kernel's
+hands. Everything below `taken` was certainly consumed; the one item between `taken` and `offered`
+was handed out at the moment of death.
+
+    file   = cursor*                     numbered by pass, from 0; padded with zeros to whole pages
+    cursor = offered:u64 taken:u64       little-endian
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pathlib
+import struct
+import sys
+
+from whence.store.files import explained, write_all
+
+_PAGE = mmap.ALLOCATIONGRANULARITY
+_CURSOR = struct.Struct("<QQ")
+_PER_PAGE = _PAGE // _CURSOR.size
+
+
+class Cursors:
+    """The cursors of one run, for its writer.
+
+    Args:
+        path: the file; made when the first cursor is asked for.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        self._descriptor = -1
+        self._pages: list[memoryview] = []
+        self._maps: list[mmap.mmap] = []
+
+    def slots(self, number: int) -> tuple[memoryview, int]:
+        """Find the cursor of a pass: a view of 64-bit counters and the index of `offered` in it.
+
+        `view[index] = n` raises `offered`, `view[index + 1] = n` raises `taken`.
+
+        Raises:
+            StoreFullError: there is no room for another page.
+        """
+        page, place = divmod(number, _PER_PAGE)
+        while len(self._pages) <= page:
+            self._add_page()
+        return self._pages[page], place * 2
+
+    def _add_page(self) -> None:
+        with explained(self._path):
+            if self._descriptor < 0:
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+                self._descriptor = os.open(self._path, flags, 0o644)
+            # written, not truncated to length: a hole could fail later, at a store, with SIGBUS
+            write_all(self._descriptor, bytes(_PAGE))
+            page = mmap.mmap(self._descriptor, _PAGE, offset=len(self._maps) * _PAGE)
+        self._maps.append(page)
+        self._pages.append(memoryview(page).cast("Q"))
+
+    def close(self) -> None:
+        """Close the file; the counters stay in it."""
+        for view in self._pages:
+            view.release()
+        for page in self._maps:
+            page.flush()
+            page.close()
+        self._pages, self._maps = [], []
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def read_cursors(path: pathlib.Path) -> list[tuple[int, int]]:
+    """Read all cursors of a run as (offered, taken); an empty list where there is no file."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    whole = len(data) - len(data) % _CURSOR.size
+    return [_CURSOR.unpack_from(data, at) for at in range(0, whole, _CURSOR.size)]
+
+
+if sys.byteorder != "little":  # pragma: no cover - memoryview.cast writes in the machine's order
+    raise ImportError("whence keeps its cursors in little-endian order; this machine is big-endian")

@@ -1,0 +1,157 @@
+"""The workspace folder: where it is, what lies in it, which format it has."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import zlib
+
+import msgspec
+
+from whence.errors import DamagedError, NotFoundError, StoreError, StoreVersionError
+from whence.store.files import explained, write_whole
+from whence.vocab import digest_bytes, digest_text
+
+WORKSPACE_FORMAT = 1
+
+_FOLDER_NAME = ".whence"
+
+
+class Folder:
+    """A workspace on disk; nothing is made before the first write.
+
+    Args:
+        path: the `.whence` folder itself.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self.check_format()
+
+    @classmethod
+    def find(cls, path: str | os.PathLike[str] | None = None) -> Folder:
+        """Find the workspace: the path given, `WHENCE_HOME`, the nearest `.whence` upward, or `./.whence`.
+
+        A path that isn't itself a workspace and doesn't end in `.whence` means the workspace inside it.
+        """
+        given = path if path is not None else os.environ.get("WHENCE_HOME") or None
+        if given is not None:
+            root = pathlib.Path(given).expanduser().absolute()
+            inside = root / _FOLDER_NAME
+            if (
+                root.name != _FOLDER_NAME
+                and not (root / "format").exists()
+                and (inside.exists() or path is not None)
+            ):
+                root = inside
+            return cls(root)
+        here = pathlib.Path.cwd()
+        for folder in (here, *here.parents):
+            if (folder / _FOLDER_NAME).is_dir():
+                return cls(folder / _FOLDER_NAME)
+        return cls(here / _FOLDER_NAME)
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever written here."""
+        return (self.path / "format").exists()
+
+    @property
+    def runs_path(self) -> pathlib.Path:
+        """Where the folders of the runs are."""
+        return self.path / "runs"
+
+    def check_format(self) -> None:
+        """Refuse a workspace that a newer whence wrote.
+
+        Raises:
+            StoreVersionError: its format is newer than ours.
+            StoreError: its format can't be read.
+        """
+        try:
+            text = (self.path / "format").read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise StoreError(
+                f"{self.path}: {error.strerror}", remedy="Check who may read the folder."
+            ) from error
+        try:
+            found = int(msgspec.json.decode(text)["format"])
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"{self.path / 'format'}: not a workspace format file",
+                remedy=f'Restore it; for this version it reads {{"format":{WORKSPACE_FORMAT}}}.',
+            ) from error
+        if found > WORKSPACE_FORMAT:
+            raise StoreVersionError(
+                f"{self.path}: a workspace of format {found}, this whence reads up to {WORKSPACE_FORMAT}",
+                remedy="Upgrade whence: pip install --upgrade whence",
+            )
+
+    def make(self) -> None:
+        """Make the folder if it isn't there; any number of processes may do so at once.
+
+        Raises:
+            StoreReadOnlyError, StoreFullError, StoreError: it can't be made.
+        """
+        if self.exists:
+            return
+        with explained(self.path):
+            self.runs_path.mkdir(parents=True, exist_ok=True)
+            (self.path / "objects").mkdir(exist_ok=True)
+        ignore = self.path / ".gitignore"
+        if not ignore.exists():
+            write_whole(ignore, b"*\n")
+        write_whole(self.path / "format", msgspec.json.encode({"format": WORKSPACE_FORMAT}))
+
+    def run_ids(self) -> list[str]:
+        """List the runs by id, oldest first (ids sort by time)."""
+        try:
+            return sorted(entry.name for entry in os.scandir(self.runs_path) if entry.is_dir())
+        except FileNotFoundError:
+            return []
+
+    def run_path(self, run_id: str) -> pathlib.Path:
+        """Where one run's folder is."""
+        return self.runs_path / run_id
+
+    # objects: large content, by the SHA-256 of its bytes
+
+    def object_path(self, digest: bytes) -> pathlib.Path:
+        """Where a large object lies, if it is here."""
+        name = digest.hex()
+        return self.path / "objects" / name[:2] / name[2:]
+
+    def put_object(self, data: bytes) -> bytes:
+        """Keep large content under its digest, once.
+
+        Returns:
+            The digest, 32 bytes raw.
+        """
+        digest = digest_bytes(data)
+        path = self.object_path(digest)
+        if not path.exists():
+            write_whole(path, zlib.compress(data, 1))
+        return digest
+
+    def read_object(self, digest: bytes) -> bytes:
+        """Read large content and check it.
+
+        Raises:
+            NotFoundError: it isn't here.
+            DamagedError: its bytes aren't those of the digest.
+        """
+        path = self.object_path(digest)
+        try:
+            data = zlib.decompress(path.read_bytes())
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                f"object {digest_text(digest)} isn't in {self.path}",
+                remedy="Copy it from the workspace that has it.",
+            ) from error
+        except zlib.error as error:
+            raise DamagedError(f"{path}: not readable ({error})", place=str(path)) from error
+        if digest_bytes(data) != digest:
+            raise DamagedError(f"{path}: the bytes aren't those of its digest", place=str(path))
+        return data

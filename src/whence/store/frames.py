@@ -1,0 +1,242 @@
+"""Framed files: append-only, checksummed, hash-chained; the form of journals, payloads and segments.
+
+    file   = head frame*
+    head   = "whence" 0x00 version:u8 purpose:8 bytes (ASCII, padded with 0x00)          16 bytes
+    frame  = F7 57 48 46  length:u32  kind:u16  0:u16  crc32:u32  chain:32 bytes  payload  48 bytes + payload
+
+All integers are little-endian. `crc32` covers length, kind, the zero and the payload; `chain` is
+SHA-256(previous chain, the same bytes), the first previous chain being SHA-256(head). A file that
+ends inside a frame was cut off by a crash: that tail never was acknowledged and is ignored. A frame
+that doesn't check elsewhere is damage; reading goes on at the next frame that checks.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from whence.errors import DamagedError, StoreVersionError
+from whence.store.files import explained, sync_data, write_all
+from whence.vocab import digest_bytes
+
+FORMAT_VERSION = 1
+
+_MAGIC = b"whence\x00"
+_HEAD_SIZE = 16
+_MARK = b"\xf7WHF"
+_PREFIX = struct.Struct("<4sIHHI32s")
+_COVERED = struct.Struct("<IHH")
+_LENGTH_LIMIT = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One frame as it was read: where it begins, what kind it is and what it holds."""
+
+    offset: int
+    kind: int
+    payload: bytes
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """A stretch of a framed file that doesn't check."""
+
+    path: str
+    offset: int
+    length: int
+    problem: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Scan:
+    """All that a framed file holds: its sound frames, its damage and a tail cut off by a crash."""
+
+    frames: list[Frame] = field(default_factory=list)
+    damages: list[Damage] = field(default_factory=list)
+    torn_bytes: int = 0
+    sound_bytes: int = 0
+    chain: bytes = b""
+
+
+class FrameWriter:
+    """Appends frames to one file; one writer, no lock.
+
+    Args:
+        path: the file; made with its head if it isn't there.
+        purpose: what it holds, at most 8 ASCII letters.
+    """
+
+    __slots__ = ("_chain", "_descriptor", "_size", "count", "path", "unsynced")
+
+    def __init__(self, path: pathlib.Path, *, purpose: str) -> None:
+        self.path = path
+        self.count = 0
+        self.unsynced = True
+        head = _MAGIC + bytes([FORMAT_VERSION]) + purpose.encode().ljust(8, b"\x00")
+        with explained(path):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            self._descriptor = os.open(path, flags, 0o644)
+            write_all(self._descriptor, head)
+        self._size = len(head)
+        self._chain = digest_bytes(head)
+
+    @property
+    def chain(self) -> bytes:
+        """The chain value of the last frame, 32 bytes: it commits to everything before it."""
+        return self._chain
+
+    @property
+    def size(self) -> int:
+        """The file's length in bytes."""
+        return self._size
+
+    def append(self, kind: int, payload: bytes) -> int:
+        """Write one frame; when this returns it survives the death of the process.
+
+        Returns:
+            The frame's offset.
+
+        Raises:
+            StoreFullError, StoreReadOnlyError, StoreError: the write failed; the file ends as before.
+        """
+        covered = _COVERED.pack(len(payload), kind, 0) + payload
+        chain = digest_bytes(self._chain + covered)
+        frame = _PREFIX.pack(_MARK, len(payload), kind, 0, zlib.crc32(covered), chain) + payload
+        offset = self._size
+        with explained(self.path):
+            try:
+                write_all(self._descriptor, frame)
+            except OSError:
+                os.ftruncate(self._descriptor, offset)  # half a frame must not stand before a later one
+                raise
+        self._size += len(frame)
+        self._chain = chain
+        self.count += 1
+        self.unsynced = True
+        return offset
+
+    def sync(self) -> None:
+        """Force what was appended to the disk."""
+        if self.unsynced:
+            self.unsynced = False
+            with explained(self.path):
+                sync_data(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def scan_frames(path: pathlib.Path) -> Scan:
+    """Read a framed file; damage is listed, never raised.
+
+    Raises:
+        StoreVersionError: a newer whence wrote it.
+        NotFoundError, StoreError: it can't be read.
+    """
+    with explained(path):
+        data = path.read_bytes()
+    scan = Scan()
+    if len(data) < _HEAD_SIZE:
+        scan.torn_bytes = len(data)
+        return scan
+    head = data[:_HEAD_SIZE]
+    if head[:7] != _MAGIC:
+        scan.damages.append(Damage(path=str(path), offset=0, length=_HEAD_SIZE, problem="not a framed file"))
+    elif head[7] > FORMAT_VERSION:
+        raise StoreVersionError(
+            f"{path}: written in format {head[7]}, this whence reads up to {FORMAT_VERSION}",
+            remedy="Upgrade whence: pip install --upgrade whence",
+        )
+    scan.sound_bytes = _HEAD_SIZE
+    scan.chain = digest_bytes(head)
+    for item in _walk(data, str(path), scan.chain):
+        if isinstance(item, Frame):
+            scan.frames.append(item)
+            scan.chain = item.chain
+            scan.sound_bytes = item.offset + _PREFIX.size + len(item.payload)
+        elif item.offset + item.length == len(data) and item.problem == "torn":
+            scan.torn_bytes = item.length
+        else:
+            scan.damages.append(item)
+    return scan
+
+
+def read_frame(path: pathlib.Path, offset: int) -> Frame:
+    """Read the one frame at an offset.
+
+    Raises:
+        DamagedError: no sound frame begins there.
+    """
+    with explained(path), path.open("rb") as file:
+        file.seek(offset)
+        prefix = file.read(_PREFIX.size)
+        length = int.from_bytes(prefix[4:8], "little") if len(prefix) == _PREFIX.size else 0
+        data = prefix + file.read(min(length, _LENGTH_LIMIT))
+    frame = _frame_at(data, 0)
+    if frame is None:
+        raise DamagedError(f"{path}: no sound frame at byte {offset}", place=f"{path}:{offset}")
+    return Frame(offset=offset, kind=frame.kind, payload=frame.payload, chain=frame.chain)
+
+
+def _walk(data: bytes, path: str, chain: bytes) -> Iterator[Frame | Damage]:
+    at = _HEAD_SIZE
+    linked = True
+    while at < len(data):
+        frame = _frame_at(data, at)
+        if frame is None:
+            following = _next_sound(data, at + 1)
+            problem = (
+                "torn" if following is None and _is_cut_off(data, at) else "bytes don't match their checksum"
+            )
+            end = len(data) if following is None else following
+            yield Damage(path=path, offset=at, length=end - at, problem=problem)
+            at, linked = end, False
+            continue
+        covered = _COVERED.pack(len(frame.payload), frame.kind, 0) + frame.payload
+        if linked and digest_bytes(chain + covered) != frame.chain:
+            yield Damage(
+                path=path, offset=at, length=_PREFIX.size, problem="the hash chain doesn't continue here"
+            )
+        yield frame
+        chain, linked = frame.chain, True
+        at += _PREFIX.size + len(frame.payload)
+
+
+def _frame_at(data: bytes, at: int) -> Frame | None:
+    if len(data) < at + _PREFIX.size:
+        return None
+    mark, length, kind, zero, checksum, chain = _PREFIX.unpack_from(data, at)
+    end = at + _PREFIX.size + length
+    if mark != _MARK or zero != 0 or length > _LENGTH_LIMIT or end > len(data):
+        return None
+    payload = data[at + _PREFIX.size : end]
+    if zlib.crc32(_COVERED.pack(length, kind, 0) + payload) != checksum:
+        return None
+    return Frame(offset=at, kind=kind, payload=payload, chain=chain)
+
+
+def _next_sound(data: bytes, start: int) -> int | None:
+    at = data.find(_MARK, start)
+    while at >= 0:
+        if _frame_at(data, at) is not None:
+            return at
+        at = data.find(_MARK, at + 1)
+    return None
+
+
+def _is_cut_off(data: bytes, at: int) -> bool:
+    """Tell a frame that the file ends inside of from one whose bytes were changed."""
+    rest = len(data) - at
+    if rest < _PREFIX.size:
+        return _MARK.startswith(data[at : at + 4]) or data[at : at + 4] == _MARK
+    mark, length, _, zero, _, _ = _PREFIX.unpack_from(data, at)
+    return bool(mark == _MARK and zero == 0 and length <= _LENGTH_LIMIT and rest < _PREFIX.size + length)
