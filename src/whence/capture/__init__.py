@@ -1,5 +1,47 @@
 """The witness: what is seen of the data, the code and the machine while a pipeline runs."""
 
+from whence.capture.code import CodeIdentity, identify
+from whence.capture.environment import environment
+from whence.capture.loading import load_function
+from whence.capture.recorder import (
+    NodeRecorder,
+    NullPass,
+    PassRecorder,
+    RecordedPlan,
+    RunRecorder,
+    SetAside,
+    current_recorder,
+    enter_run,
+    leave_run,
+)
+from whence.capture.recording import Recording, describe_function
+from whence.capture.references import refer
+from whence.capture.secrets import redact
+from whence.capture.settings import Configured, Record, config, record_mode
 from whence.capture.witness import NullWitness, SourceWitness
 
-__all__ = ["NullWitness", "SourceWitness"]
+__all__ = [
+    "CodeIdentity",
+    "Configured",
+    "NodeRecorder",
+    "NullPass",
+    "NullWitness",
+    "PassRecorder",
+    "Record",
+    "RecordedPlan",
+    "Recording",
+    "RunRecorder",
+    "SetAside",
+    "SourceWitness",
+    "config",
+    "current_recorder",
+    "describe_function",
+    "enter_run",
+    "environment",
+    "identify",
+    "leave_run",
+    "load_function",
+    "record_mode",
+    "redact",
+    "refer",
+]

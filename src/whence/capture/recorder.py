@@ -1,0 +1,187 @@
+"""The recorder's face: what operations and engines say to it, and the one that listens to nobody.
+
+An op never asks whether it is recorded; it speaks, once per chunk, and the null recorder ignores it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.capture.witness import NullWitness, SourceWitness
+
+BoolArray = NDArray[np.bool_]
+Int64Array = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """A sample that an op failed on, set aside instead of stopping the pass.
+
+    Args:
+        position: its position in the op's input.
+        origin: where it came from, in words.
+        kind: the error's type.
+        message: the error's message.
+    """
+
+    position: int
+    origin: str
+    kind: str
+    message: str
+
+
+class NodeRecorder(Protocol):
+    """Listens to one node of a plan during one pass."""
+
+    def selected(self, kept: BoolArray | None, count: int) -> None:
+        """Of the next `count` input samples those with True went on; None: all."""
+
+    def duplicated(self, witnesses: Int64Array) -> None:
+        """Each sample just dropped repeats the one at this input position (dedup)."""
+
+    def expanded(self, counts: Int64Array) -> None:
+        """The next input samples gave so many outputs each."""
+
+    def found_rows(self, count: int) -> None:
+        """So many more rows are there at the source of this node."""
+
+    def set_aside(self, samples: Sequence[SetAside]) -> None:
+        """These samples failed and were set aside."""
+
+    def gathered(self, items: Sequence[Any], sizes: Sequence[int]) -> None:
+        """The next items reach the consumer, in groups of these sizes."""
+
+    def spent(self, ns: int, in_count: int, out_count: int) -> None:
+        """Time spent in the op's own loop, and what went in and out."""
+
+
+class PassRecorder(Protocol):
+    """Listens to one pass over a stream."""
+
+    def node(self, index: int) -> NodeRecorder:
+        """The listener for one node of the plan."""
+
+    def witness(self, index: int) -> SourceWitness:
+        """The listener for the source at one node of the plan."""
+
+    def deliver(self, values: list[Any]) -> Iterator[Any]:
+        """Make the record of these outputs safe, then hand them out one by one."""
+
+    def end(self, *, complete: bool) -> None:
+        """The pass is over; `complete` when the stream was read to its end."""
+
+
+class RunRecorder(Protocol):
+    """Listens to a run: makes a listener for each pass in it."""
+
+    def begin_pass(self, plan: RecordedPlan, epoch: int) -> PassRecorder:
+        """A stream begins to be read."""
+
+
+class RecordedPlan(Protocol):
+    """What a recorder wants to know of a compiled plan."""
+
+    @property
+    def name(self) -> str:
+        """What the record calls the stream; empty where the user gave no name."""
+
+    @property
+    def top(self) -> int:
+        """The node whose outputs are delivered."""
+
+    @property
+    def items_at(self) -> int:
+        """The node at which items are counted: the last batch op, or the top."""
+
+    def describe_nodes(self) -> list[dict[str, Any]]:
+        """Describe each node: kind, name, inputs, params, key, size; JSON-able."""
+
+    def functions_of(self, index: int) -> dict[str, Any]:
+        """The user's functions in a node, by the parameter that holds them."""
+
+    def source_at(self, index: int) -> Any:
+        """The source at a node; None at an op."""
+
+
+class _NullNode:
+    __slots__ = ()
+
+    def selected(self, kept: BoolArray | None, count: int) -> None:
+        pass
+
+    def duplicated(self, witnesses: Int64Array) -> None:
+        pass
+
+    def expanded(self, counts: Int64Array) -> None:
+        pass
+
+    def found_rows(self, count: int) -> None:
+        pass
+
+    def set_aside(self, samples: Sequence[SetAside]) -> None:
+        pass
+
+    def gathered(self, items: Sequence[Any], sizes: Sequence[int]) -> None:
+        pass
+
+    def spent(self, ns: int, in_count: int, out_count: int) -> None:
+        pass
+
+
+class NullPass:
+    """Listens to nobody: a pass outside a run, or with the record off."""
+
+    __slots__ = ()
+
+    _node = _NullNode()
+    _witness = NullWitness()
+
+    def node(self, index: int) -> NodeRecorder:
+        """The listener that ignores everything."""
+        return self._node
+
+    def witness(self, index: int) -> SourceWitness:
+        """The witness that ignores everything."""
+        return self._witness
+
+    def deliver(self, values: list[Any]) -> Iterator[Any]:
+        """Hand out the values."""
+        return iter(values)
+
+    def end(self, *, complete: bool) -> None:
+        """Ignore it."""
+
+
+class NullRun:
+    """No run is going on."""
+
+    __slots__ = ()
+
+    def begin_pass(self, plan: RecordedPlan, epoch: int) -> PassRecorder:
+        """A pass that nobody listens to."""
+        return NullPass()
+
+
+_NULL_RUN = NullRun()
+_current: list[RunRecorder] = []
+
+
+def current_recorder() -> RunRecorder:
+    """The recorder of the run begun last and not yet ended; the null recorder outside a run."""
+    return _current[-1] if _current else _NULL_RUN
+
+
+def enter_run(recorder: RunRecorder) -> None:
+    """Make a run's recorder the current one, for all threads of this process."""
+    _current.append(recorder)
+
+
+def leave_run(recorder: RunRecorder) -> None:
+    """Take a run's recorder away again."""
+    if recorder in _current:
+        _current.remove(recorder)

@@ -1,0 +1,335 @@
+"""The recording: listens to the passes of one run and writes what they decided.
+
+Everything is gathered per chunk and written before the chunk is delivered, so that what a consumer
+has received is always in the record: decisions and digests in segment frames, source digests and
+failures in the journal, the progress of delivery in the pass's cursor.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from whence.capture.code import identify
+from whence.capture.recorder import (
+    BoolArray,
+    Int64Array,
+    NodeRecorder,
+    NullPass,
+    PassRecorder,
+    RecordedPlan,
+    SetAside,
+)
+from whence.capture.references import refer
+from whence.capture.settings import record_mode
+from whence.capture.sourcing import PassWitness, SourceRecord
+from whence.capture.witness import NullWitness, SourceWitness
+from whence.lineage import encode_counts, encode_mask
+from whence.store import RunWriter
+from whence.vocab import UNKNOWN, digest_text, digest_value, fast128, sample_digests
+
+LINEAGE = "lineage"
+DIGESTS = "digests"
+FRAME = 1
+
+_ALL_KEPT = encode_mask(np.ones(1, np.bool_))
+_NULL_WITNESS = NullWitness()
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Recording:
+    """Listens to one run.
+
+    Args:
+        writer: where it writes.
+    """
+
+    def __init__(self, writer: RunWriter) -> None:
+        self._writer = writer
+        self._lock = threading.RLock()
+        self._streams: dict[bytes, _StreamRecord] = {}
+        self._stream_by_plan: dict[int, tuple[RecordedPlan, _StreamRecord]] = {}
+        self._sources: dict[bytes, SourceRecord] = {}
+        self._passes: list[_Pass] = []
+        self._names: set[str] = set()
+        self._has_gap = False
+
+    def begin_pass(self, plan: RecordedPlan, epoch: int) -> PassRecorder:
+        """Begin to listen to a pass over a stream."""
+        mode = record_mode()
+        if not self._writer.is_open:
+            return NullPass()
+        with self._lock:
+            if mode == "off":
+                self._note_gap()
+                return NullPass()
+            stream = self._stream_of(plan)
+            repeat = stream.count_by_epoch.get(epoch, 0)
+            stream.count_by_epoch[epoch] = repeat + 1
+            number = len(self._passes)
+            public = {
+                "pass": number,
+                "stream": stream.number,
+                "epoch": epoch,
+                "repeat": repeat,
+                "record": mode,
+            }
+            self._writer.append("pass_start", public)
+            begun = _Pass(number, plan, stream, self._writer, mode == "full")
+            self._passes.append(begun)
+            return begun
+
+    @property
+    def delivered_count(self) -> int:
+        """How many outputs (batches, or samples) all passes have delivered: the step of a metric."""
+        return sum(each.delivered for each in self._passes)
+
+    def close(self) -> None:
+        """The run ends: end every pass that is still open."""
+        for each in self._passes:
+            each.end(complete=False)
+
+    def _note_gap(self) -> None:
+        """Write once that passes went unrecorded: a gap is written down as a gap."""
+        if not self._has_gap:
+            self._has_gap = True
+            self._writer.append("unrecorded", {"why": "record off"})
+
+    def _stream_of(self, plan: RecordedPlan) -> _StreamRecord:
+        known = self._stream_by_plan.get(id(plan))
+        if known is not None:
+            return known[1]
+        nodes, sources = self._describe(plan)
+        digest = digest_value([plan.name, nodes])
+        stream = self._streams.get(digest)
+        if stream is None:
+            stream = _StreamRecord(len(self._streams), sources)
+            self._streams[digest] = stream
+            body = {
+                "name": self._free_name(plan.name),
+                "top": plan.top,
+                "items_at": plan.items_at,
+                "nodes": nodes,
+            }
+            self._writer.append("stream", {"stream": stream.number, "digest": digest}, body)
+        self._stream_by_plan[id(plan)] = (plan, stream)  # the plan is kept, so its id isn't given again
+        return stream
+
+    def _describe(self, plan: RecordedPlan) -> tuple[list[dict[str, Any]], dict[int, SourceRecord]]:
+        sources: dict[int, SourceRecord] = {}
+        nodes = plan.describe_nodes()
+        for index, node in enumerate(nodes):
+            source = plan.source_at(index)
+            if source is not None:
+                sources[index] = self._source_of(source)
+                node["source"] = sources[index].number
+            functions = plan.functions_of(index)
+            if functions:
+                node["functions"] = {name: describe_function(fn) for name, fn in functions.items()}
+        return nodes, sources
+
+    def _source_of(self, source: Any) -> SourceRecord:
+        record = SourceRecord.of(source, len(self._sources), self._writer)
+        known = self._sources.get(record.identity)
+        if known is None:
+            self._sources[record.identity] = known = record
+            known.begin()
+        return known
+
+    def _free_name(self, wanted: str) -> str:
+        name, count = wanted or "stream", 1
+        while name in self._names:
+            count += 1
+            name = f"{wanted or 'stream'}-{count}"
+        self._names.add(name)
+        return name
+
+
+def describe_function(fn: Callable[..., Any]) -> dict[str, Any]:
+    """Describe a user's function for the record: what it is, where to find it, which code it runs."""
+    identity = identify(fn)
+    return {
+        "name": identity.name,
+        "file": identity.file,
+        "line": identity.line,
+        "digest": digest_text(identity.digest),
+        "source": dict(identity.source),
+        "constants": dict(identity.constants),
+        "packages": dict(identity.packages),
+        "unknown": list(identity.unknown),
+        "reference": refer(fn),
+    }
+
+
+class _StreamRecord:
+    """What a run remembers of a stream that was read in it."""
+
+    def __init__(self, number: int, sources: dict[int, SourceRecord]) -> None:
+        self.number = number
+        self.sources = sources
+        self.count_by_epoch: dict[int, int] = {}
+
+
+class _Node:
+    """Gathers what one node decided since the last frame."""
+
+    __slots__ = ("aside", "gathers", "in_count", "index", "ns", "out_count", "pending", "record")
+
+    def __init__(self, record: _Pass, index: int, gathers: bool) -> None:
+        self.record = record
+        self.index = index
+        self.gathers = gathers
+        self.pending: list[Any] = []
+        self.aside: list[SetAside] = []
+        self.ns = self.in_count = self.out_count = 0
+
+    def selected(self, kept: BoolArray | None, count: int) -> None:
+        if kept is None:
+            self.pending.append([self.index, count, count, _ALL_KEPT])
+        else:
+            self.pending.append([self.index, count, int(np.count_nonzero(kept)), encode_mask(kept)])
+
+    def duplicated(self, witnesses: Int64Array) -> None:
+        self.pending[-1].append(encode_counts(witnesses))
+
+    def expanded(self, counts: Int64Array) -> None:
+        self.pending.append([self.index, len(counts), int(counts.sum()), encode_counts(counts)])
+
+    def found_rows(self, count: int) -> None:
+        self.pending.append([self.index, count, count, b""])
+
+    def set_aside(self, samples: Sequence[SetAside]) -> None:
+        self.aside.extend(samples)
+
+    def gathered(self, items: Sequence[Any], sizes: Sequence[int]) -> None:
+        if self.gathers:
+            self.record.digest(items, sizes)
+
+    def spent(self, ns: int, in_count: int, out_count: int) -> None:
+        self.ns += ns
+        self.in_count += in_count
+        self.out_count += out_count
+
+
+class _Pass:
+    """Listens to one pass."""
+
+    def __init__(
+        self, number: int, plan: RecordedPlan, stream: _StreamRecord, writer: RunWriter, with_digests: bool
+    ) -> None:
+        self._number = number
+        self._writer = writer
+        self._sources = stream.sources
+        items_at = plan.items_at if with_digests else -1
+        self._nodes = [_Node(self, index, index == items_at) for index in range(len(plan.describe_nodes()))]
+        self._witnesses: dict[int, SourceWitness] = {}
+        self._item_digests: list[bytes] = []
+        self._group_digests: list[bytes] = []
+        self._group_sizes: list[int] = []
+        self._view, self._slot = writer.cursors.slots(number)
+        self._ended = False
+
+    @property
+    def delivered(self) -> int:
+        """How many outputs were handed out."""
+        return self._view[self._slot]
+
+    def node(self, index: int) -> NodeRecorder:
+        """The listener for one node."""
+        return self._nodes[index]
+
+    def witness(self, index: int) -> SourceWitness:
+        """The listener for one source."""
+        found = self._witnesses.get(index)
+        if found is None:
+            source = self._sources.get(index)
+            found = self._witnesses[index] = _NULL_WITNESS if source is None else PassWitness(source)
+        return found
+
+    def digest(self, items: Sequence[Any], sizes: Sequence[int]) -> None:
+        """Witness items that are about to be delivered, in groups."""
+        digests = sample_digests(items)
+        short = digests.astype(np.uint32)
+        short[(short == 0) & (digests != UNKNOWN)] = 1  # 0 says unknown, in 32 bits as in 64
+        self._item_digests.append(short.astype("<u4", copy=False).tobytes())
+        whole = memoryview(digests.astype("<u8", copy=False)).cast("B")
+        start = 0
+        for size in sizes:
+            self._group_digests.append(fast128(whole[start : start + 8 * size]))
+            start += 8 * size
+        self._group_sizes.extend(sizes)
+
+    def deliver(self, values: list[Any]) -> Iterator[Any]:
+        """Write what was decided, then hand out the values, raising the cursor around each."""
+        if self._ended:
+            yield from values
+            return
+        self._flush()
+        slot = self._slot
+        count = self._view[slot]
+        for value in values:
+            count += 1
+            self._view[slot] = count
+            yield value
+            self._view[slot + 1] = count
+
+    def end(self, *, complete: bool) -> None:
+        """Write the rest and the pass's totals."""
+        if self._ended:
+            return
+        self._ended = True
+        delivered = self._view[self._slot]
+        self._view = memoryview(bytearray(16 * (self._slot + 2))).cast(
+            "Q"
+        )  # the file's view is closed with the run
+        if not self._writer.is_open:
+            return
+        self._flush()
+        for source in self._sources.values():
+            source.snapshot()
+        nodes = [[node.ns, node.in_count, node.out_count] for node in self._nodes]
+        public = {"pass": self._number, "complete": complete, "delivered": delivered, "nodes": nodes}
+        self._writer.append("pass_end", public)
+
+    def _flush(self) -> None:
+        writer = self._writer
+        for source in self._sources.values():
+            if source.told:
+                source.flush(self._number)
+        pending: list[Any] = []
+        for node in self._nodes:
+            if node.pending:
+                pending += node.pending
+                node.pending = []
+            if node.aside:
+                for sample in node.aside:
+                    public = {"pass": self._number, "node": node.index, "position": sample.position}
+                    body = {"origin": sample.origin, "kind": sample.kind, "message": sample.message}
+                    writer.append("set_aside", public, body)
+                node.aside = []
+        if pending:
+            writer.append_segment(LINEAGE, FRAME, _encode({"p": self._number, "n": pending}))
+        if self._item_digests:
+            frame = {
+                "p": self._number,
+                "i": b"".join(self._item_digests),
+                "g": b"".join(self._group_digests),
+                "s": _short(self._group_sizes),
+            }
+            writer.append_segment(DIGESTS, FRAME, _encode(frame))
+            self._item_digests, self._group_digests, self._group_sizes = [], [], []
+
+
+def _short(sizes: list[int]) -> list[int]:
+    """Write equal group sizes once: [size, count, size, count, ...]."""
+    runs: list[int] = []
+    for size in sizes:
+        if runs and runs[-2] == size:
+            runs[-1] += 1
+        else:
+            runs += [size, 1]
+    return runs
