@@ -1,0 +1,55 @@
+"""What is done to samples: one idea a file, and no op knows the chain."""
+
+from whence.ops.batch import Batch
+from whence.ops.combine import Concat, Zip
+from whence.ops.dedup import Dedup
+from whence.ops.filter import Filter
+from whence.ops.flat_map import FlatMap, Unbatch
+from whence.ops.identities import draw_ids
+from whence.ops.map import Map
+from whence.ops.map_batches import MapBatches
+from whence.ops.op import (
+    Chunk,
+    Context,
+    Fetch,
+    Function,
+    Input,
+    Op,
+    Recorded,
+    check_callable,
+    check_count,
+    check_seed,
+    name_of,
+)
+from whence.ops.positions import Repeat, Sample, Shuffle, Slice
+from whence.ops.restore import outline_op, restore_op
+
+__all__ = [
+    "Batch",
+    "Chunk",
+    "Concat",
+    "Context",
+    "Dedup",
+    "Fetch",
+    "Filter",
+    "FlatMap",
+    "Function",
+    "Input",
+    "Map",
+    "MapBatches",
+    "Op",
+    "Recorded",
+    "Repeat",
+    "Sample",
+    "Shuffle",
+    "Slice",
+    "Unbatch",
+    "Zip",
+    "check_callable",
+    "check_count",
+    "check_seed",
+    "draw_ids",
+    "name_of",
+    "outline_op",
+    "restore_op",
+]

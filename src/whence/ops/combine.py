@@ -1,0 +1,165 @@
+"""Concat and zip: several streams into one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from whence.errors import OpError, PlanError, WhenceError
+from whence.lineage import Identity, Part
+from whence.lineage import Mapping as Relation
+from whence.ops.op import Chunk, Context, Fetch, Function, Input, Int64Array, Op, Recorded, failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concat(Op):
+    """All samples of the first input, then all of the second, and so on."""
+
+    kind: ClassVar[str] = "concat"
+
+    def out_size(self, sizes: Sequence[int]) -> int:
+        """All of them together."""
+        return sum(sizes)
+
+    def mappings(
+        self, sizes: Sequence[int], recorded: Recorded | None, key: int, epoch: int
+    ) -> list[Relation]:
+        """Each input is one stretch of the output."""
+        ends = np.cumsum([0, *sizes]).tolist()
+        return [
+            Part(in_size=size, offset=start, out_size=ends[-1])
+            for size, start in zip(sizes, ends, strict=False)
+        ]
+
+    def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
+        """Read one after the other."""
+        for each in inputs:
+            yield from each.scan()
+
+    def pick(
+        self, positions: Int64Array, mappings: Sequence[Relation], fetch: Fetch, context: Context
+    ) -> Chunk:
+        """Pick from each input what lies in its stretch."""
+        values: list[Any] = [None] * len(positions)
+        ids = np.empty(len(positions), np.uint64)
+        origins = np.empty(len(positions), np.int64)
+        for number, mapping in enumerate(mappings):
+            rows = mapping.backward(positions)
+            places = np.flatnonzero(np.diff(rows.indptr))
+            if not len(places):
+                continue
+            chunk = fetch(number, rows.indices)
+            for place, value in zip(places.tolist(), chunk.values, strict=True):
+                values[place] = value
+            ids[places] = chunk.ids
+            origins[places] = chunk.origins
+        return Chunk(values, ids, origins)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zip(Op):
+    """The n-th samples of all inputs together; the inputs must be equally long.
+
+    Args:
+        combine: makes the sample out of one of each; default: a tuple.
+    """
+
+    kind: ClassVar[str] = "zip"
+
+    combine: Function | None = None
+
+    def functions(self) -> dict[str, Function]:
+        """The user's function, if there is one."""
+        return {} if self.combine is None else {"combine": self.combine}
+
+    def out_size(self, sizes: Sequence[int]) -> int:
+        """As long as the shortest has come so far."""
+        return min(sizes)
+
+    def mappings(
+        self, sizes: Sequence[int], recorded: Recorded | None, key: int, epoch: int
+    ) -> list[Relation]:
+        """Identity for each input."""
+        return [Identity(min(sizes)) for _ in sizes]
+
+    def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
+        """Read all inputs side by side."""
+        known = {each.size for each in inputs if each.size is not None}
+        if len(known) > 1:
+            raise PlanError(
+                f"zip: the inputs have different lengths: {', '.join(str(each.size) for each in inputs)}",
+                remedy="Make them equally long, with take(n) for instance.",
+            )
+        readers = [_Measured(each) for each in inputs]
+        position = 0
+        while True:
+            count = min(reader.ready() for reader in readers)
+            if not count:
+                break
+            parts = [reader.take(count) for reader in readers]
+            yield self._combined(parts, position, context)
+            position += count
+        longer = [number for number, reader in enumerate(readers) if reader.ready()]
+        if longer:
+            raise OpError(
+                f"op {self.label!r}: input {longer[0]} has more samples than the others, which end after {position}",
+                remedy="Make the inputs equally long, with take(n) for instance.",
+                op=self.label,
+                position=position,
+            )
+
+    def pick(
+        self, positions: Int64Array, mappings: Sequence[Relation], fetch: Fetch, context: Context
+    ) -> Chunk:
+        """Pick the same positions of every input."""
+        return self._combined([fetch(number, positions) for number in range(len(mappings))], -1, context)
+
+    def _combined(self, parts: Sequence[Chunk], position: int, context: Context) -> Chunk:
+        began = time.perf_counter_ns()
+        first = parts[0]
+        rows = zip(*(part.values for part in parts), strict=True)
+        if self.combine is None:
+            values: list[Any] = list(rows)
+        else:
+            values = []
+            for row in rows:
+                try:
+                    values.append(self.combine(*row))
+                except WhenceError:
+                    raise
+                except Exception as error:
+                    index = len(values)
+                    place = position + index if position >= 0 else -1
+                    raise failed(
+                        self, place, context.name_origin(int(first.origins[index])), error
+                    ) from error
+        context.recorder.spent(time.perf_counter_ns() - began, len(first), len(values))
+        return Chunk(values, first.ids, first.origins)
+
+
+class _Measured:
+    """Reads an input in pieces of any length."""
+
+    def __init__(self, source: Input) -> None:
+        self._chunks = source.scan()
+        self._chunk = Chunk([], np.empty(0, np.uint64), np.empty(0, np.int64))
+        self._at = 0
+
+    def ready(self) -> int:
+        """How many samples can be taken at once; 0 at the end."""
+        while self._at >= len(self._chunk):
+            following = next(self._chunks, None)
+            if following is None:
+                return 0
+            self._chunk, self._at = following, 0
+        return len(self._chunk) - self._at
+
+    def take(self, count: int) -> Chunk:
+        """Take the next samples."""
+        part = slice(self._at, self._at + count)
+        self._at += count
+        return Chunk(self._chunk.values[part], self._chunk.ids[part], self._chunk.origins[part])

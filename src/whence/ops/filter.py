@@ -1,0 +1,122 @@
+"""Filter: keep the samples for which a predicate holds."""
+
+from __future__ import annotations
+
+import operator
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.chance import Bits
+from whence.errors import WhenceError
+from whence.lineage import Mapping as Relation
+from whence.lineage import Selection, SelectionIndex
+from whence.ops.map import takes_rng
+from whence.ops.op import Chunk, Context, Function, Input, MappingKind, Op, Recorded, failed, plain_params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter(Op):
+    """Keep the samples for which `fn` holds, 1 -> 0 or 1; a drop always has a reason.
+
+    Args:
+        fn: `fn(sample, **params)`, anything with a truth value.
+        params: passed to `fn` by keyword and recorded.
+        why: recorded with each drop; default: the function's name.
+    """
+
+    kind: ClassVar[str] = "filter"
+    mapping_kind: ClassVar[MappingKind] = "selection"
+    is_order_free: ClassVar[bool] = True
+
+    fn: Function
+    params: Mapping[str, Any] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def is_random(self) -> bool:  # type: ignore[override]  # an answer of the instance, not of the class
+        """Whether it draws."""
+        return takes_rng(self.fn, self.params)
+
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters, plain."""
+        return {"params": plain_params(self.params), "reason": self.reason()}
+
+    def functions(self) -> dict[str, Function]:
+        """The user's predicate."""
+        return {"fn": self.fn}
+
+    def mappings(
+        self, sizes: Sequence[int], recorded: Recorded | None, key: int, epoch: int
+    ) -> list[Relation]:
+        """The samples that were kept."""
+        return selection_of(recorded, sizes)
+
+    def reason(self) -> str:
+        """Why samples are dropped here."""
+        return self.why or self.label
+
+    def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
+        """Filter chunk by chunk."""
+        position = 0
+        for chunk in inputs[0].scan():
+            began = time.perf_counter_ns()
+            size = len(chunk.values)
+            kept = kept_of(self._flags(chunk, context, position))
+            chunk = keep(chunk, kept, context)
+            context.recorder.spent(time.perf_counter_ns() - began, size, len(chunk.values))
+            position += size
+            if chunk.values:
+                yield chunk
+
+    def _flags(self, chunk: Chunk, context: Context, position: int) -> list[Any]:
+        fn, params = self.fn, self.params
+        size = len(chunk.values)
+        left = iter(chunk.values)
+        try:
+            if takes_rng(fn, params):
+                generators = Bits(context.key, context.epoch, chunk.ids).rngs()
+                flags = [fn(value, rng=rng, **params) for value, rng in zip(left, generators, strict=False)]
+            elif params:
+                flags = [fn(value, **params) for value in left]
+            else:
+                flags = [fn(value) for value in left]
+        except WhenceError:
+            raise
+        except Exception as error:
+            index = size - operator.length_hint(left) - 1
+            raise failed(
+                self, position + index, context.name_origin(int(chunk.origins[index])), error
+            ) from error
+        return flags
+
+
+def kept_of(flags: list[Any]) -> NDArray[np.bool_]:
+    """Turn truth values into a mask; the quick way where they are bools."""
+    try:
+        kept = np.frombuffer(bytes(flags), np.uint8)
+    except (TypeError, ValueError):
+        return np.fromiter(map(bool, flags), np.bool_, len(flags))
+    return kept != 0
+
+
+def keep(chunk: Chunk, kept: NDArray[np.bool_], context: Context) -> Chunk:
+    """Keep some samples of a chunk, and say so."""
+    size = len(chunk.values)
+    if kept.all():
+        context.recorder.selected(None, size)
+        return chunk
+    context.recorder.selected(kept, size)
+    return Chunk(list(compress(chunk.values, kept.tolist())), chunk.ids[kept], chunk.origins[kept])
+
+
+def selection_of(recorded: Recorded | None, sizes: Sequence[int]) -> list[Relation]:
+    """The mapping of an op that selects: what was recorded; nothing, where nothing came that far."""
+    if isinstance(recorded, SelectionIndex):
+        return [Selection(recorded)]
+    return [Selection(SelectionIndex([], [], []))]

@@ -1,0 +1,138 @@
+"""Map batches: a function over groups of samples, for what is quicker in groups."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from whence.errors import OpError, PlanError, WhenceError
+from whence.lineage import Identity
+from whence.lineage import Mapping as Relation
+from whence.ops.batch import stack
+from whence.ops.flat_map import apart
+from whence.ops.op import (
+    Chunk,
+    Context,
+    Fetch,
+    Function,
+    Input,
+    Int64Array,
+    Op,
+    Recorded,
+    check_count,
+    failed,
+    plain_params,
+)
+
+Form = Literal["list", "columns"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapBatches(Op):
+    """Apply a function to groups of `size` consecutive samples, 1 -> 1 by position.
+
+    Args:
+        fn: `fn(samples, **params)`, gets a list (or a dict of stacked columns) and returns a list (or
+            a dict of columns) of the same length, the n-th result belonging to the n-th sample.
+        size: samples in a group; the last may be smaller.
+        form: "list" or "columns".
+        params: passed to `fn` by keyword and recorded.
+    """
+
+    kind: ClassVar[str] = "map_batches"
+
+    fn: Function
+    size: int
+    form: Form = "list"
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_count(self.size, f"map_batches({self.label}, size=...)", least=1)
+        if self.form not in ("list", "columns"):
+            raise PlanError(
+                f"map_batches({self.label}, form={self.form!r}): wanted 'list' or 'columns'",
+                remedy="Use form='columns' to get a dict of arrays.",
+            )
+
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters, plain."""
+        return {"size": self.size, "form": self.form, "params": plain_params(self.params)}
+
+    def functions(self) -> dict[str, Function]:
+        """The user's function."""
+        return {"fn": self.fn}
+
+    def mappings(
+        self, sizes: Sequence[int], recorded: Recorded | None, key: int, epoch: int
+    ) -> list[Relation]:
+        """Identity, as its contract says."""
+        return [Identity(sizes[0])]
+
+    def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
+        """Map group by group, across the borders of chunks."""
+        waiting = Chunk([], np.empty(0, np.uint64), np.empty(0, np.int64))
+        done = 0
+        for chunk in inputs[0].scan():
+            joined = Chunk(
+                waiting.values + chunk.values,
+                np.concatenate((waiting.ids, chunk.ids)),
+                np.concatenate((waiting.origins, chunk.origins)),
+            )
+            full = len(joined) // self.size * self.size
+            waiting = Chunk(joined.values[full:], joined.ids[full:], joined.origins[full:])
+            if full:
+                yield self._mapped(
+                    Chunk(joined.values[:full], joined.ids[:full], joined.origins[:full]), done, context
+                )
+                done += full
+        if waiting.values:
+            yield self._mapped(waiting, done, context)
+
+    def pick(
+        self, positions: Int64Array, mappings: Sequence[Relation], fetch: Fetch, context: Context
+    ) -> Chunk:
+        """Make the whole groups of the positions, since a result may depend on its group."""
+        end = mappings[0].in_size
+        groups, which = np.unique(positions // self.size, return_inverse=True)
+        starts = groups * self.size
+        sizes = np.minimum(starts + self.size, end) - starts
+        firsts = np.cumsum(sizes) - sizes
+        wanted = np.repeat(starts - firsts, sizes) + np.arange(int(sizes.sum()))
+        chunk = fetch(0, wanted.astype(np.int64))
+        made: list[Any] = []
+        for first, size in zip(firsts.tolist(), sizes.tolist(), strict=True):
+            made.extend(self._called(chunk, first, first + size, -1, context))
+        places = firsts[which] + positions - starts[which]
+        return Chunk([made[place] for place in places.tolist()], chunk.ids[places], chunk.origins[places])
+
+    def _mapped(self, chunk: Chunk, done: int, context: Context) -> Chunk:
+        began = time.perf_counter_ns()
+        made: list[Any] = []
+        for start in range(0, len(chunk), self.size):
+            end = min(start + self.size, len(chunk))
+            made.extend(self._called(chunk, start, end, done + start, context))
+        context.recorder.spent(time.perf_counter_ns() - began, len(chunk), len(made))
+        return Chunk(made, chunk.ids, chunk.origins)
+
+    def _called(self, chunk: Chunk, start: int, end: int, position: int, context: Context) -> list[Any]:
+        samples = chunk.values[start:end]
+        try:
+            result = self.fn(stack(samples) if self.form == "columns" else samples, **self.params)
+            made = apart(result)
+        except WhenceError:
+            raise
+        except Exception as error:
+            raise failed(self, position, context.name_origin(int(chunk.origins[start])), error) from error
+        if len(made) != len(samples):
+            raise OpError(
+                f"op {self.label!r} returned {len(made)} samples for {len(samples)}",
+                remedy="map_batches must return one result a sample; use flat_map where counts differ.",
+                op=self.label,
+                position=position,
+                origin=context.name_origin(int(chunk.origins[start])),
+            )
+        return made

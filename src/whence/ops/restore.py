@@ -1,0 +1,79 @@
+"""Ops out of the record: made again from what it says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from whence.chance import draw_from_spec
+from whence.ops.batch import Batch
+from whence.ops.combine import Concat, Zip
+from whence.ops.dedup import Dedup
+from whence.ops.filter import Filter
+from whence.ops.flat_map import FlatMap, Unbatch
+from whence.ops.map import Map
+from whence.ops.map_batches import MapBatches
+from whence.ops.op import Function, Op
+from whence.ops.positions import Repeat, Sample, Shuffle, Slice
+from whence.vocab import from_plain
+
+_BY_KIND: dict[str, type[Op]] = {
+    op.kind: op
+    for op in (
+        Map,
+        MapBatches,
+        Filter,
+        FlatMap,
+        Batch,
+        Unbatch,
+        Shuffle,
+        Dedup,
+        Slice,
+        Sample,
+        Repeat,
+        Concat,
+        Zip,
+    )
+}
+
+
+def restore_op(
+    kind: str, label: str, parameters: Mapping[str, Any], functions: Mapping[str, Function]
+) -> Op | None:
+    """Make a recorded op again.
+
+    Args:
+        kind: the op's kind.
+        label: what the record calls it.
+        parameters: as `Op.parameters` gave them.
+        functions: the user's functions, by parameter; any function will do for a trace.
+
+    Returns:
+        The op; None where the kind isn't one of ours, so that its mapping is unknown.
+
+    Raises:
+        CanonicalError: a parameter can't be made again.
+    """
+    found = _BY_KIND.get(kind)
+    if found is None:
+        return None
+    known = dict(parameters)
+    if "params" in known:
+        known["params"] = from_plain(known["params"])
+    if "draw" in known:
+        known["draw"] = {name: draw_from_spec(spec) for name, spec in known["draw"].items()}
+    if known.get("collate") == "list":
+        known["collate"] = list
+    if "reason" in known:
+        known["why"] = known.pop("reason")
+    return found(label=label, **known, **functions)
+
+
+def outline_op(kind: str, label: str, parameters: Mapping[str, Any], function_names: list[str]) -> Op | None:
+    """Make a recorded op again for its mapping only: without its functions or the user's parameters."""
+    known = {name: value for name, value in parameters.items() if name != "params"}
+    return restore_op(kind, label, known, dict.fromkeys(function_names, _absent))
+
+
+def _absent(*args: Any, **kwargs: Any) -> Any:
+    raise AssertionError("an op made for its mapping only was asked to run")
