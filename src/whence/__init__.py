@@ -1,0 +1,90 @@
+"""Know whence your model came: the training record of a model as a by-product of its data pipeline.
+
+    import whence as wh
+
+    digits = wh.from_files("data/mnist/**/*.png").map(decode).shuffle(seed=7).batch(64)
+    with wh.start_run("train digits") as run:
+        for batch in digits.epoch(0):
+            run.log_metric("loss", model.step(batch))
+    run.trace(epoch=0, batch=17, item=5)
+
+The rooms, from the ground up (a line uses only lines below it):
+
+    cli            one command, one file
+    demo           a real pipeline over real images, start to finish
+    workspace      ties the rooms together: open, start_run, questions
+    documents      reports
+    query          trace, impact, replay, verify
+    runs           runs, parameters, metrics, artifacts, models
+    streams        the chain, the plan it compiles to, the engine
+    ops | sources  what is done to samples | where they come from
+    capture        the witness: recorder, code identity, environment
+    store          journals, segments, objects, catalog
+    lineage | chance   mappings between positions | counter-based random bits
+    vocab          canonical bytes and digests
+    errors         every error, one tree
+
+The public names are found on first use, so that importing whence loads nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME_BY_NAME = {
+    "from_arrays": "whence.streams",
+    "from_csv": "whence.streams",
+    "from_files": "whence.streams",
+    "from_items": "whence.streams",
+    "from_jsonl": "whence.streams",
+    "from_parquet": "whence.streams",
+    "from_table": "whence.streams",
+    "from_text": "whence.streams",
+    "Stream": "whence.streams",
+    "config": "whence.capture",
+    "draw": "whence.chance",
+    "open": "whence.workspace",
+    "start_run": "whence.workspace",
+    "Run": "whence.workspace",
+    "Workspace": "whence.workspace",
+    "Impact": "whence.query",
+    "Trace": "whence.query",
+    "Verdict": "whence.query",
+    "WhenceError": "whence.errors",
+}
+
+__all__ = [*sorted(_HOME_BY_NAME), "__version__"]  # noqa: PLE0604 - names found on first use
+
+if TYPE_CHECKING:
+    from whence.capture import config
+    from whence.chance import draw
+    from whence.errors import WhenceError
+    from whence.query import Impact, Trace, Verdict
+    from whence.streams import (
+        Stream,
+        from_arrays,
+        from_csv,
+        from_files,
+        from_items,
+        from_jsonl,
+        from_parquet,
+        from_table,
+        from_text,
+    )
+    from whence.workspace import Run, Workspace, open, start_run
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_BY_NAME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'whence' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_BY_NAME})

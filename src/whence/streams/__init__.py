@@ -1,0 +1,39 @@
+"""The chain, the plan it compiles to, and the engine that runs it."""
+
+from whence.streams.beginnings import (
+    from_arrays,
+    from_csv,
+    from_files,
+    from_items,
+    from_jsonl,
+    from_parquet,
+    from_source,
+    from_table,
+    from_text,
+)
+from whence.streams.evaluation import Evaluation, MappingsOf
+from whence.streams.plan import SOURCE_BITS, Node, Program, Step
+from whence.streams.reading import Epoch, StreamIterator
+from whence.streams.stream import Stream, compiled
+
+__all__ = [
+    "SOURCE_BITS",
+    "Epoch",
+    "Evaluation",
+    "MappingsOf",
+    "Node",
+    "Program",
+    "Step",
+    "Stream",
+    "StreamIterator",
+    "compiled",
+    "from_arrays",
+    "from_csv",
+    "from_files",
+    "from_items",
+    "from_jsonl",
+    "from_parquet",
+    "from_source",
+    "from_table",
+    "from_text",
+]

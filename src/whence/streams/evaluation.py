@@ -1,0 +1,217 @@
+"""The engine: makes the outputs of a program, by scanning or by picking.
+
+Pull-based and chunked: a step asks the one below for its next chunk, works on it in one tight loop,
+and tells the recorder once per chunk what it decided. Chunks begin small, so that the first sample
+comes soon, and grow while they are quick; what the samples are never depends on their sizes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.capture import PassRecorder
+from whence.errors import ReplayError
+from whence.lineage import Mapping as Relation
+from whence.ops import Chunk, Context, Input, Op, Shuffle
+from whence.sources import Reader
+from whence.streams.plan import SOURCE_BITS, Program, Step
+
+Int64Array = NDArray[np.int64]
+MappingsOf = Callable[[int], Sequence[Relation]]
+
+_FIRST_CHUNK = 64
+_LARGEST_CHUNK = 1024
+_QUICK_NS = 20_000_000
+_SLOW_NS = 200_000_000
+_CHUNK_BYTES = 32 * 1024 * 1024
+_ROW_MASK = (1 << SOURCE_BITS) - 1
+
+
+class Evaluation:
+    """One evaluation of a program: a pass, or the making of single samples again.
+
+    Args:
+        program: what to evaluate.
+        epoch: the number of the pass.
+        recorder: listens.
+        mappings_of: for a replay, each step's mappings as they were recorded; by default those of
+            closed forms are computed and others can't be picked.
+    """
+
+    def __init__(
+        self, program: Program, *, epoch: int, recorder: PassRecorder, mappings_of: MappingsOf | None = None
+    ) -> None:
+        self._program = program
+        self._epoch = epoch
+        self._recorder = recorder
+        self._recorded_mappings = mappings_of
+        self._readers: dict[int, Reader] = {}
+        self._sizes: dict[int, int] = {}
+        self._mappings: dict[int, Sequence[Relation]] = {}
+        self._contexts = [self._context_of(index, step) for index, step in enumerate(program.steps)]
+        self._chunk_size = _FIRST_CHUNK
+        self._found: set[int] = set()
+
+    def scan(self) -> Iterator[Chunk]:
+        """Make all outputs of the top, in order."""
+        chunks = self._scan(self._program.top)
+        while True:
+            began = time.perf_counter_ns()
+            chunk = next(chunks, None)
+            if chunk is None:
+                return
+            self._adapt(time.perf_counter_ns() - began, chunk)
+            yield chunk
+
+    def pick(self, index: int, positions: Int64Array) -> Chunk:
+        """Make the outputs of a step at some positions, in the order asked for."""
+        step = self._program.steps[index]
+        if step.node.source is not None:
+            self._tell_rows(index)
+            values = self._reader(index).fetch(positions)
+            origins = positions | (step.source_number << SOURCE_BITS)
+            return Chunk(values, origins.view(np.uint64), origins)
+
+        def fetch(number: int, below: Int64Array) -> Chunk:
+            return self.pick(step.inputs[number], below)
+
+        return _op_of(step).pick(positions, self._mappings_at(index), fetch, self._contexts[index])
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+
+    def _scan(self, index: int) -> Iterator[Chunk]:
+        step = self._program.steps[index]
+        if step.node.source is not None:
+            return self._scan_source(index, step)
+        op = _op_of(step)
+        if op.reads_by_position and all(each.is_indexable for each in step.node.inputs):
+            known = all(each.known_size() is not None for each in step.node.inputs)
+            if known or (isinstance(op, Shuffle) and op.window is None):
+                return self._scan_by_position(index)
+        inputs = [self._input_of(number) for number in step.inputs]
+        return op.scan(inputs, self._contexts[index])
+
+    def _scan_source(self, index: int, step: Step) -> Iterator[Chunk]:
+        self._tell_rows(index)
+        row = 0
+        number = step.source_number << SOURCE_BITS
+        unknown = index not in self._found
+        for values in self._reader(index).chunks(lambda: self._chunk_size):
+            origins = np.arange(row | number, (row + len(values)) | number, dtype=np.int64)
+            if unknown:
+                self._recorder.node(index).found_rows(len(values))
+            row += len(values)
+            yield Chunk(values, origins.view(np.uint64), origins)
+        if unknown:
+            self._found.add(index)
+            self._sizes[index] = row
+
+    def _scan_by_position(self, index: int) -> Iterator[Chunk]:
+        size = self._size_of(index)
+        start = 0
+        while start < size:
+            end = min(start + self._chunk_size, size)
+            yield self.pick(index, np.arange(start, end, dtype=np.int64))
+            start = end
+
+    def _input_of(self, index: int) -> Input:
+        node = self._program.steps[index].node
+        return Input(scan=lambda: self._scan(index), size=node.known_size(), is_indexable=node.is_indexable)
+
+    def _tell_rows(self, index: int) -> None:
+        """Tell the recorder a source's size once, where it is known or had to be found out."""
+        if index in self._found:
+            return
+        source = self._program.steps[index].node.source
+        size = self._sizes.get(index)
+        if size is None and source is not None:
+            size = source.size()
+        if size is not None:
+            self._found.add(index)
+            self._recorder.node(index).found_rows(size)
+
+    def _size_of(self, index: int) -> int:
+        known = self._sizes.get(index)
+        if known is None:
+            step = self._program.steps[index]
+            if step.node.source is not None:
+                known = step.node.source.rows(self._recorder.witness(index))
+            else:
+                known = _op_of(step).out_size([self._size_of(number) for number in step.inputs])
+            self._sizes[index] = known
+        return known
+
+    def _mappings_at(self, index: int) -> Sequence[Relation]:
+        found = self._mappings.get(index)
+        if found is None:
+            if self._recorded_mappings is not None:
+                found = self._recorded_mappings(index)
+            else:
+                step = self._program.steps[index]
+                sizes = [self._size_of(number) for number in step.inputs]
+                found = _op_of(step).mappings(sizes, None, step.key, self._epoch)
+            if not all(mapping.known for mapping in found):
+                raise ReplayError(
+                    f"op {self._program.steps[index].label!r}: it is unknown which inputs its outputs came from",
+                    remedy="Only ops whose mapping is recorded can be followed back.",
+                )
+            self._mappings[index] = found
+        return found
+
+    def _reader(self, index: int) -> Reader:
+        reader = self._readers.get(index)
+        if reader is None:
+            source = self._program.steps[index].node.source
+            if source is None:
+                raise AssertionError("only a source is read")
+            reader = self._readers[index] = source.open(self._recorder.witness(index))
+        return reader
+
+    def _context_of(self, index: int, step: Step) -> Context:
+        return Context(
+            recorder=self._recorder.node(index),
+            key=step.key,
+            epoch=self._epoch,
+            name_origin=self._name_origin,
+        )
+
+    def _name_origin(self, origin: int) -> str:
+        number, row = origin >> SOURCE_BITS, origin & _ROW_MASK
+        source = self._program.sources[number].node.source
+        if source is None:
+            raise AssertionError("sources are steps with a source")
+        if source.kind == "files":
+            listing = source.listing()
+            if 0 <= row < len(listing.paths):
+                return "/".join(part for part in (listing.root.rstrip("/"), listing.paths[row]) if part)
+        return f"{source.name}, row {row}"
+
+    def _adapt(self, elapsed_ns: int, chunk: Chunk) -> None:
+        """Let chunks grow while they are quick and small, and shrink when they aren't."""
+        if elapsed_ns > _SLOW_NS and self._chunk_size > 1:
+            self._chunk_size = max(1, self._chunk_size // 2)
+        elif elapsed_ns < _QUICK_NS and self._chunk_size < _LARGEST_CHUNK:
+            fitting = _CHUNK_BYTES // _bytes_of(chunk.values[0])
+            self._chunk_size = max(1, min(self._chunk_size * 2, _LARGEST_CHUNK, fitting))
+
+
+def _op_of(step: Step) -> Op:
+    if step.node.op is None:
+        raise AssertionError("a source is not an op")
+    return step.node.op
+
+
+def _bytes_of(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(map(_bytes_of, value.values())) + 1
+    return int(getattr(value, "nbytes", 0)) or sys.getsizeof(value)

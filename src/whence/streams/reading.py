@@ -1,0 +1,103 @@
+"""Reading a stream: passes, their iterators, and what happens when one is left half-way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from whence.capture import PassRecorder, current_recorder
+from whence.errors import UnknownLengthError
+from whence.streams.evaluation import Evaluation
+from whence.streams.plan import Program
+
+
+class Epoch:
+    """One pass over a stream, ready to be read; each reading of it is a pass of its own.
+
+    Args:
+        program: the compiled stream.
+        number: which epoch.
+    """
+
+    __slots__ = ("_number", "_program")
+
+    def __init__(self, program: Program, number: int) -> None:
+        self._program = program
+        self._number = number
+
+    def __iter__(self) -> StreamIterator:
+        return StreamIterator(self._program, self._number)
+
+    def __len__(self) -> int:
+        size = self._program.steps[-1].node.known_size()
+        if size is None:
+            raise UnknownLengthError(
+                "the length of this stream isn't known without reading it",
+                remedy="Use stream.count(), which reads it.",
+            )
+        return size
+
+
+class StreamIterator(Iterator[Any]):
+    """Hands out the samples of a pass; leaving it half-way ends the pass in the record."""
+
+    __slots__ = ("_samples",)
+
+    def __init__(self, program: Program, epoch: int) -> None:
+        self._samples = _deliver(program, epoch)
+
+    def __iter__(self) -> Iterator[Any]:
+        # a for loop takes the generator itself: one call less for each sample
+        return self._samples
+
+    def __next__(self) -> Any:
+        return next(self._samples)
+
+    def close(self) -> None:
+        """End the pass now."""
+        self._samples.close()
+
+
+def _deliver(program: Program, epoch: int) -> Any:
+    recorder = current_recorder().begin_pass(program, epoch)
+    evaluation = Evaluation(program, epoch=epoch, recorder=recorder)
+    top = recorder.node(program.top)
+    counts_items_here = program.items_at == program.top and not _is_batch(program)
+    complete = False
+    try:
+        for chunk in evaluation.scan():
+            if counts_items_here:
+                top.gathered(chunk.values, [len(chunk.values)])
+            yield from recorder.deliver(chunk.values)
+        complete = True
+    finally:
+        _finish(evaluation, recorder, complete)
+
+
+def count_outputs(program: Program) -> int:
+    """Read epoch 0 through, delivering nothing, and count its outputs."""
+    recorder = current_recorder().begin_pass(program, 0)
+    evaluation = Evaluation(program, epoch=0, recorder=recorder)
+    complete = False
+    count = 0
+    try:
+        for chunk in evaluation.scan():
+            count += len(chunk.values)
+            for _ in recorder.deliver([]):
+                raise AssertionError("nothing was to be delivered")
+        complete = True
+    finally:
+        _finish(evaluation, recorder, complete)
+    return count
+
+
+def _is_batch(program: Program) -> bool:
+    op = program.steps[program.items_at].node.op
+    return op is not None and op.kind == "batch"
+
+
+def _finish(evaluation: Evaluation, recorder: PassRecorder, complete: bool) -> None:
+    try:
+        evaluation.close()
+    finally:
+        recorder.end(complete=complete)

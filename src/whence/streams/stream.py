@@ -1,0 +1,272 @@
+"""The chain: a stream is an immutable value, a source and the operations on it; nothing runs yet.
+
+Each method returns a new stream and is one line and one sentence; what an operation does is said
+where it lives, in `ops`. Anybody's operation comes in by the same door, `pipe`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from whence.chance import Draw
+from whence.errors import PlanError
+from whence.ops import (
+    Batch,
+    Concat,
+    Dedup,
+    Filter,
+    FlatMap,
+    Map,
+    MapBatches,
+    Op,
+    Repeat,
+    Sample,
+    Shuffle,
+    Slice,
+    Unbatch,
+    Zip,
+    check_callable,
+    check_count,
+    check_seed,
+    name_of,
+)
+from whence.streams.plan import Node, Program
+from whence.streams.reading import Epoch, StreamIterator, count_outputs
+from whence.streams.showing import to_html, to_tree
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas as pd
+    import pyarrow as pa
+
+Function = Callable[..., Any]
+
+
+class Stream:
+    """A source and the operations chained on it.
+
+    Iterating it makes the samples of epoch 0; `epoch(k)` those of another. Read inside a run, it is
+    recorded there; outside of one, nothing is written.
+    """
+
+    __slots__ = ("_name", "_node", "_program", "_seed")
+
+    def __init__(self, node: Node, *, name: str = "", seed: int = 0) -> None:
+        self._node = node
+        self._name = name
+        self._seed = seed
+        self._program: Program | None = None
+
+    # one sample at a time
+
+    def map(
+        self,
+        fn: Function,
+        *,
+        name: str | None = None,
+        on_error: Literal["raise", "quarantine"] = "raise",
+        draw: Mapping[str, Draw] | None = None,
+        **params: Any,
+    ) -> Stream:
+        """Apply a function to each sample; see `ops.Map`."""
+        check_callable(fn, "map")
+        return self.pipe(
+            Map(label=name or name_of(fn), fn=fn, params=params, draw=draw or {}, on_error=on_error)
+        )
+
+    def map_batches(
+        self,
+        fn: Function,
+        size: int = 256,
+        *,
+        form: Literal["list", "columns"] = "list",
+        name: str | None = None,
+        **params: Any,
+    ) -> Stream:
+        """Apply a function to groups of samples; see `ops.MapBatches`."""
+        check_callable(fn, "map_batches")
+        return self.pipe(MapBatches(label=name or name_of(fn), fn=fn, size=size, form=form, params=params))
+
+    def filter(
+        self, fn: Function, *, reason: str | None = None, name: str | None = None, **params: Any
+    ) -> Stream:
+        """Keep the samples for which a predicate holds; see `ops.Filter`."""
+        check_callable(fn, "filter")
+        return self.pipe(Filter(label=name or name_of(fn), fn=fn, params=params, why=reason or ""))
+
+    def flat_map(self, fn: Function, *, name: str | None = None, **params: Any) -> Stream:
+        """Make any number of samples out of each; see `ops.FlatMap`."""
+        check_callable(fn, "flat_map")
+        return self.pipe(FlatMap(label=name or name_of(fn), fn=fn, params=params))
+
+    # groups
+
+    def batch(
+        self, n: int, *, drop_last: bool = False, collate: Literal["stack"] | Function = "stack"
+    ) -> Stream:
+        """Gather consecutive samples; see `ops.Batch`."""
+        return self.pipe(Batch(label=f"batch({n})", size=n, drop_last=drop_last, collate=collate))
+
+    def unbatch(self) -> Stream:
+        """Take batches apart; see `ops.Unbatch`."""
+        return self.pipe(Unbatch(label="unbatch"))
+
+    def dedup(self, key: str | Function | None = None) -> Stream:
+        """Keep the first of equal samples; see `ops.Dedup`."""
+        if key is not None and not isinstance(key, str):
+            check_callable(key, "dedup")
+        shown = "" if key is None else key if isinstance(key, str) else name_of(key)
+        return self.pipe(Dedup(label=f"dedup({shown})", key=key))
+
+    # positions
+
+    def shuffle(self, seed: int, *, window: int | None = None) -> Stream:
+        """Arrange samples at random, anew in every epoch; see `ops.Shuffle`."""
+        shown = f"shuffle({seed})" if window is None else f"shuffle({seed}, window={window})"
+        return self.pipe(Shuffle(label=shown, seed=seed, window=window))
+
+    def take(self, n: int) -> Stream:
+        """Keep the first `n` samples; see `ops.Slice`."""
+        return self.pipe(Slice(label=f"take({n})", stop=check_count(n, "take(n)")))
+
+    def skip(self, n: int) -> Stream:
+        """Leave out the first `n` samples; see `ops.Slice`."""
+        return self.pipe(Slice(label=f"skip({n})", start=check_count(n, "skip(n)")))
+
+    def slice(self, start: int, stop: int | None = None, step: int = 1) -> Stream:
+        """Keep every `step`-th sample from `start` up to `stop`; see `ops.Slice`."""
+        return self.pipe(Slice(label=f"slice({start}, {stop}, {step})", start=start, stop=stop, step=step))
+
+    def shard(self, index: int, count: int) -> Stream:
+        """Keep every `count`-th sample beginning with number `index`; see `ops.Slice`."""
+        check_count(count, "shard(index, count): count", least=1)
+        if check_count(index, "shard(index, count): index") >= count:
+            raise PlanError(
+                f"shard({index}, {count}): shards are numbered from 0", remedy=f"Use 0 to {count - 1}."
+            )
+        return self.pipe(Slice(label=f"shard({index}, {count})", start=index, step=count))
+
+    def sample(self, share: float, seed: int) -> Stream:
+        """Keep each sample with a probability, the same in every epoch; see `ops.Sample`."""
+        return self.pipe(Sample(label=f"sample({share})", share=share, seed=seed))
+
+    def repeat(self, n: int) -> Stream:
+        """Give all samples `n` times over; see `ops.Repeat`."""
+        return self.pipe(Repeat(label=f"repeat({n})", times=n))
+
+    # several streams
+
+    def concat(self, *others: Stream) -> Stream:
+        """Go on with the samples of other streams; see `ops.Concat`."""
+        return self._combine(Concat(label="concat"), others)
+
+    def zip(self, other: Stream, combine: Function | None = None) -> Stream:
+        """Put the n-th samples of two streams together; see `ops.Zip`."""
+        if combine is not None:
+            check_callable(combine, "zip(combine=...)")
+        return self._combine(
+            Zip(label="zip" if combine is None else name_of(combine), combine=combine), (other,)
+        )
+
+    # the stream itself
+
+    def pipe(self, op: Op) -> Stream:
+        """Chain any operation, ours or yours."""
+        if not isinstance(op, Op):
+            raise PlanError(
+                f"pipe: wanted an operation, got {type(op).__name__}", remedy="Derive from whence.ops.Op."
+            )
+        return Stream(Node(op=op, inputs=(self._node,)), name=self._name, seed=self._seed)
+
+    def named(self, name: str) -> Stream:
+        """Choose what the record calls this stream."""
+        if not isinstance(name, str) or not name or any(char in "/@#:." for char in name):
+            raise PlanError(
+                f"named({name!r:.40}): wanted a name without / @ # : .", remedy='Write named("train").'
+            )
+        return Stream(self._node, name=name, seed=self._seed)
+
+    def seeded(self, seed: int) -> Stream:
+        """Choose the seed of the random draws of its maps and filters; 0 by default."""
+        return Stream(self._node, name=self._name, seed=check_seed(seed, "seeded"))
+
+    # reading
+
+    def epoch(self, k: int) -> Epoch:
+        """Read pass number `k`: with its own augmentation and its own order."""
+        return Epoch(self._compiled(), check_count(k, "epoch(k)"))
+
+    def __iter__(self) -> StreamIterator:
+        return iter(self.epoch(0))
+
+    def __len__(self) -> int:
+        return len(self.epoch(0))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def collect(self) -> list[Any]:
+        """Read epoch 0 into a list."""
+        return list(self)
+
+    def count(self) -> int:
+        """Read epoch 0 and count its samples; nothing is delivered to anyone."""
+        return count_outputs(self._compiled())
+
+    def to_arrow(self) -> pa.Table:
+        """Read epoch 0 into an Arrow table; samples must be dicts. Needs `whence[arrow]`."""
+        from whence.streams.tables import read_arrow  # noqa: PLC0415 - pyarrow is loaded on first use
+
+        return read_arrow(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Read epoch 0 into a pandas data frame; samples must be dicts. Needs `whence[pandas]`."""
+        from whence.streams.tables import read_pandas  # noqa: PLC0415 - pandas is loaded on first use
+
+        return read_pandas(self)
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> int:
+        """Write epoch 0 to a Parquet file, in constant memory; returns the rows written. Needs `whence[parquet]`."""
+        from whence.streams.tables import write_parquet  # noqa: PLC0415 - pyarrow is loaded on first use
+
+        return write_parquet(self, path)
+
+    # looking
+
+    def explain(self) -> str:
+        """Draw the plan as a tree, the source at the bottom."""
+        return to_tree(self._node, self._name)
+
+    def __repr__(self) -> str:
+        return self.explain()
+
+    def _repr_html_(self) -> str:
+        return to_html(self._node, self._name)
+
+    def __reduce__(self) -> Any:
+        return (_restored, (self._node, self._name, self._seed))
+
+    def _compiled(self) -> Program:
+        if self._program is None:
+            self._program = Program(self._node, name=self._name, seed=self._seed)
+        return self._program
+
+    def _combine(self, op: Op, others: tuple[Stream, ...]) -> Stream:
+        for other in others:
+            if not isinstance(other, Stream):
+                raise PlanError(
+                    f"{op.label}: wanted a stream, got {type(other).__name__}", remedy="Pass streams."
+                )
+        nodes = (self._node, *(other._node for other in others))
+        return Stream(Node(op=op, inputs=nodes), name=self._name, seed=self._seed)
+
+
+def _restored(node: Node, name: str, seed: int) -> Stream:
+    return Stream(node, name=name, seed=seed)
+
+
+def compiled(stream: Stream) -> Program:
+    """The program of a stream, for a replay."""
+    return stream._compiled()
