@@ -1,0 +1,184 @@
+"""A run while it goes on: everything that is logged goes to its journal at once."""
+
+from __future__ import annotations
+
+import atexit
+import io
+import math
+import os
+import pathlib
+import resource
+import secrets
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from whence.capture import Recording, enter_run, environment, leave_run, redact
+from whence.errors import InputError, PlanError
+from whence.runs.naming import friendly_name, make_run_id
+from whence.store import Folder, RunWriter, explained
+from whence.vocab import plain
+
+Status = Literal["finished", "failed"]
+
+
+class LiveRun:
+    """Writes one run.
+
+    Args:
+        folder: the workspace.
+        title: what the user calls the run; need not be unique.
+        params: its parameters.
+        tags: its tags.
+    """
+
+    def __init__(
+        self, folder: Folder, *, title: str, params: Mapping[str, Any] | None, tags: Mapping[str, Any] | None
+    ) -> None:
+        self.id = make_run_id(time.time_ns() // 1_000_000, secrets.token_bytes(10))
+        self.name = friendly_name(self.id)
+        self._writer = RunWriter(folder, self.id)
+        self._began_ns = time.perf_counter_ns()
+        self._began_cpu_ns = time.process_time_ns()
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._writer.append("run_start", {"name": self.name}, {"title": title})
+        self._writer.append("environment", {}, {"environment": plain(environment())})
+        self._recording = Recording(self._writer)
+        self.log_params(params or {})
+        self.set_tags(tags or {})
+        enter_run(self._recording)
+        atexit.register(self._finish_at_exit)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be written."""
+        return self._writer.is_open
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record parameters."""
+        self._log_pairs("params", params)
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Record tags."""
+        self._log_pairs("tags", tags)
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None) -> None:
+        """Record metrics at a step; by default the number of batches delivered so far."""
+        self._check_open()
+        at = self._recording.delivered_count if step is None else step
+        for key, value in metrics.items():
+            self._writer.append("metric", {"key": str(key), "value": as_number(key, value), "step": at})
+
+    def log_note(self, text: str) -> None:
+        """Record a note."""
+        self._check_open()
+        self._writer.append("note", {}, {"text": str(text)})
+
+    def log_artifact(self, data: bytes, *, name: str, media_type: str) -> str:
+        """Keep a file's content; returns its digest in hexadecimal."""
+        self._check_open()
+        digest = self._writer.put_object(data)
+        body = {"name": name, "digest": digest, "bytes": len(data), "media_type": media_type}
+        self._writer.append("artifact", {}, body)
+        return digest.hex()
+
+    def log_model(self, data: bytes, *, name: str, metadata: Mapping[str, Any]) -> str:
+        """Keep a model's content as a new version of its name; returns its digest in hexadecimal."""
+        self._check_open()
+        if not name or any(char in "/@#:" for char in name):
+            raise PlanError(
+                f"log_model({name!r:.40}): wanted a name without / @ # :", remedy='Write "digits".'
+            )
+        digest = self._writer.put_object(data)
+        body = {"name": name, "digest": digest, "bytes": len(data), "metadata": plain(dict(metadata))}
+        self._writer.append("model", {}, body)
+        self._writer.sync()
+        return digest.hex()
+
+    def sync(self) -> None:
+        """Force everything logged so far to the disk."""
+        self._writer.sync()
+
+    def finish(self, status: Status = "finished", error: BaseException | None = None) -> None:
+        """End the run; a second call does nothing."""
+        with self._lock:
+            if not self.is_open or os.getpid() != self._pid:
+                return
+            leave_run(self._recording)
+            atexit.unregister(self._finish_at_exit)
+            self._recording.close()
+            body: dict[str, Any] = {
+                "wall_s": (time.perf_counter_ns() - self._began_ns) / 1e9,
+                "cpu_s": (time.process_time_ns() - self._began_cpu_ns) / 1e9,
+                "peak_memory_bytes": peak_memory_bytes(),
+            }
+            if error is not None:
+                body["traceback"] = redact("".join(traceback.format_exception(error)))
+            self._writer.seal(status, body)
+
+    def _finish_at_exit(self) -> None:
+        """The program ends without having ended the run: say how it ended."""
+        error = getattr(sys, "last_value", None)
+        self.finish("failed" if error is not None else "finished", error)
+
+    def _log_pairs(self, kind: str, pairs: Mapping[str, Any]) -> None:
+        self._check_open()
+        if pairs:
+            self._writer.append(kind, {}, {kind: {str(key): plain(value) for key, value in pairs.items()}})
+
+    def _check_open(self) -> None:
+        if not self.is_open:
+            raise InputError(f"the run {self.name} has ended", remedy="Start a new run to log more.")
+
+
+def as_number(key: str, value: Any) -> float:
+    """Take a metric's value: anything that becomes a float; NaN and infinities are values too."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"log_metric({key!r:.60}): wanted a number, got {type(value).__name__}",
+            remedy="Log numbers as metrics; text belongs into params, tags or notes.",
+        ) from error
+    return number if not math.isnan(number) else math.nan
+
+
+def content_of(given: bytes | bytearray | memoryview | str | os.PathLike[str]) -> bytes:
+    """Take bytes as they are, or read the file at a path."""
+    if isinstance(given, bytes | bytearray | memoryview):
+        return bytes(given)
+    path = pathlib.Path(given)
+    with explained(path):
+        return path.read_bytes()
+
+
+def as_json(value: Any) -> bytes:
+    """Write a value as JSON text for people, indented."""
+    return msgspec.json.format(msgspec.json.encode(plain(value)), indent=2)
+
+
+def as_png(figure: Any) -> bytes:
+    """Draw a figure (matplotlib, or anything with `savefig`, or a Pillow image) as PNG."""
+    buffer = io.BytesIO()
+    if hasattr(figure, "savefig"):
+        figure.savefig(buffer, format="png")
+    elif hasattr(figure, "save"):
+        figure.save(buffer, format="PNG")
+    else:
+        raise InputError(
+            f"log_figure: wanted a figure with savefig or save, got {type(figure).__name__}",
+            remedy="Pass a matplotlib figure or a Pillow image.",
+        )
+    return buffer.getvalue()
+
+
+def peak_memory_bytes() -> int:
+    """The largest resident memory of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,394 @@
+"""A run as it is read back from its journal."""
+
+from __future__ import annotations
+
+import functools
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.errors import NotFoundError
+from whence.lineage import CountsIndex, SelectionIndex
+from whence.store import Event, Folder, Journal, read_journal, read_object
+
+_decode = msgspec.msgpack.Decoder().decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """All values of one metric: `step`, `value`, and `at` in nanoseconds since 1970 UTC, each shape (n,)."""
+
+    step: NDArray[np.int64]
+    value: NDArray[np.float64]
+    at: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceView:
+    """A source as a run recorded it.
+
+    Args:
+        number: counts the sources of the run.
+        name: what origins call it.
+        kind: files, csv, arrays, ...
+        root: the folder its paths are relative to, as it was given.
+        paths: its parts.
+        rows: rows in each part; None where each part is one row, or where only reading told.
+        layout: whether parts follow one another ("rows") or lie side by side ("columns").
+        description: what makes it again.
+        digests: by part and first row: algorithm, size in bytes and digest, as last read.
+        part_rows: rows found in a part that was read through.
+        is_redacted: whether what it was has been destroyed.
+    """
+
+    number: int
+    name: str
+    kind: str
+    root: str
+    paths: list[str]
+    rows: list[int] | None
+    layout: str
+    description: dict[str, Any]
+    digests: dict[tuple[int, int], tuple[str, int, bytes]]
+    part_rows: dict[int, int]
+    is_redacted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamView:
+    """A stream as a run recorded it: the program's nodes, the top last."""
+
+    number: int
+    name: str
+    top: int
+    items_at: int
+    nodes: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassView:
+    """One pass over a stream in a run.
+
+    Args:
+        number: counts the passes of the run.
+        stream: the number of the stream.
+        epoch: the number given to `epoch`.
+        repeat: counts the passes over the same stream and epoch.
+        delivered: how many outputs were handed to the consumer.
+        taken: how many of them the consumer certainly had finished with; less than `delivered` by at
+            most one, in a run that died.
+        is_complete: whether the stream was read to its end.
+        is_ended: whether the pass ended, rather than the process.
+        mode: what was recorded ("full" or "lineage").
+        nodes: time in nanoseconds, inputs and outputs of each node's own loop; empty if the pass didn't end.
+    """
+
+    number: int
+    stream: int
+    epoch: int
+    repeat: int
+    delivered: int
+    taken: int
+    is_complete: bool
+    is_ended: bool
+    mode: str
+    nodes: list[list[int]]
+
+
+class RunRecord:
+    """One run, read.
+
+    Args:
+        folder: the workspace.
+        journal: its journal.
+    """
+
+    def __init__(self, folder: Folder, journal: Journal) -> None:
+        self.folder = folder
+        self.journal = journal
+
+    @classmethod
+    def read(cls, folder: Folder, run_id: str) -> RunRecord:
+        """Read a run; raises `NotFoundError`."""
+        return cls(folder, read_journal(folder, run_id))
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.journal.run_id
+
+    @functools.cached_property
+    def name(self) -> str:
+        """Its friendly name."""
+        return str(self._public("run_start").get("name", self.id))
+
+    @functools.cached_property
+    def title(self) -> str:
+        """What the user called it."""
+        return str(self._body("run_start").get("title", ""))
+
+    @functools.cached_property
+    def status(self) -> str:
+        """finished, failed, running, lost (its process is gone), or unknown (it runs elsewhere, if at all)."""
+        ended = self.journal.find("run_end")
+        if ended:
+            return str(ended[-1].public["status"])
+        alive = self.journal.is_alive()
+        return "unknown" if alive is None else "running" if alive else "lost"
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the run was sealed."""
+        return bool(self.journal.find("run_end"))
+
+    @property
+    def started_at_ns(self) -> int:
+        """When it began; 0 where its beginning is lost."""
+        return self.journal.events[0].at_ns if self.journal.events else 0
+
+    @property
+    def ended_at_ns(self) -> int | None:
+        """When it ended; None while it goes on, or if it died."""
+        ended = self.journal.find("run_end")
+        return ended[-1].at_ns if ended else None
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """Wall and CPU time, peak memory, and the traceback of a failed run."""
+        return self._body("run_end")
+
+    @functools.cached_property
+    def params(self) -> dict[str, Any]:
+        """Its parameters; the last value of each."""
+        return self._merged("params")
+
+    @functools.cached_property
+    def tags(self) -> dict[str, Any]:
+        """Its tags; the last value of each."""
+        return self._merged("tags")
+
+    @functools.cached_property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric."""
+        return {event.public["key"]: event.public["value"] for event in self.journal.find("metric")}
+
+    def history(self, key: str) -> History:
+        """All values of a metric, in order; raises `NotFoundError`."""
+        found = [event for event in self.journal.find("metric") if event.public["key"] == key]
+        if not found:
+            raise NotFoundError(
+                f"run {self.name} has no metric {key!r}",
+                remedy=f"It has: {', '.join(self.metrics) or 'none'}.",
+            )
+        return History(
+            step=np.array([event.public["step"] for event in found], np.int64),
+            value=np.array([event.public["value"] for event in found], np.float64),
+            at=np.array([event.at_ns for event in found], np.int64),
+        )
+
+    @functools.cached_property
+    def environment(self) -> dict[str, Any]:
+        """The machine, the packages and the code's version as they were."""
+        found: dict[str, Any] = self._body("environment").get("environment", {})
+        return found
+
+    @functools.cached_property
+    def artifacts(self) -> list[dict[str, Any]]:
+        """Its artifacts: name, digest, bytes, media_type."""
+        return [event.body for event in self.journal.find("artifact") if event.body]
+
+    @functools.cached_property
+    def models(self) -> list[dict[str, Any]]:
+        """Its models: name, digest, bytes, metadata, at_ns."""
+        return [event.body | {"at_ns": event.at_ns} for event in self.journal.find("model") if event.body]
+
+    @functools.cached_property
+    def notes(self) -> list[str]:
+        """Its notes."""
+        return [event.body["text"] for event in self.journal.find("note") if event.body]
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether something was read in it that wasn't recorded, or its record is damaged."""
+        return bool(self.journal.find("unrecorded") or self.journal.damages)
+
+    def read_object(self, digest: bytes) -> bytes:
+        """Read an artifact's or a model's content by its digest."""
+        return read_object(self.folder, self.journal, digest)
+
+    @functools.cached_property
+    def sources(self) -> list[SourceView]:
+        """Its sources, by number."""
+        found = {event.public["source"]: event for event in self.journal.find("source")}
+        told: dict[int, list[Event]] = {}
+        for event in self.journal.find("source_parts"):
+            told.setdefault(event.public["source"], []).append(event)
+        return [_source_view(number, found[number], told.get(number, [])) for number in sorted(found)]
+
+    @functools.cached_property
+    def streams(self) -> list[StreamView]:
+        """The streams read in it, by number."""
+        return [
+            StreamView(number=event.public["stream"], **event.body)
+            for event in self.journal.find("stream")
+            if event.body
+        ]
+
+    @functools.cached_property
+    def passes(self) -> list[PassView]:
+        """The passes in it, by number."""
+        cursors = self.journal.cursors()
+        ends = {event.public["pass"]: event.public for event in self.journal.find("pass_end")}
+        found = []
+        for event in self.journal.find("pass_start"):
+            number = event.public["pass"]
+            end = ends.get(number)
+            offered, taken = cursors[number] if number < len(cursors) else (0, 0)
+            found.append(
+                PassView(
+                    number=number,
+                    stream=event.public["stream"],
+                    epoch=event.public["epoch"],
+                    repeat=event.public["repeat"],
+                    delivered=offered if end is None else end["delivered"],
+                    taken=taken if end is None else end["delivered"],
+                    is_complete=end is not None and end["complete"],
+                    is_ended=end is not None,
+                    mode=event.public["record"],
+                    nodes=[] if end is None else end["nodes"],
+                )
+            )
+        return found
+
+    def set_aside(self, pass_number: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Give the samples set aside in a pass: node, input position and what was said of each."""
+        for event in self.journal.find("set_aside"):
+            if event.public["pass"] == pass_number:
+                yield event.public["node"], event.public["position"], event.body or {}
+
+    def decisions(self, pass_number: int) -> dict[int, Decisions]:
+        """Give what the data decided in a pass, by node."""
+        return self._decisions_by_pass.get(pass_number, {})
+
+    def item_digests(self, pass_number: int) -> NDArray[np.uint32]:
+        """Give the 32-bit digests of a pass's items, in order; 0 where a digest is unknown."""
+        return self._digests_by_pass.get(pass_number, (np.empty(0, np.uint32), b""))[0]
+
+    def group_digests(self, pass_number: int) -> list[bytes]:
+        """Give the 128-bit digests of a pass's batches, in order."""
+        whole = self._digests_by_pass.get(pass_number, (None, b""))[1]
+        return [whole[at : at + 16] for at in range(0, len(whole), 16)]
+
+    @functools.cached_property
+    def _decisions_by_pass(self) -> dict[int, dict[int, Decisions]]:
+        found: dict[int, dict[int, Decisions]] = {}
+        for frame in self.journal.segment("lineage").frames:
+            content = _decode(frame.payload)
+            nodes = found.setdefault(content["p"], {})
+            for node, in_count, out_count, data, *more in content["n"]:
+                nodes.setdefault(node, Decisions()).add(in_count, out_count, data, more[0] if more else b"")
+        return found
+
+    @functools.cached_property
+    def _digests_by_pass(self) -> dict[int, tuple[NDArray[np.uint32], bytes]]:
+        items: dict[int, list[bytes]] = {}
+        groups: dict[int, list[bytes]] = {}
+        for frame in self.journal.segment("digests").frames:
+            content = _decode(frame.payload)
+            items.setdefault(content["p"], []).append(content["i"])
+            groups.setdefault(content["p"], []).append(content["g"])
+        return {
+            number: (np.frombuffer(b"".join(parts), "<u4"), b"".join(groups[number]))
+            for number, parts in items.items()
+        }
+
+    def _public(self, kind: str) -> dict[str, Any]:
+        found = self.journal.find(kind)
+        return found[-1].public if found else {}
+
+    def _body(self, kind: str) -> dict[str, Any]:
+        found = self.journal.find(kind)
+        return (found[-1].body or {}) if found else {}
+
+    def _merged(self, kind: str) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for event in self.journal.find(kind):
+            merged |= (event.body or {}).get(kind, {})
+        return merged
+
+
+class Decisions:
+    """What the data decided at one node during one pass, chunk by chunk."""
+
+    def __init__(self) -> None:
+        self._in_counts: list[int] = []
+        self._out_counts: list[int] = []
+        self._datas: list[bytes] = []
+        self._witnesses: list[bytes] = []
+
+    def add(self, in_count: int, out_count: int, data: bytes, witnesses: bytes) -> None:
+        """Take the next chunk."""
+        self._in_counts.append(in_count)
+        self._out_counts.append(out_count)
+        self._datas.append(data)
+        self._witnesses.append(witnesses)
+
+    @property
+    def row_count(self) -> int:
+        """How many rows a source had."""
+        return sum(self._in_counts)
+
+    def selection(self) -> SelectionIndex:
+        """As the selection of a filter, a dedup, a sample."""
+        return SelectionIndex(self._in_counts, self._out_counts, self._datas)
+
+    def counts(self) -> CountsIndex:
+        """As the counts of a flat_map or an unbatch."""
+        return CountsIndex(self._in_counts, self._out_counts, self._datas)
+
+    def witness_chunks(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """Give each chunk's first input position, inputs, outputs and the encoded positions that its dropped ones repeat."""
+        start = 0
+        for in_count, out_count, data in zip(self._in_counts, self._out_counts, self._witnesses, strict=True):
+            yield start, in_count, out_count, data
+            start += in_count
+
+
+def _source_view(number: int, event: Event, told: list[Event]) -> SourceView:
+    outline = event.body
+    digests: dict[tuple[int, int], tuple[str, int, bytes]] = {}
+    part_rows: dict[int, int] = {}
+    for each in told:
+        for part, first_row, rows, size, algorithm, digest in (each.body or {}).get("parts", []):
+            digests[part, first_row] = (algorithm, size, digest)
+            if rows >= 0:
+                part_rows[part] = rows
+    if outline is None:
+        return SourceView(
+            number=number, name=f"redacted source {number}", kind="unknown", root="", paths=[], rows=None,
+            layout="rows", description={}, digests=digests, part_rows=part_rows, is_redacted=True,
+        )  # fmt: skip
+    paths = zlib.decompress(outline["paths"]).decode("utf-8", "surrogateescape")
+    return SourceView(
+        number=number,
+        name=outline["name"],
+        kind=outline["kind"],
+        root=outline["root"],
+        paths=paths.split("\0") if paths else [],
+        rows=outline["rows"],
+        layout=outline["layout"],
+        description=outline["description"],
+        digests=digests,
+        part_rows=part_rows,
+    )
+
+
+def finite_or_none(number: float) -> float | None:
+    """JSON has no NaN and no infinities."""
+    return number if math.isfinite(number) else None
