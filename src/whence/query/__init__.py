@@ -1,0 +1,29 @@
+"""Questions on the record: whence (trace), whither (impact), again (replay), and whether it holds (verify)."""
+
+from whence.query.addresses import Address, parse_address
+from whence.query.following import PassLineage, find_pass
+from whence.query.impact import Drop, ExposurePoint, Impact, find_impact
+from whence.query.replay import Difference, Replay, Replayer
+from whence.query.trace import Origin, Step, Trace, trace_address
+from whence.query.verify import Finding, Verdict, verify_runs
+
+__all__ = [
+    "Address",
+    "Difference",
+    "Drop",
+    "ExposurePoint",
+    "Finding",
+    "Impact",
+    "Origin",
+    "PassLineage",
+    "Replay",
+    "Replayer",
+    "Step",
+    "Trace",
+    "Verdict",
+    "find_impact",
+    "find_pass",
+    "parse_address",
+    "trace_address",
+    "verify_runs",
+]

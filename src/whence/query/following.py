@@ -1,0 +1,173 @@
+"""The lineage of one pass: each node's mapping as it was, and the sizes that go with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.errors import DamagedError, NotFoundError
+from whence.lineage import CountsIndex, Mapping, SelectionIndex, Unknown, decode_counts
+from whence.ops import Op, draw_ids, outline_op
+from whence.runs import Decisions, PassView, RunRecord, StreamView
+
+Int64Array = NDArray[np.int64]
+UInt64Array = NDArray[np.uint64]
+
+SOURCE_BITS = 48
+
+
+class PassLineage:
+    """Follows positions through one recorded pass.
+
+    Args:
+        record: the run.
+        view: the pass.
+    """
+
+    def __init__(self, record: RunRecord, view: PassView) -> None:
+        self.record = record
+        self.view = view
+        self.stream = stream_of(record, view)
+        self._decisions = record.decisions(view.number)
+        self._ops: dict[int, Op | None] = {}
+        self._sizes: dict[int, int] = {}
+        self._recorded: dict[int, SelectionIndex | CountsIndex | None] = {}
+        self._mappings: dict[int, Sequence[Mapping]] = {}
+
+    def node(self, index: int) -> dict[str, Any]:
+        """What the record says of a node."""
+        return self.stream.nodes[index]
+
+    def inputs(self, index: int) -> list[int]:
+        """The nodes that a node reads."""
+        return list(self.node(index)["inputs"])
+
+    def op(self, index: int) -> Op | None:
+        """A node's op, for its mapping only; None at a source, and where the op isn't one of ours."""
+        if index not in self._ops:
+            node = self.node(index)
+            found = None
+            if node["kind"] != "source":
+                found = outline_op(
+                    node["kind"], node["label"], node["params"], list(node.get("functions", {}))
+                )
+            self._ops[index] = found
+        return self._ops[index]
+
+    def key(self, index: int) -> int:
+        """The key of a node's random draws."""
+        return int.from_bytes(self.node(index).get("key", b""), "little")
+
+    def size(self, index: int) -> int:
+        """How many outputs a node has given, as far as the record goes."""
+        if index not in self._sizes:
+            self._sizes[index] = self._size(index)
+        return self._sizes[index]
+
+    def _size(self, index: int) -> int:
+        if self.node(index)["kind"] == "source":
+            return self._decisions.get(index, Decisions()).row_count
+        recorded = self._recorded_at(index)
+        if recorded is not None:
+            return recorded.out_size
+        op = self.op(index)
+        if op is None or op.mapping_kind == "unknown":
+            counts = self.view.nodes[index] if self.view.nodes else [0, 0, 0]
+            return counts[2] or self.view.delivered
+        if op.mapping_kind != "closed":
+            return 0
+        return op.out_size([self.size(each) for each in self.inputs(index)])
+
+    def mappings(self, index: int) -> Sequence[Mapping]:
+        """A node's mapping, one for each input."""
+        if index not in self._mappings:
+            op = self.op(index)
+            sizes = [self.size(each) for each in self.inputs(index)]
+            if op is None:
+                unknown = self.size(index)
+                self._mappings[index] = [Unknown(in_size=size, out_size=unknown) for size in sizes]
+            else:
+                self._mappings[index] = op.mappings(
+                    sizes, self._recorded_at(index), self.key(index), self.view.epoch
+                )
+        return self._mappings[index]
+
+    def ids(self, index: int, positions: Int64Array) -> UInt64Array:
+        """The draw ids of a node's outputs, shape (n,)."""
+        node = self.node(index)
+        if node["kind"] == "source":
+            return (positions | (node["source_number"] << SOURCE_BITS)).view(np.uint64)
+        op = self.op(index)
+        if op is None:
+            return np.zeros(len(positions), np.uint64)
+        inputs = self.inputs(index)
+        return draw_ids(
+            op, positions, self.mappings(index), lambda number, below: self.ids(inputs[number], below)
+        )
+
+    def witness_of(self, index: int, position: int) -> int | None:
+        """The input position that a dropped duplicate repeats; None where that isn't recorded."""
+        decisions = self._decisions.get(index)
+        recorded = self._recorded_at(index)
+        if decisions is None or not isinstance(recorded, SelectionIndex):
+            return None
+        for start, in_count, out_count, data in decisions.witness_chunks():
+            if start <= position < start + in_count and data:
+                places = np.arange(start, start + in_count, dtype=np.int64)
+                dropped = places[~recorded.rank(places)[1]]
+                witnesses = decode_counts(data, in_count - out_count)
+                return int(witnesses[np.searchsorted(dropped, position)])
+        return None
+
+    def _recorded_at(self, index: int) -> SelectionIndex | CountsIndex | None:
+        if index not in self._recorded:
+            decisions = self._decisions.get(index)
+            kind = self.node(index).get("mapping")
+            if decisions is None or kind not in ("selection", "expansion"):
+                self._recorded[index] = None
+            else:
+                self._recorded[index] = decisions.selection() if kind == "selection" else decisions.counts()
+        return self._recorded[index]
+
+
+def stream_of(record: RunRecord, view: PassView) -> StreamView:
+    """Find the stream of a pass; raises `DamagedError` where its description is gone."""
+    for stream in record.streams:
+        if stream.number == view.stream:
+            return stream
+    raise DamagedError(
+        f"run {record.name}: the description of stream {view.stream} is damaged or was destroyed",
+        remedy="Restore the run's folder from a copy.",
+        place=str(record.journal.path),
+    )
+
+
+def find_pass(record: RunRecord, *, epoch: int, stream: str | None, repeat: int = 0) -> PassView:
+    """Find a pass by its address.
+
+    Raises:
+        NotFoundError: the run has no such stream, or it wasn't read in that epoch.
+    """
+    names = {view.number: view.name for view in record.streams}
+    if not record.passes:
+        raise NotFoundError(f"run {record.name} read no stream", remedy="Ask for another run: whence runs")
+    if stream is None:
+        if len(set(names.values())) > 1:
+            raise NotFoundError(
+                f"run {record.name} read several streams: {', '.join(names.values())}",
+                remedy=f"Name one: {record.name}/{next(iter(names.values()))}@{epoch}:...",
+            )
+    elif stream not in names.values():
+        raise NotFoundError(
+            f"run {record.name} has no stream {stream!r}", remedy=f"It has: {', '.join(names.values())}."
+        )
+    found = [view for view in record.passes if stream is None or names.get(view.stream) == stream]
+    for view in found:
+        if view.epoch == epoch and view.repeat == repeat:
+            return view
+    epochs = ", ".join(f"{view.epoch}#{view.repeat}" if view.repeat else str(view.epoch) for view in found)
+    wanted = f"{epoch}#{repeat}" if repeat else str(epoch)
+    raise NotFoundError(f"run {record.name} has no pass {wanted}", remedy=f"It has passes {epochs}.")

@@ -1,0 +1,313 @@
+"""Again: a delivered sample made once more, and compared with what was recorded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from whence.capture import (
+    NullPass,
+    PassRecorder,
+    SourceWitness,
+    describe_function,
+    environment,
+    load_function,
+)
+from whence.errors import ReplayError, WhenceError
+from whence.ops import restore_op
+from whence.query.addresses import Address
+from whence.query.following import Int64Array, PassLineage, find_pass
+from whence.query.trace import locate, origin_of
+from whence.runs import RunRecord
+from whence.sources import source_from_description
+from whence.streams import Evaluation, Node, Program, Step, Stream, compiled
+from whence.vocab import UNKNOWN, digest_bytes, fast128, sample_digests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something that isn't as it was: its cause (source, code, params, package, platform) and what it is."""
+
+    cause: str
+    what: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"cause": self.cause, "what": self.what}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """A sample made again.
+
+    Args:
+        address: what was asked.
+        value: the sample, or the batch.
+        equal: whether its digest is the recorded one; None where none was recorded.
+        digest: of the sample made now, hexadecimal.
+        recorded: the digest recorded when it was delivered; None where none was.
+        differences: what isn't as it was.
+    """
+
+    address: str
+    value: Any
+    equal: bool | None
+    digest: str
+    recorded: str | None
+    differences: list[Difference] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON, without the sample."""
+        return {
+            "address": self.address,
+            "equal": self.equal,
+            "digest": self.digest,
+            "recorded": self.recorded,
+            "differences": [difference.to_json() for difference in self.differences],
+        }
+
+
+class Replayer:
+    """Makes delivered samples of one run again; loads code and opens sources once.
+
+    Args:
+        record: the run.
+        stream: the stream that was read, for functions and data that a new process can't find.
+        roots: by source name: where its files are now.
+    """
+
+    def __init__(
+        self, record: RunRecord, *, stream: Stream | None = None, roots: Mapping[str, str] | None = None
+    ) -> None:
+        self._record = record
+        self._given = stream
+        self._roots = dict(roots or {})
+        self._passes: dict[int, _PassReplay] = {}
+
+    def replay(self, address: Address) -> Replay:
+        """Make the sample or batch at an address again.
+
+        Raises:
+            NotFoundError: nothing was delivered there, or a source isn't where it was.
+            ReplayError: an op's code or mapping can't be had.
+        """
+        view = find_pass(self._record, epoch=address.epoch, stream=address.stream, repeat=address.repeat)
+        found = self._passes.get(view.number)
+        if found is None:
+            found = _PassReplay(PassLineage(self._record, view), self._given, self._roots)
+            self._passes[view.number] = found
+        return found.replay(address)
+
+
+class _SourceCheck(NullPass):
+    """Listens to a replay's reading, and compares what is read with what was recorded."""
+
+    def __init__(self, lineage: PassLineage) -> None:
+        self._lineage = lineage
+        self.changed: list[str] = []
+
+    def witness(self, index: int) -> SourceWitness:
+        """Compare what the source at a node reads."""
+        return _ComparingWitness(self, index)
+
+    def compare(self, index: int, part: int, data: Any) -> None:
+        """Compare a part that was read whole."""
+        source = self._lineage.record.sources[self._lineage.node(index)["source"]]
+        recorded = source.digests.get((part, 0))
+        if recorded is not None and recorded[0] == "sha256" and recorded[2] != digest_bytes(data):
+            path = origin_of(source, part).path if source.kind == "files" else source.paths[part]
+            self.changed.append(f"{path} isn't the file that was read: its bytes have changed")
+
+
+class _ComparingWitness:
+    """The witness of one source in a replay."""
+
+    def __init__(self, check: _SourceCheck, index: int) -> None:
+        self._check = check
+        self._index = index
+        self._pieces: dict[int, list[bytes]] = {}
+
+    def whole(self, part: int, data: Any) -> None:
+        self._check.compare(self._index, part, data)
+
+    def piece(self, part: int, data: Any) -> None:
+        self._pieces.setdefault(part, []).append(bytes(data))
+
+    def end(self, part: int, rows: int) -> None:
+        self._check.compare(self._index, part, b"".join(self._pieces.pop(part, [])))
+
+    def memory(self, part: int, first_row: int, data: Any) -> None:
+        pass
+
+    def objects(self, part: int, first_row: int, values: list[Any]) -> None:
+        pass
+
+
+class _PassReplay:
+    """Makes delivered samples of one pass again."""
+
+    def __init__(self, lineage: PassLineage, given: Stream | None, roots: Mapping[str, str]) -> None:
+        self._lineage = lineage
+        self._check = _SourceCheck(lineage)
+        self._functions: dict[tuple[int, str], Any] = {}
+        self._program = self._program_of(given, roots)
+        recorder: PassRecorder = self._check
+        self._evaluation = Evaluation(
+            self._program, epoch=lineage.view.epoch, recorder=recorder, mappings_of=lineage.mappings
+        )
+        self._standing = self._standing_differences()
+
+    def replay(self, address: Address) -> Replay:
+        """Make a sample or a batch again."""
+        lineage = self._lineage
+        ((index, (positions,)),) = locate(lineage, address).items()
+        self._check.changed = []
+        try:
+            chunk = self._evaluation.pick(index, positions)
+        except WhenceError as error:
+            differences = [*self._source_differences(), *self._standing]
+            if not differences:
+                raise
+            reasons = "; ".join(difference.what for difference in differences[:3])
+            raise ReplayError(f"{address} can't be made again: {error.message}", remedy=reasons) from error
+        digest, recorded = self._digests(index, positions, chunk.values)
+        equal = None if recorded is None else digest == recorded
+        return Replay(
+            address=str(address),
+            value=chunk.values[0],
+            equal=equal,
+            digest=digest,
+            recorded=recorded,
+            differences=[*self._source_differences(), *self._standing],
+        )
+
+    def _source_differences(self) -> list[Difference]:
+        return [Difference(cause="source", what=what) for what in dict.fromkeys(self._check.changed)]
+
+    def _digests(self, index: int, positions: Int64Array, values: list[Any]) -> tuple[str, str | None]:
+        """Digest what was made as it was digested when it was delivered: an item, or a whole batch."""
+        lineage = self._lineage
+        items_at = lineage.stream.items_at
+        record, number = lineage.record, lineage.view.number
+        is_batched = lineage.node(items_at)["kind"] == "batch"
+        if is_batched and index >= items_at:
+            below = positions
+            at = index
+            while at != items_at:
+                below, at = lineage.mappings(at)[0].backward(below).indices, lineage.inputs(at)[0]
+            rows = lineage.mappings(items_at)[0].backward(below).indices
+            items = self._evaluation.pick(lineage.inputs(items_at)[0], rows)
+            content = sample_digests(items.values).astype("<u8", copy=False).tobytes()
+            groups = record.group_digests(number)
+            recorded = groups[int(below[0])].hex() if int(below[0]) < len(groups) else None
+            return fast128(content).hex(), recorded
+        digest = sample_digests(values)[:1]
+        short = int(digest.astype(np.uint32)[0]) or (1 if int(digest[0]) != UNKNOWN else 0)
+        recorded_items = record.item_digests(number)
+        position = int(positions[0])
+        if position >= len(recorded_items) or int(recorded_items[position]) == UNKNOWN:
+            return f"{short:08x}", None
+        return f"{short:08x}", f"{int(recorded_items[position]):08x}"
+
+    def _program_of(self, given: Stream | None, roots: Mapping[str, str]) -> Program:
+        if given is not None:
+            program = compiled(given)
+            recorded = [node["label"] for node in self._lineage.stream.nodes]
+            if [step.label for step in program.steps] != recorded:
+                raise ReplayError(
+                    "the stream given isn't the one that was read: "
+                    f"its operations are {', '.join(step.label for step in program.steps)}",
+                    remedy=f"The record says {', '.join(recorded)}.",
+                )
+            for index in range(len(program.steps)):
+                for name, fn in program.functions_of(index).items():
+                    self._functions[index, name] = fn
+            return program
+        return self._rebuilt(roots)
+
+    def _rebuilt(self, roots: Mapping[str, str]) -> Program:
+        """Make the program again from the record: sources from their descriptions, functions from their files."""
+        lineage = self._lineage
+        made: list[Node] = []
+        steps: list[Step] = []
+        for index, node in enumerate(lineage.stream.nodes):
+            inputs = tuple(made[number] for number in node["inputs"])
+            if node["kind"] == "source":
+                view = lineage.record.sources[node["source"]]
+                # the parts as they were: files that came later must not move the rows
+                description = view.description | ({"paths": view.paths} if view.kind == "files" else {})
+                source = source_from_description(description, root=roots.get(view.name))
+                found = Node(source=source, written=node["written"])
+            else:
+                functions = {}
+                for name, entry in node.get("functions", {}).items():
+                    functions[name] = self._functions[index, name] = load_function(entry["reference"])
+                op = restore_op(node["kind"], node["label"], node["params"], functions)
+                if op is None:
+                    raise ReplayError(
+                        f"op {node['label']!r} of kind {node['kind']!r} isn't one of whence's",
+                        remedy="Give the stream in Python: run.replay(..., stream=...).",
+                    )
+                found = Node(op=op, inputs=inputs, written=node["written"])
+            made.append(found)
+            steps.append(
+                Step(
+                    node=found,
+                    inputs=tuple(node["inputs"]),
+                    key=lineage.key(index),
+                    source_number=node.get("source_number", -1),
+                )
+            )
+        return Program.of_steps(steps, name=lineage.stream.name)
+
+    def _standing_differences(self) -> list[Difference]:
+        """What isn't as it was, whichever sample is asked for."""
+        found: list[Difference] = []
+        packages: dict[str, tuple[str, str]] = {}
+        for (index, name), fn in self._functions.items():
+            recorded = self._lineage.node(index)["functions"][name]
+            now = describe_function(fn)
+            if now["digest"] != recorded["digest"]:
+                label = self._lineage.node(index)["label"]
+                found.append(Difference(cause="code", what=_code_change(label, recorded, now)))
+            for package, version in recorded["packages"].items():
+                current = now["packages"].get(package, version)
+                if current != version:
+                    packages[package] = (version, current)
+        found += [
+            Difference(cause="package", what=f"{package} was {before}, is {after}")
+            for package, (before, after) in sorted(packages.items())
+        ]
+        return found + _platform_differences(self._lineage.record)
+
+
+def _code_change(label: str, recorded: dict[str, Any], now: dict[str, Any]) -> str:
+    changed = [name for name in recorded["source"] if now["source"].get(name) != recorded["source"][name]]
+    changed += [
+        name for name in recorded["constants"] if now["constants"].get(name) != recorded["constants"][name]
+    ]
+    return f"the code of op {label!r} has changed" + (f": {', '.join(changed[:5])}" if changed else "")
+
+
+def _platform_differences(record: RunRecord) -> list[Difference]:
+    before, now = record.environment, environment_outline()
+    found = []
+    for group, key in (("python", "version"), ("platform", "system"), ("platform", "machine")):
+        old = (before.get(group) or {}).get(key)
+        new = (now.get(group) or {}).get(key)
+        if old is not None and old != new:
+            found.append(Difference(cause="platform", what=f"{group} {key} was {old}, is {new}"))
+    return found
+
+
+def environment_outline() -> dict[str, Any]:
+    """The environment as a run records it, once a process."""
+    if not _OUTLINE:
+        _OUTLINE.update(environment())
+    return _OUTLINE
+
+
+_OUTLINE: dict[str, Any] = {}

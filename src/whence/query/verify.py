@@ -1,0 +1,110 @@
+"""Verify: whether what is on disk is what was recorded; nothing is verified vacuously."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from whence.runs import RunRecord
+from whence.store import Damage, check_object, check_segments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that doesn't hold: where, and what."""
+
+    where: str
+    problem: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"where": self.where, "problem": self.problem}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The outcome of a verification.
+
+    Args:
+        holds: True where something was checked and all of it held.
+        checked: how many of each were checked.
+        findings: what doesn't hold.
+        notes: what isn't wrong and should be known: runs that died, payloads that were destroyed.
+    """
+
+    holds: bool
+    checked: dict[str, int]
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "holds": self.holds,
+            "checked": self.checked,
+            "findings": [finding.to_json() for finding in self.findings],
+            "notes": self.notes,
+        }
+
+
+def verify_runs(records: Iterable[RunRecord], *, unreadable: Iterable[Finding] = ()) -> Verdict:
+    """Check the chain of every journal, the bodies it commits to, its segments and its objects.
+
+    Args:
+        records: the runs.
+        unreadable: what couldn't even be read.
+    """
+    checked = {"runs": 0, "events": 0, "frames": 0, "objects": 0, "bytes": 0}
+    findings = list(unreadable)
+    notes: list[str] = []
+    for record in records:
+        journal = record.journal
+        checked["runs"] += 1
+        checked["events"] += len(journal.events)
+        damages = [*journal.damages, *_missing_events(record), *check_segments(journal)]
+        for name in ("lineage", "digests"):
+            scan = journal.segment(name)
+            checked["frames"] += len(scan.frames)
+            checked["bytes"] += scan.sound_bytes
+            if not record.is_ended:
+                damages += scan.damages
+        for body in (*record.artifacts, *record.models):
+            checked["objects"] += 1
+            checked["bytes"] += body["bytes"]
+            problem = check_object(record.folder, journal, body["digest"])
+            if problem is not None:
+                damages.append(problem)
+        checked["bytes"] += journal.size
+        findings += [
+            Finding(where=f"{damage.path}:{damage.offset}", problem=damage.problem)
+            for damage in _distinct(damages)
+        ]
+        redacted = sum(event.redacted for event in journal.events)
+        if redacted:
+            notes.append(f"{record.name}: {redacted} bodies are gone; the journal still commits to them")
+        if record.status == "lost":
+            notes.append(f"{record.name}: its process died; everything up to that moment is checked")
+    holds = not findings and checked["events"] > 0
+    if not findings and not checked["events"]:
+        notes.append("nothing is recorded here, so nothing was verified")
+    return Verdict(holds=holds, checked=checked, findings=findings, notes=notes)
+
+
+def _missing_events(record: RunRecord) -> list[Damage]:
+    """Name the gaps in the numbers of a journal's events."""
+    numbers = [event.number for event in record.journal.events]
+    path = str(record.journal.path / "journal")
+    damages = []
+    if not numbers:
+        damages.append(Damage(path=path, offset=0, length=0, problem="the journal holds no event"))
+    for before, after in itertools.pairwise(numbers):
+        if after != before + 1:
+            problem = f"events {before + 1} to {after - 1} are missing"
+            damages.append(Damage(path=path, offset=0, length=0, problem=problem))
+    return damages
+
+
+def _distinct(damages: list[Damage]) -> list[Damage]:
+    return list(dict.fromkeys(damages))

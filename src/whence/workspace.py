@@ -1,0 +1,596 @@
+"""The workspace: the one place that ties the rooms together, and what users hold in their hands.
+
+`open` finds a workspace and answers questions about all its runs; `start_run` begins a run, which
+afterwards answers questions about itself.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import mimetypes
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal
+
+from whence.errors import InputError, NotFoundError, ReplayError, WhenceError
+from whence.query import (
+    Address,
+    ExposurePoint,
+    Finding,
+    Impact,
+    PassLineage,
+    Replay,
+    Replayer,
+    Trace,
+    Verdict,
+    find_impact,
+    parse_address,
+    trace_address,
+    verify_runs,
+)
+from whence.runs import (
+    History,
+    LiveRun,
+    PassView,
+    RunRecord,
+    SourceView,
+    StreamView,
+    as_json,
+    as_png,
+    content_of,
+    finite_or_none,
+)
+from whence.store import Catalog, CatalogRow, Folder
+from whence.streams import Stream
+from whence.vocab import digest_text
+
+
+class Run:
+    """A run: written while it goes on, and asked questions at any time.
+
+    Args:
+        folder: the workspace.
+        live: the writing side, for a run that this process began.
+        record: what was read of it, for any other.
+    """
+
+    def __init__(
+        self, folder: Folder, *, live: LiveRun | None = None, record: RunRecord | None = None
+    ) -> None:
+        self._folder = folder
+        self._live = live
+        self._read = record
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.finish("failed" if error is not None else "finished", error)
+
+    def __repr__(self) -> str:
+        return f"<whence run {self.name} {self.id}>"
+
+    # writing
+
+    def log_param(self, key: str, value: Any) -> None:
+        """Record a parameter."""
+        self._writing.log_params({key: value})
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record parameters."""
+        self._writing.log_params(params)
+
+    def log_metric(self, key: str, value: Any, step: int | None = None) -> None:
+        """Record a metric; the step is the number of batches delivered so far unless it is given."""
+        self._writing.log_metrics({key: value}, step)
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Record metrics of one step."""
+        self._writing.log_metrics(metrics, step)
+
+    def set_tag(self, key: str, value: Any) -> None:
+        """Record a tag."""
+        self._writing.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Record tags."""
+        self._writing.set_tags(tags)
+
+    def log_note(self, text: str) -> None:
+        """Record a note."""
+        self._writing.log_note(text)
+
+    def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> str:
+        """Keep a file; returns its digest."""
+        named = name or pathlib.Path(path).name
+        kind = mimetypes.guess_type(named)[0] or "application/octet-stream"
+        return _digest(self._writing.log_artifact(content_of(path), name=named, media_type=kind))
+
+    def log_dict(self, content: Any, name: str) -> str:
+        """Keep a value as JSON; returns its digest."""
+        return _digest(self._writing.log_artifact(as_json(content), name=name, media_type="application/json"))
+
+    def log_text(self, text: str, name: str) -> str:
+        """Keep a text; returns its digest."""
+        return _digest(self._writing.log_artifact(text.encode(), name=name, media_type="text/plain"))
+
+    def log_figure(self, figure: Any, name: str) -> str:
+        """Keep a figure as PNG; returns its digest."""
+        return _digest(self._writing.log_artifact(as_png(figure), name=name, media_type="image/png"))
+
+    def log_model(
+        self,
+        name: str,
+        content: bytes | str | os.PathLike[str],
+        *,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Keep a model, given as bytes or as a file, as the next version of its name; returns its digest."""
+        return _digest(self._writing.log_model(content_of(content), name=name, metadata=metadata or {}))
+
+    def sync(self) -> None:
+        """Force everything logged so far to the disk."""
+        self._writing.sync()
+
+    def finish(
+        self, status: Literal["finished", "failed"] = "finished", error: BaseException | None = None
+    ) -> None:
+        """End the run; a second call does nothing."""
+        if status not in ("finished", "failed"):
+            raise InputError(
+                f"finish({status!r:.40}): wanted 'finished' or 'failed'", remedy="Use one of them."
+            )
+        self._writing.finish(status, error)
+        self._read = None
+
+    # reading back
+
+    @property
+    def id(self) -> str:
+        """Its id, a ULID."""
+        return self._live.id if self._live is not None else self._record.id
+
+    @property
+    def name(self) -> str:
+        """Its friendly name."""
+        return self._live.name if self._live is not None else self._record.name
+
+    @property
+    def title(self) -> str:
+        """What the user called it."""
+        return self._record.title
+
+    @property
+    def status(self) -> str:
+        """running, finished, failed, lost, or unknown."""
+        return self._record.status
+
+    @property
+    def started_at(self) -> dt.datetime:
+        """When it began, UTC."""
+        return _time(self._record.started_at_ns)
+
+    @property
+    def ended_at(self) -> dt.datetime | None:
+        """When it ended, UTC; None while it goes on, or if it died."""
+        ended = self._record.ended_at_ns
+        return None if ended is None else _time(ended)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Its parameters."""
+        return self._record.params
+
+    @property
+    def tags(self) -> dict[str, Any]:
+        """Its tags."""
+        return self._record.tags
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric."""
+        return self._record.metrics
+
+    @property
+    def notes(self) -> list[str]:
+        """Its notes."""
+        return self._record.notes
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """The machine, the packages and the code's version as they were."""
+        return self._record.environment
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """Wall and CPU time in seconds, peak memory in bytes, and the traceback of a failed run."""
+        return self._record.totals
+
+    @property
+    def artifacts(self) -> list[dict[str, Any]]:
+        """Its artifacts: name, digest, bytes, media_type."""
+        return [_with_text_digest(body) for body in self._record.artifacts]
+
+    @property
+    def models(self) -> list[dict[str, Any]]:
+        """Its models: name, digest, bytes, metadata."""
+        return [_with_text_digest(body) for body in self._record.models]
+
+    @property
+    def streams(self) -> list[StreamView]:
+        """The streams that were read in it."""
+        return self._record.streams
+
+    @property
+    def sources(self) -> list[SourceView]:
+        """The sources that were read in it."""
+        return self._record.sources
+
+    @property
+    def passes(self) -> list[PassView]:
+        """The passes over streams in it."""
+        return self._record.passes
+
+    def history(self, key: str) -> History:
+        """All values of a metric: arrays `.step`, `.value`, `.at`."""
+        return self._record.history(key)
+
+    def read_artifact(self, name: str) -> bytes:
+        """Read the last artifact of a name; raises `NotFoundError`."""
+        found = [body for body in self._record.artifacts if body["name"] == name]
+        if not found:
+            names = ", ".join(body["name"] for body in self._record.artifacts)
+            raise NotFoundError(
+                f"run {self.name} has no artifact {name!r}", remedy=f"It has: {names or 'none'}."
+            )
+        return self._record.read_object(found[-1]["digest"])
+
+    def exposures(self, epoch: int | None = None, stream: str | None = None) -> Iterator[ExposurePoint]:
+        """Give everything delivered in it, item by item."""
+        record = self._record
+        for view in record.passes:
+            lineage = PassLineage(record, view)
+            if (epoch is not None and view.epoch != epoch) or stream not in (None, lineage.stream.name):
+                continue
+            yield from _delivered_items(lineage)
+
+    # questions
+
+    def trace(
+        self,
+        epoch: int = 0,
+        batch: int | None = None,
+        item: int | None = None,
+        *,
+        stream: str | None = None,
+        repeat: int = 0,
+    ) -> Trace:
+        """Whence: find the source rows and the operations behind a delivered sample or batch."""
+        return trace_address(self._record, self._address(epoch, batch, item, stream, repeat))
+
+    def replay(
+        self,
+        epoch: int = 0,
+        batch: int | None = None,
+        item: int | None = None,
+        *,
+        stream: str | Stream | None = None,
+        repeat: int = 0,
+        roots: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Again: make a delivered sample or batch once more and check it against the recorded digest.
+
+        Args:
+            epoch: the number of the pass.
+            batch: the batch.
+            item: the item in the batch.
+            stream: the stream's name, or the stream itself where its functions can't be found again
+                from their files.
+            repeat: counts the passes over the same epoch.
+            roots: by source name: where its files are now.
+
+        Returns:
+            The sample.
+
+        Raises:
+            ReplayError: it came out different; the remedy names what has changed.
+        """
+        given = stream if isinstance(stream, Stream) else None
+        named = stream if isinstance(stream, str) else None
+        replayed = self.replayer(stream=given, roots=roots).replay(
+            self._address(epoch, batch, item, named, repeat)
+        )
+        if replayed.equal is False:
+            raise _unequal(replayed)
+        return replayed.value
+
+    def replayer(self, *, stream: Stream | None = None, roots: Mapping[str, str] | None = None) -> Replayer:
+        """Make many samples again: `run.replayer().replay(address)` says what is equal and what differs."""
+        return Replayer(self._record, stream=stream, roots=roots)
+
+    @property
+    def record(self) -> RunRecord:
+        """The run as it stands on disk."""
+        return self._record
+
+    @property
+    def _writing(self) -> LiveRun:
+        if self._live is None:
+            raise InputError(
+                f"run {self.name} was written by another process", remedy="Start a new run to log more."
+            )
+        self._read = None
+        return self._live
+
+    @property
+    def _record(self) -> RunRecord:
+        if self._read is None or (self._live is not None and self._live.is_open):
+            self._read = RunRecord.read(self._folder, self.id)
+        return self._read
+
+    def _address(
+        self, epoch: int, batch: int | None, item: int | None, stream: str | None, repeat: int
+    ) -> Address:
+        return Address(run=self.name, epoch=epoch, batch=batch, item=item, stream=stream, repeat=repeat)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A version of a model.
+
+    Args:
+        name: its name.
+        version: counts the versions of the name by time, from 1.
+        digest: of its bytes.
+        size_bytes: how many there are.
+        metadata: as it was given.
+        run: the run that made it.
+    """
+
+    name: str
+    version: int
+    digest: str
+    size_bytes: int
+    metadata: dict[str, Any]
+    run: Run
+
+    def load_bytes(self) -> bytes:
+        """Read its bytes, checked against the digest."""
+        return self.run.record.read_object(bytes.fromhex(self.digest.removeprefix("sha256:")))
+
+
+class Workspace:
+    """All runs of a folder.
+
+    Args:
+        folder: the workspace on disk.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._cataloged: Catalog | None = None
+
+    def __repr__(self) -> str:
+        return f"<whence workspace {self.path}>"
+
+    @property
+    def path(self) -> pathlib.Path:
+        """Where it is."""
+        return self._folder.path
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever recorded in it."""
+        return self._folder.exists
+
+    def make(self) -> None:
+        """Make its folder, which the first run would do as well."""
+        self._folder.make()
+
+    def summaries(self) -> list[dict[str, Any]]:
+        """Summarise the runs, newest first: id, name, title, status, times, params, metrics, tags."""
+        return list(self._catalog().summaries())
+
+    def runs(self) -> list[Run]:
+        """Open the runs, newest first."""
+        return [self._open_run(run_id) for run_id in reversed(self._folder.run_ids())]
+
+    def run(self, name: str | None = None) -> Run:
+        """Open a run by its name, id or the beginning of its id; the newest one without a name.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = self._folder.run_ids()[-1:] if name is None else self._catalog().find(name)
+        if not found:
+            near = ", ".join(summary["name"] for summary in self.summaries()[:3])
+            raise NotFoundError(
+                f"no run {name!r} in {self.path}" if name else f"no runs in {self.path}",
+                remedy=f"The newest are: {near}." if near else "Record one: with wh.start_run(): ...",
+            )
+        if len(found) > 1:
+            raise NotFoundError(f"{name!r} names {len(found)} runs: {', '.join(found)}", remedy="Give an id.")
+        return self._open_run(found[0])
+
+    def model(self, reference: str) -> Model:
+        """Open a model by `NAME`, `NAME@VERSION` or `NAME@latest`; raises `NotFoundError`."""
+        name, _, version = reference.partition("@")
+        versions = self.models(name)
+        if not versions:
+            raise NotFoundError(f"no model {name!r} in {self.path}", remedy="whence runs lists the runs.")
+        if version in ("", "latest"):
+            return versions[-1]
+        found = [model for model in versions if str(model.version) == version]
+        if not found:
+            raise NotFoundError(
+                f"no version {version!r} of model {name!r}", remedy=f"There are 1 to {len(versions)}."
+            )
+        return found[0]
+
+    def models(self, name: str | None = None) -> list[Model]:
+        """List the models, or the versions of one, oldest first."""
+        made = []
+        for run in self.runs():
+            made += [(body["at_ns"], run, body) for body in run.record.models if name in (None, body["name"])]
+        counts: dict[str, int] = {}
+        found = []
+        for _, run, body in sorted(made, key=lambda entry: entry[0]):
+            counts[body["name"]] = counts.get(body["name"], 0) + 1
+            found.append(
+                Model(
+                    name=body["name"],
+                    version=counts[body["name"]],
+                    digest=digest_text(body["digest"]),
+                    size_bytes=body["bytes"],
+                    metadata=body["metadata"],
+                    run=run,
+                )
+            )
+        return found
+
+    def trace(self, address: str) -> Trace:
+        """Whence: trace the sample at an address, `RUN@EPOCH:BATCH.ITEM`."""
+        parsed = parse_address(address)
+        return trace_address(self.run(parsed.run).record, parsed)
+
+    def replay(self, address: str, *, roots: Mapping[str, str] | None = None) -> Replay:
+        """Again: make the sample at an address once more and say what is equal and what differs."""
+        parsed = parse_address(address)
+        return self.run(parsed.run).replayer(roots=roots).replay(parsed)
+
+    def impact(self, origin: str | os.PathLike[str], rows: Sequence[int] | None = None) -> Impact:
+        """Whither: find where a file, a source or some of its rows went, in all runs."""
+        return find_impact((run.record for run in self.runs()), origin, rows=rows)
+
+    def verify(self) -> Verdict:
+        """Check every journal, segment and object."""
+        records: list[RunRecord] = []
+        unreadable: list[Finding] = []
+        for run_id in self._folder.run_ids():
+            try:
+                records.append(RunRecord.read(self._folder, run_id))
+            except WhenceError as error:
+                unreadable.append(Finding(where=str(self._folder.run_path(run_id)), problem=error.message))
+        return verify_runs(records, unreadable=unreadable)
+
+    def _open_run(self, run_id: str) -> Run:
+        return Run(self._folder, record=RunRecord.read(self._folder, run_id))
+
+    def _catalog(self) -> Catalog:
+        if self._cataloged is None:
+            self._cataloged = Catalog(self._folder, summarise=self._summarise)
+        self._cataloged.refresh()
+        return self._cataloged
+
+    def _summarise(self, run_id: str) -> CatalogRow:
+        try:
+            record = RunRecord.read(self._folder, run_id)
+        except NotFoundError:  # its process died before the journal was begun
+            return CatalogRow(run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id))
+        return CatalogRow(
+            run_id=run_id, name=record.name, is_final=record.is_ended, summary=summarise_run(record)
+        )
+
+
+def open(path: str | os.PathLike[str] | None = None) -> Workspace:
+    """Open a workspace; nothing is made before the first write.
+
+    Args:
+        path: the folder; default: `WHENCE_HOME`, else the nearest `.whence` upward, else `./.whence`.
+    """
+    return Workspace(Folder.find(path))
+
+
+def start_run(
+    name: str | None = None,
+    *,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    workspace: str | os.PathLike[str] | Workspace | None = None,
+) -> Run:
+    """Begin a run; use it with `with`, or end it with `finish()`.
+
+    Args:
+        name: what you call it; need not be unique.
+        params: its parameters.
+        tags: its tags.
+        workspace: where it is recorded; default as for `open`.
+
+    Raises:
+        StoreReadOnlyError, StoreFullError, StoreVersionError: it can't be recorded there.
+    """
+    path = workspace.path if isinstance(workspace, Workspace) else workspace
+    folder = Folder.find(path)
+    return Run(folder, live=LiveRun(folder, title=name or "", params=params, tags=tags))
+
+
+def summarise_run(record: RunRecord) -> dict[str, Any]:
+    """Summarise a run, JSON-able."""
+    ended = record.ended_at_ns
+    return {
+        "id": record.id,
+        "name": record.name,
+        "title": record.title,
+        "status": record.status,
+        "started_at": _time(record.started_at_ns).isoformat(),
+        "ended_at": None if ended is None else _time(ended).isoformat(),
+        "params": record.params,
+        "metrics": {key: finite_or_none(value) for key, value in record.metrics.items()},
+        "tags": record.tags,
+    }
+
+
+def _empty_summary(run_id: str) -> dict[str, Any]:
+    return {
+        "id": run_id, "name": run_id, "title": "", "status": "lost", "started_at": None, "ended_at": None,
+        "params": {}, "metrics": {}, "tags": {},
+    }  # fmt: skip
+
+
+def _delivered_items(lineage: PassLineage) -> Iterator[ExposurePoint]:
+    view, stream = lineage.view, lineage.stream
+    has_batches = lineage.node(stream.items_at)["kind"] == "batch"
+    for output in range(view.delivered):
+        count = 1
+        if has_batches:
+            index, position = stream.top, output
+            while index != stream.items_at:
+                position = int(lineage.mappings(index)[0].backward([position]).indices[0])
+                index = lineage.inputs(index)[0]
+            count = len(lineage.mappings(index)[0].backward([position]).indices)
+        for item in range(count):
+            yield ExposurePoint(
+                run=lineage.record.name,
+                stream=stream.name,
+                epoch=view.epoch,
+                repeat=view.repeat,
+                batch=output if has_batches else None,
+                item=item if has_batches else output,
+            )
+
+
+def _unequal(replayed: Replay) -> ReplayError:
+    causes = (
+        "; ".join(difference.what for difference in replayed.differences) or "no cause is visible from here"
+    )
+    return ReplayError(
+        f"{replayed.address}: made again it is {replayed.digest}, recorded was {replayed.recorded}",
+        remedy=causes,
+    )
+
+
+def _with_text_digest(body: dict[str, Any]) -> dict[str, Any]:
+    return body | {"digest": digest_text(body["digest"])}
+
+
+def _digest(hexadecimal: str) -> str:
+    return f"sha256:{hexadecimal}"
+
+
+def _time(at_ns: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(at_ns / 1e9, tz=dt.UTC)
