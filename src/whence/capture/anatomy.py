@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import CellType, CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 
+from whence.capture.packages import home_of_file
 from whence.capture.syntax import codes_of_class
 
 SLICE_PREFIX = "_whence_slice_"
@@ -20,6 +21,11 @@ def name_of(value: Any) -> str:
     """Name a class or function as `module.qualname`."""
     module = getattr(value, "__module__", None) or "builtins"
     return f"{module}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+
+
+def name_as_written(function: FunctionType) -> str:
+    """Name a function by where its code stands, whatever a decorator made it pretend."""
+    return f"{function.__globals__.get('__name__')}.{function.__code__.co_qualname}"
 
 
 def is_script_module(name: str) -> bool:
@@ -76,8 +82,9 @@ def parts_of_attribute(value: Any) -> list[Any]:
 
 def is_made_by_python(name: str, value: Any, kind: type) -> bool:
     """Tell whether an attribute was put into a class by Python or a decorator, not by its author."""
-    if isinstance(value, FunctionType):  # one made by a decorator has no file; put in by hand, it has one
-        return value.__code__.co_filename.startswith("<") and name.endswith("__")
+    if isinstance(value, FunctionType):  # put in by hand, it has a file of the user's
+        file = value.__code__.co_filename
+        return name.endswith("__") and (file.startswith("<") or home_of_file(file).owner != "user")
     if name.startswith("_abc_") or (name.startswith("_") and name.endswith("_")):
         return True
     if isinstance(value, MemberDescriptorType | GetSetDescriptorType | kind):

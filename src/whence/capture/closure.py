@@ -146,8 +146,10 @@ class Closure:
             return self._entry(function, "function", lambda entry: self._fill_function(function, entry))
         if home.owner == "package":
             self.packages[home.distribution] = home.version or "unknown"
-        if function.__closure__ is None or anatomy.is_found_by_name(function):
+        if anatomy.is_found_by_name(function) and home_of_module(function.__module__).owner == home.owner:
             return [home.owner, anatomy.name_of(function)]
+        if function.__closure__ is None:
+            return [home.owner, anatomy.name_as_written(function)]
         # made by a package around something, which may be the user's
         return self._entry(function, home.owner, lambda entry: self._fill_foreign(function, entry))
 
@@ -164,7 +166,7 @@ class Closure:
             entry.append(self.reach(function.__wrapped__, name))
 
     def _fill_foreign(self, function: FunctionType, entry: list[Any]) -> None:
-        named = f"{function.__globals__.get('__name__')}.{function.__code__.co_qualname}"
+        named = anatomy.name_as_written(function)
         entry.append(named)
         cells = sorted(anatomy.cells_of([function]).items())
         entry.append({name: self._cell(cell, f"{named}[{name}]") for name, cell in cells})
