@@ -256,9 +256,7 @@ class _Normal(ast.NodeTransformer):
         self._in_class = False
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        documented = isinstance(
-            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        )
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         around, self._in_class = self._in_class, _is_class_scope(node, self._in_class)
         for name in ("body", "orelse", "finalbody"):
             body = getattr(node, name, None)
