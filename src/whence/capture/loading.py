@@ -19,7 +19,6 @@ from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 from whence.capture.anatomy import MISSING, is_script_module
-from whence.capture.references import refer
 from whence.capture.slices import folder_on_path, import_folder, slice_of
 from whence.capture.syntax import Definition, SourceFile, read_source
 from whence.capture.usage import facts_of, usage_of
@@ -27,8 +26,6 @@ from whence.errors import ReplayError
 from whence.vocab import from_plain
 
 _REMEDY = "Give the stream in Python: run.replay(..., stream=...)."
-
-__all__ = ["load_function", "refer"]
 
 Reference = dict[str, Any]
 
@@ -120,7 +117,8 @@ class _Loading:
         what = f"{reference['qualname']} of {reference['file']}"
         definition = _find(self._source(reference, what), reference, what)
         code = definition.code
-        scope = self._scope(reference, usage_of(code).globals.keys(), what)
+        names = usage_of(code).globals.keys() | facts_of(code).decorators.globals.keys()
+        scope = self._scope(reference, names, what)
         cells = tuple(CellType() for _ in code.co_freevars)
         function = FunctionType(code, scope, code.co_name, None, cells)
         self._functions.append(function)

@@ -50,9 +50,11 @@ class _Referring:
             return _missing(value)
         self._depth += 1
         try:
-            return self._find(value)
+            found = self._find(value)
         finally:
             self._depth -= 1
+        # a variable's name may be bound again, in a loop say: it is used only where nothing else leads back
+        return (_bound(value) or found) if _has_gap(found) else found
 
     def _find(self, value: Any) -> dict[str, Any]:
         if isinstance(value, ModuleType):
@@ -122,12 +124,8 @@ class _Referring:
             self._functions.pop()
 
     def _object(self, value: Any) -> dict[str, Any]:
-        """Refer to an object of the user's own by its module's name for it, or its class and fields."""
+        """Refer to an object of the user's own by its class and fields."""
         kind = type(value)
-        for module in (kind.__module__, "__main__"):
-            name = _name_in(sys.modules.get(module), value)
-            if name:
-                return {"kind": "name", "qualname": name, **_place(kind, vars(sys.modules[module]))}
         if home_of_module(kind.__module__).owner != "user" or isinstance(value, tuple | list | dict | set):
             return _missing(value)
         fields = {name: self.refer(field) for name, field in anatomy.fields_of(value).items()}
@@ -136,21 +134,38 @@ class _Referring:
 
 def _named(value: Any) -> dict[str, Any] | None:
     """Refer to a callable by the name that its module, or the running script, has for it."""
-    own = getattr(value, "__module__", None)
     qualname = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
-    candidates = [own, type(value).__module__] if isinstance(own, str) else [type(value).__module__]
-    candidates += [candidate.partition(".")[0] for candidate in candidates]
-    for name in dict.fromkeys([*candidates, "builtins"]):
-        module = sys.modules.get(name)
-        if isinstance(qualname, str) and module is not None and _walk(module, qualname) is value:
+    for module in _modules_of(value):
+        if isinstance(qualname, str) and _walk(module, qualname) is value:
             return {"kind": "name", "qualname": qualname, **_place(value, vars(module))}
-    if isinstance(value, FunctionType) and value.__closure__ is None:
-        return None  # a lambda's name may have been bound again since; its text is surer
-    for name in dict.fromkeys([*candidates, "__main__"]):
-        found = _name_in(sys.modules.get(name), value)
-        if found:
-            return {"kind": "name", "qualname": found, **_place(value, vars(sys.modules[name]))}
     return None
+
+
+def _bound(value: Any) -> dict[str, Any] | None:
+    """Refer to anything by a variable of its module, or of the running script, that holds it."""
+    for module in _modules_of(value):
+        name = next((name for name, found in list(vars(module).items()) if found is value), "")
+        if name:
+            return {"kind": "name", "qualname": name, **_place(value, vars(module))}
+    return None
+
+
+def _modules_of(value: Any) -> list[ModuleType]:
+    """List the modules that may have a name for a value, its own first."""
+    own = getattr(value, "__module__", None)
+    names = [own, type(value).__module__] if isinstance(own, str) else [type(value).__module__]
+    names += [name.partition(".")[0] for name in names]
+    candidates = (sys.modules.get(name) for name in dict.fromkeys([*names, "builtins", "__main__"]))
+    return [module for module in candidates if module is not None]
+
+
+def _has_gap(reference: Any) -> bool:
+    """Tell whether a reference, or one inside it, leads nowhere."""
+    if isinstance(reference, dict):
+        if reference.get("kind") == "value":
+            return False
+        return reference.get("kind") == "missing" or any(map(_has_gap, reference.values()))
+    return isinstance(reference, list) and any(map(_has_gap, reference))
 
 
 def _place(value: Any, scope: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,12 +195,6 @@ def _walk(module: ModuleType, qualname: str) -> Any:
     for part in qualname.split("."):
         found = getattr(found, part, anatomy.MISSING)
     return found
-
-
-def _name_in(module: ModuleType | None, value: Any) -> str:
-    if module is None:
-        return ""
-    return next((name for name, found in list(vars(module).items()) if found is value), "")
 
 
 def _value(value: Any) -> dict[str, Any]:

@@ -108,6 +108,11 @@ functions = {
     "method": Crop(3).__call__, "class method": Crop.named, "global method": CROP.__call__, "builtin": abs,
     "cached": functools.lru_cache(plain), "star": tokens, "list": (lambda fs: lambda x: fs[0](x))([plain]),
 }
+STATE = object()
+functions["held"] = make(2, lambda x: x + isinstance(STATE, object))
+functions["unspeakable"] = (lambda held: lambda x: x + isinstance(held, object))(STATE)
+for step in [Crop(6)]:
+    functions["from a loop"] = step
 for late in [1]:
     print("TOP LEVEL: a loop")
 broken = {"stream": make(sys.stdin, plain), "late": lambda x: x + late}
@@ -182,7 +187,7 @@ def test_no_top_level_code_of_a_script_runs_on_replay(replayed: tuple[str, dict[
 
 def test_every_function_does_what_it_did(replayed: tuple[str, dict[str, Any]]) -> None:
     assert {name for name, (_, equal) in replayed[1]["good"].items() if not equal} == set()
-    assert len(replayed[1]["good"]) == 18
+    assert len(replayed[1]["good"]) == 21
 
 
 def test_every_function_has_the_identity_it_had(replayed: tuple[str, dict[str, Any]]) -> None:
