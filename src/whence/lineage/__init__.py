@@ -11,17 +11,15 @@ from whence.lineage.chunks import CountsIndex, SelectionIndex
 from whence.lineage.closed import Affine, Identity, Part, Permuted, Tile, Unknown
 from whence.lineage.counts import decode_counts, encode_counts
 from whence.lineage.grouped import Blocks, Windows
-from whence.lineage.mapping import ClosedForm, Mapping, PermutationLike, Positions, Spec, follow, reach
+from whence.lineage.mapping import Mapping, PermutationLike, Positions, follow, reach
 from whence.lineage.masks import decode_mask, encode_mask
 from whence.lineage.origins import BoolArray, IntArray, Origins, compose
-from whence.lineage.specs import mapping_from_spec
 from whence.lineage.stored import Expansion, Gather, Inverse, Selection
 
 __all__ = [
     "Affine",
     "Blocks",
     "BoolArray",
-    "ClosedForm",
     "CountsIndex",
     "Expansion",
     "Gather",
@@ -36,7 +34,6 @@ __all__ = [
     "Positions",
     "Selection",
     "SelectionIndex",
-    "Spec",
     "Tile",
     "Unknown",
     "Windows",
@@ -46,6 +43,5 @@ __all__ = [
     "encode_counts",
     "encode_mask",
     "follow",
-    "mapping_from_spec",
     "reach",
 ]

@@ -15,7 +15,6 @@ from whence.errors import PlanError
 from whence.lineage.mapping import (
     PermutationLike,
     Positions,
-    Spec,
     check_integer,
     check_positions,
     check_size,
@@ -46,9 +45,6 @@ class Identity:
 
     def forward(self, positions: Positions) -> Origins:
         return Origins.one_each(check_positions(positions, self.size))
-
-    def spec(self) -> Spec:
-        return {"mapping": "identity", "size": self.size}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +82,6 @@ class Affine:
         outputs, rest = np.divmod(taken - self.start, self._int64_step())
         return Origins.at_most_one(outputs, (rest == 0) & (outputs >= 0) & (outputs < self.out_size))
 
-    def spec(self) -> Spec:
-        return {
-            "mapping": "affine",
-            "in_size": self.in_size,
-            "start": self.start,
-            "step": self.step,
-            "out_size": self.out_size,
-        }
-
     def _int64_step(self) -> int:
         """The step, or for a single output any that passes over all inputs and fits 64 bits."""
         return self.step if self.out_size > 1 else self.in_size
@@ -127,9 +114,6 @@ class Tile:
         copies = taken[:, None] + self.in_size * np.arange(self.times, dtype=np.int64)
         return Origins(np.arange(len(taken) + 1, dtype=np.int64) * self.times, copies.ravel())
 
-    def spec(self) -> Spec:
-        return {"mapping": "tile", "in_size": self.in_size, "times": self.times}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -154,14 +138,6 @@ class Part:
     def forward(self, positions: Positions) -> Origins:
         return Origins.one_each(check_positions(positions, self.in_size) + self.offset)
 
-    def spec(self) -> Spec:
-        return {
-            "mapping": "part",
-            "in_size": self.in_size,
-            "offset": self.offset,
-            "out_size": self.out_size,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Permuted:
@@ -184,9 +160,6 @@ class Permuted:
     def forward(self, positions: Positions) -> Origins:
         return Origins.one_each(self.permutation.forward(check_positions(positions, self.in_size)))
 
-    def spec(self) -> Spec:
-        return {"mapping": "permuted", "permutation": self.permutation.spec()}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
@@ -204,6 +177,3 @@ class Unknown:
 
     def forward(self, positions: Positions) -> Origins:
         return Origins.none_each(len(check_positions(positions, self.in_size)))
-
-    def spec(self) -> Spec:
-        return {"mapping": "unknown", "in_size": self.in_size, "out_size": self.out_size}

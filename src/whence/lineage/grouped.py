@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from whence.errors import PlanError
-from whence.lineage.mapping import Positions, Spec, check_positions, check_size
+from whence.lineage.mapping import Positions, check_positions, check_size
 from whence.lineage.origins import Origins
 
 
@@ -52,15 +52,6 @@ class Windows:
         last = np.minimum(taken // self.step, self.out_size - 1)
         return Origins.ranges(first, np.maximum(0, last - first + 1))
 
-    def spec(self) -> Spec:
-        return {
-            "mapping": "windows",
-            "in_size": self.in_size,
-            "size": self.size,
-            "step": self.step,
-            "drop_last": self.drop_last,
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocks:
@@ -86,14 +77,6 @@ class Blocks:
 
     def forward(self, positions: Positions) -> Origins:
         return self._windows().forward(positions)
-
-    def spec(self) -> Spec:
-        return {
-            "mapping": "blocks",
-            "in_size": self.in_size,
-            "size": self.size,
-            "drop_last": self.drop_last,
-        }
 
     def _windows(self) -> Windows:
         return Windows(in_size=self.in_size, size=self.size, step=self.size, drop_last=self.drop_last)

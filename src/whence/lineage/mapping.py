@@ -16,7 +16,6 @@ from whence.errors import PlanError, PositionError
 from whence.lineage.origins import IntArray, Origins, compose
 
 Positions: TypeAlias = IntArray | Sequence[int]
-Spec: TypeAlias = dict[str, object]
 
 POSITION_LIMIT = 2**63
 
@@ -70,14 +69,6 @@ class Mapping(Protocol):
         """
 
 
-@runtime_checkable
-class ClosedForm(Mapping, Protocol):
-    """A mapping that a few numbers of the plan describe wholly; `mapping_from_spec` makes it again."""
-
-    def spec(self) -> Spec:
-        """Describe the mapping as a value that JSON can hold; `"mapping"` names its kind."""
-
-
 class PermutationLike(Protocol):
     """A permutation that can be read both ways, such as the keyed ones of `chance`."""
 
@@ -90,9 +81,6 @@ class PermutationLike(Protocol):
 
     def forward(self, positions: IntArray, /) -> IntArray:
         """Find the output position that each input position went to."""
-
-    def spec(self) -> Spec:
-        """Describe the permutation as a value that JSON can hold."""
 
 
 def follow(mappings: Sequence[Mapping], positions: Positions) -> Origins:

@@ -12,11 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from whence.errors import DamagedError, PlanError, PositionError
+from whence.errors import PlanError, PositionError
 from whence.lineage import (
     Affine,
     Blocks,
-    ClosedForm,
     CountsIndex,
     Expansion,
     Gather,
@@ -28,13 +27,11 @@ from whence.lineage import (
     Permuted,
     Selection,
     SelectionIndex,
-    Spec,
     Tile,
     Unknown,
     Windows,
     encode_counts,
     encode_mask,
-    mapping_from_spec,
 )
 
 Rows = list[list[int]]
@@ -57,15 +54,6 @@ class Listed:
 
     def forward(self, positions: IntArray, /) -> IntArray:
         return np.argsort(np.array(self.order, dtype=np.int64))[positions]
-
-    def spec(self) -> Spec:
-        return {"order": list(self.order)}
-
-    @classmethod
-    def from_spec(cls, spec: Spec) -> Listed:
-        order = spec["order"]
-        assert isinstance(order, list)
-        return cls(tuple(order))
 
 
 @dataclass(frozen=True)
@@ -231,43 +219,6 @@ def test_only_a_gap_is_not_known(case: Case) -> None:
     innermost = case.mapping.of if isinstance(case.mapping, Inverse) else case.mapping
     assert case.mapping.known is not isinstance(innermost, Unknown)
     assert isinstance(case.mapping, Mapping)
-
-
-@given(closed_cases)
-def test_a_closed_form_is_made_again_from_its_description(case: Case) -> None:
-    assert isinstance(case.mapping, ClosedForm)
-    spec = case.mapping.spec()
-    again = mapping_from_spec(spec | {"a field of tomorrow": 1}, permutation_from=Listed.from_spec)
-    assert again == case.mapping
-    assert again.spec() == spec
-
-
-@given(stored_cases)
-def test_a_stored_mapping_is_no_closed_form(case: Case) -> None:
-    assert not isinstance(case.mapping, ClosedForm)
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {},
-        {"mapping": "teleport"},
-        {"mapping": ["identity"]},
-        {"mapping": "identity"},
-        {"mapping": "identity", "size": -1},
-        {"mapping": "identity", "size": "3"},
-        {"mapping": "blocks", "in_size": 3, "size": 2, "drop_last": 1},
-        {"mapping": "permuted"},
-    ],
-)
-def test_a_description_that_describes_nothing_is_damage(spec: dict[str, object]) -> None:
-    with pytest.raises(DamagedError):
-        mapping_from_spec(spec, permutation_from=Listed.from_spec)
-
-
-def test_a_described_permutation_needs_somebody_who_makes_it() -> None:
-    with pytest.raises(PlanError, match="permutation_from"):
-        mapping_from_spec(Permuted(Listed((1, 0))).spec())
 
 
 @pytest.mark.parametrize(
