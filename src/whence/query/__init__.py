@@ -1,8 +1,9 @@
-"""Questions on the record: whence (trace), whither (impact), again (replay), and whether it holds (verify)."""
+"""Questions on the record: whence (trace), whither (impact), again (replay), does it hold (verify)."""
 
 from whence.query.addresses import Address, parse_address
+from whence.query.flow import ExposurePoint
 from whence.query.following import PassLineage, find_pass
-from whence.query.impact import Drop, ExposurePoint, Impact, find_impact
+from whence.query.impact import Drop, Impact, find_impact
 from whence.query.replay import Difference, Replay, Replayer
 from whence.query.trace import Origin, Step, Trace, trace_address
 from whence.query.verify import Finding, Verdict, verify_runs

@@ -59,7 +59,7 @@ def parse_address(text: str) -> Address:
     if match is None:
         raise InputError(
             f"{text!r:.80} is not the address of a sample",
-            remedy="Write RUN@EPOCH:BATCH.ITEM, for example quiet-otter-17@2:17.5 (whence runs lists the runs).",
+            remedy="Write RUN@EPOCH:BATCH.ITEM, such as quiet-otter-17@2:17.5 (whence runs lists the runs).",
         )
     first, item = match["first"], match["item"]
     return Address(

@@ -99,7 +99,8 @@ class PassLineage:
         """The draw ids of a node's outputs, shape (n,)."""
         node = self.node(index)
         if node["kind"] == "source":
-            return (positions | (node["source_number"] << SOURCE_BITS)).view(np.uint64)
+            origins: Int64Array = positions | (node["source_number"] << SOURCE_BITS)
+            return origins.view(np.uint64)
         op = self.op(index)
         if op is None:
             return np.zeros(len(positions), np.uint64)

@@ -229,7 +229,7 @@ class _PassReplay:
         return self._rebuilt(roots)
 
     def _rebuilt(self, roots: Mapping[str, str]) -> Program:
-        """Make the program again from the record: sources from their descriptions, functions from their files."""
+        """Make the program again from the record, with functions from their files."""
         lineage = self._lineage
         made: list[Node] = []
         steps: list[Step] = []

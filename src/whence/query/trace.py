@@ -237,7 +237,7 @@ def _step(lineage: PassLineage, index: int, positions: Int64Array, known: bool) 
 
 
 def _random(lineage: PassLineage, index: int, positions: Int64Array) -> dict[str, Any]:
-    """Say what an op drew for the samples at some output positions; one sample's values, or a list of them."""
+    """Say what an op drew for the samples at some output positions; values, or lists of them."""
     node = lineage.node(index)
     key = lineage.key(index)
     epoch = lineage.view.epoch

@@ -1,8 +1,4 @@
-"""The workspace: the one place that ties the rooms together, and what users hold in their hands.
-
-`open` finds a workspace and answers questions about all its runs; `start_run` begins a run, which
-afterwards answers questions about itself.
-"""
+"""A run as users hold it: written while it goes on, and asked questions at any time."""
 
 from __future__ import annotations
 
@@ -10,27 +6,12 @@ import datetime as dt
 import mimetypes
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Literal
 
-from whence.errors import InputError, NotFoundError, ReplayError, WhenceError
-from whence.query import (
-    Address,
-    ExposurePoint,
-    Finding,
-    Impact,
-    PassLineage,
-    Replay,
-    Replayer,
-    Trace,
-    Verdict,
-    find_impact,
-    parse_address,
-    trace_address,
-    verify_runs,
-)
+from whence.errors import InputError, NotFoundError, ReplayError
+from whence.query import Address, ExposurePoint, PassLineage, Replay, Replayer, Trace, trace_address
 from whence.runs import (
     History,
     LiveRun,
@@ -41,9 +22,8 @@ from whence.runs import (
     as_json,
     as_png,
     content_of,
-    finite_or_none,
 )
-from whence.store import Catalog, CatalogRow, Folder
+from whence.store import Folder
 from whence.streams import Stream
 from whence.vocab import digest_text
 
@@ -173,13 +153,13 @@ class Run:
     @property
     def started_at(self) -> dt.datetime:
         """When it began, UTC."""
-        return _time(self._record.started_at_ns)
+        return time_of(self._record.started_at_ns)
 
     @property
     def ended_at(self) -> dt.datetime | None:
         """When it ended, UTC; None while it goes on, or if it died."""
         ended = self._record.ended_at_ns
-        return None if ended is None else _time(ended)
+        return None if ended is None else time_of(ended)
 
     @property
     def params(self) -> dict[str, Any]:
@@ -339,219 +319,6 @@ class Run:
         return Address(run=self.name, epoch=epoch, batch=batch, item=item, stream=stream, repeat=repeat)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A version of a model.
-
-    Args:
-        name: its name.
-        version: counts the versions of the name by time, from 1.
-        digest: of its bytes.
-        size_bytes: how many there are.
-        metadata: as it was given.
-        run: the run that made it.
-    """
-
-    name: str
-    version: int
-    digest: str
-    size_bytes: int
-    metadata: dict[str, Any]
-    run: Run
-
-    def load_bytes(self) -> bytes:
-        """Read its bytes, checked against the digest."""
-        return self.run.record.read_object(bytes.fromhex(self.digest.removeprefix("sha256:")))
-
-
-class Workspace:
-    """All runs of a folder.
-
-    Args:
-        folder: the workspace on disk.
-    """
-
-    def __init__(self, folder: Folder) -> None:
-        self._folder = folder
-        self._cataloged: Catalog | None = None
-
-    def __repr__(self) -> str:
-        return f"<whence workspace {self.path}>"
-
-    @property
-    def path(self) -> pathlib.Path:
-        """Where it is."""
-        return self._folder.path
-
-    @property
-    def exists(self) -> bool:
-        """Whether anything was ever recorded in it."""
-        return self._folder.exists
-
-    def make(self) -> None:
-        """Make its folder, which the first run would do as well."""
-        self._folder.make()
-
-    def summaries(self) -> list[dict[str, Any]]:
-        """Summarise the runs, newest first: id, name, title, status, times, params, metrics, tags."""
-        return list(self._catalog().summaries())
-
-    def runs(self) -> list[Run]:
-        """Open the runs, newest first."""
-        return [self._open_run(run_id) for run_id in reversed(self._folder.run_ids())]
-
-    def run(self, name: str | None = None) -> Run:
-        """Open a run by its name, id or the beginning of its id; the newest one without a name.
-
-        Raises:
-            NotFoundError: there is none.
-        """
-        found = self._folder.run_ids()[-1:] if name is None else self._catalog().find(name)
-        if not found:
-            near = ", ".join(summary["name"] for summary in self.summaries()[:3])
-            raise NotFoundError(
-                f"no run {name!r} in {self.path}" if name else f"no runs in {self.path}",
-                remedy=f"The newest are: {near}." if near else "Record one: with wh.start_run(): ...",
-            )
-        if len(found) > 1:
-            raise NotFoundError(f"{name!r} names {len(found)} runs: {', '.join(found)}", remedy="Give an id.")
-        return self._open_run(found[0])
-
-    def model(self, reference: str) -> Model:
-        """Open a model by `NAME`, `NAME@VERSION` or `NAME@latest`; raises `NotFoundError`."""
-        name, _, version = reference.partition("@")
-        versions = self.models(name)
-        if not versions:
-            raise NotFoundError(f"no model {name!r} in {self.path}", remedy="whence runs lists the runs.")
-        if version in ("", "latest"):
-            return versions[-1]
-        found = [model for model in versions if str(model.version) == version]
-        if not found:
-            raise NotFoundError(
-                f"no version {version!r} of model {name!r}", remedy=f"There are 1 to {len(versions)}."
-            )
-        return found[0]
-
-    def models(self, name: str | None = None) -> list[Model]:
-        """List the models, or the versions of one, oldest first."""
-        made = []
-        for run in self.runs():
-            made += [(body["at_ns"], run, body) for body in run.record.models if name in (None, body["name"])]
-        counts: dict[str, int] = {}
-        found = []
-        for _, run, body in sorted(made, key=lambda entry: entry[0]):
-            counts[body["name"]] = counts.get(body["name"], 0) + 1
-            found.append(
-                Model(
-                    name=body["name"],
-                    version=counts[body["name"]],
-                    digest=digest_text(body["digest"]),
-                    size_bytes=body["bytes"],
-                    metadata=body["metadata"],
-                    run=run,
-                )
-            )
-        return found
-
-    def trace(self, address: str) -> Trace:
-        """Whence: trace the sample at an address, `RUN@EPOCH:BATCH.ITEM`."""
-        parsed = parse_address(address)
-        return trace_address(self.run(parsed.run).record, parsed)
-
-    def replay(self, address: str, *, roots: Mapping[str, str] | None = None) -> Replay:
-        """Again: make the sample at an address once more and say what is equal and what differs."""
-        parsed = parse_address(address)
-        return self.run(parsed.run).replayer(roots=roots).replay(parsed)
-
-    def impact(self, origin: str | os.PathLike[str], rows: Sequence[int] | None = None) -> Impact:
-        """Whither: find where a file, a source or some of its rows went, in all runs."""
-        return find_impact((run.record for run in self.runs()), origin, rows=rows)
-
-    def verify(self) -> Verdict:
-        """Check every journal, segment and object."""
-        records: list[RunRecord] = []
-        unreadable: list[Finding] = []
-        for run_id in self._folder.run_ids():
-            try:
-                records.append(RunRecord.read(self._folder, run_id))
-            except WhenceError as error:
-                unreadable.append(Finding(where=str(self._folder.run_path(run_id)), problem=error.message))
-        return verify_runs(records, unreadable=unreadable)
-
-    def _open_run(self, run_id: str) -> Run:
-        return Run(self._folder, record=RunRecord.read(self._folder, run_id))
-
-    def _catalog(self) -> Catalog:
-        if self._cataloged is None:
-            self._cataloged = Catalog(self._folder, summarise=self._summarise)
-        self._cataloged.refresh()
-        return self._cataloged
-
-    def _summarise(self, run_id: str) -> CatalogRow:
-        try:
-            record = RunRecord.read(self._folder, run_id)
-        except NotFoundError:  # its process died before the journal was begun
-            return CatalogRow(run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id))
-        return CatalogRow(
-            run_id=run_id, name=record.name, is_final=record.is_ended, summary=summarise_run(record)
-        )
-
-
-def open(path: str | os.PathLike[str] | None = None) -> Workspace:
-    """Open a workspace; nothing is made before the first write.
-
-    Args:
-        path: the folder; default: `WHENCE_HOME`, else the nearest `.whence` upward, else `./.whence`.
-    """
-    return Workspace(Folder.find(path))
-
-
-def start_run(
-    name: str | None = None,
-    *,
-    params: Mapping[str, Any] | None = None,
-    tags: Mapping[str, Any] | None = None,
-    workspace: str | os.PathLike[str] | Workspace | None = None,
-) -> Run:
-    """Begin a run; use it with `with`, or end it with `finish()`.
-
-    Args:
-        name: what you call it; need not be unique.
-        params: its parameters.
-        tags: its tags.
-        workspace: where it is recorded; default as for `open`.
-
-    Raises:
-        StoreReadOnlyError, StoreFullError, StoreVersionError: it can't be recorded there.
-    """
-    path = workspace.path if isinstance(workspace, Workspace) else workspace
-    folder = Folder.find(path)
-    return Run(folder, live=LiveRun(folder, title=name or "", params=params, tags=tags))
-
-
-def summarise_run(record: RunRecord) -> dict[str, Any]:
-    """Summarise a run, JSON-able."""
-    ended = record.ended_at_ns
-    return {
-        "id": record.id,
-        "name": record.name,
-        "title": record.title,
-        "status": record.status,
-        "started_at": _time(record.started_at_ns).isoformat(),
-        "ended_at": None if ended is None else _time(ended).isoformat(),
-        "params": record.params,
-        "metrics": {key: finite_or_none(value) for key, value in record.metrics.items()},
-        "tags": record.tags,
-    }
-
-
-def _empty_summary(run_id: str) -> dict[str, Any]:
-    return {
-        "id": run_id, "name": run_id, "title": "", "status": "lost", "started_at": None, "ended_at": None,
-        "params": {}, "metrics": {}, "tags": {},
-    }  # fmt: skip
-
-
 def _delivered_items(lineage: PassLineage) -> Iterator[ExposurePoint]:
     view, stream = lineage.view, lineage.stream
     has_batches = lineage.node(stream.items_at)["kind"] == "batch"
@@ -592,5 +359,6 @@ def _digest(hexadecimal: str) -> str:
     return f"sha256:{hexadecimal}"
 
 
-def _time(at_ns: int) -> dt.datetime:
+def time_of(at_ns: int) -> dt.datetime:
+    """A time as people hold it, UTC."""
     return dt.datetime.fromtimestamp(at_ns / 1e9, tz=dt.UTC)
