@@ -33,7 +33,7 @@ check: .venv/.dev ## style, types, stairs and the rules of the house
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "not formatted; run: $(BIN)/ruff format" >&2; exit 1; }
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/python tools/check_house.py
 
 test-long: .venv/.dev ## the generated and oracle tests at length

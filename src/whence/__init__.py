@@ -58,23 +58,26 @@ _HOME_BY_NAME = {
 
 __all__ = [*sorted(_HOME_BY_NAME), "__version__"]  # noqa: PLE0604 - names found on first use
 
-if TYPE_CHECKING:
-    from whence.capture import config
-    from whence.chance import draw
-    from whence.errors import WhenceError
-    from whence.query import Impact, Trace, Verdict
-    from whence.streams import (
-        Stream,
-        from_arrays,
-        from_csv,
-        from_files,
-        from_items,
-        from_jsonl,
-        from_parquet,
-        from_table,
-        from_text,
-    )
-    from whence.workspace import Run, Workspace, open, start_run
+if TYPE_CHECKING:  # `as` marks a name as public for type checkers
+    from whence.capture import config as config
+    from whence.chance import draw as draw
+    from whence.errors import WhenceError as WhenceError
+    from whence.query import Impact as Impact
+    from whence.query import Trace as Trace
+    from whence.query import Verdict as Verdict
+    from whence.streams import Stream as Stream
+    from whence.streams import from_arrays as from_arrays
+    from whence.streams import from_csv as from_csv
+    from whence.streams import from_files as from_files
+    from whence.streams import from_items as from_items
+    from whence.streams import from_jsonl as from_jsonl
+    from whence.streams import from_parquet as from_parquet
+    from whence.streams import from_table as from_table
+    from whence.streams import from_text as from_text
+    from whence.workspace import Run as Run
+    from whence.workspace import Workspace as Workspace
+    from whence.workspace import open as open
+    from whence.workspace import start_run as start_run
 
 
 def __getattr__(name: str) -> Any:

@@ -256,7 +256,7 @@ class _Pass:
         short = digests.astype(np.uint32)
         short[(short == 0) & (digests != UNKNOWN)] = 1  # 0 says unknown, in 32 bits as in 64
         self._item_digests.append(short.astype("<u4", copy=False).tobytes())
-        whole = memoryview(digests.astype("<u8", copy=False)).cast("B")
+        whole = digests.astype("<u8", copy=False).tobytes()
         start = 0
         for size in sizes:
             self._group_digests.append(fast128(whole[start : start + 8 * size]))

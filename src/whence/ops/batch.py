@@ -88,12 +88,13 @@ class Batch(Op):
         """Gather across the borders of chunks."""
         waiting = Chunk([], np.empty(0, np.uint64), np.empty(0, np.int64))
         done = 0
-        for chunk in inputs[0].scan():
+        for following in inputs[0].scan():
+            chunk = following
             if waiting.values:
                 chunk = Chunk(
-                    waiting.values + chunk.values,
-                    np.concatenate((waiting.ids, chunk.ids)),
-                    np.concatenate((waiting.origins, chunk.origins)),
+                    waiting.values + following.values,
+                    np.concatenate((waiting.ids, following.ids)),
+                    np.concatenate((waiting.origins, following.origins)),
                 )
             full = len(chunk.values) // self.size * self.size
             waiting = Chunk(chunk.values[full:], chunk.ids[full:], chunk.origins[full:])
@@ -127,14 +128,14 @@ class Batch(Op):
         try:
             if self.collate == "stack":
                 return stack(items)
-            return self.collate(items)  # type: ignore[operator]  # not a str: checked when it was made
+            return self.collate(items)
         except WhenceError:
             raise
         except Exception as error:
             place = f"samples {first} to {first + len(items) - 1}" if first >= 0 else "a batch"
             raise OpError(
                 f"op {self.label!r} can't gather {place}: {type(error).__name__}: {error}",
-                remedy="Give the samples one form before batch (resize, pad, the same fields), or pass collate=list.",
+                remedy="Give the samples one form before batch (resize, pad), or pass collate=list.",
                 op=self.label,
                 position=first,
             ) from error

@@ -106,7 +106,7 @@ class Zip(Op):
         longer = [number for number, reader in enumerate(readers) if reader.ready()]
         if longer:
             raise OpError(
-                f"op {self.label!r}: input {longer[0]} has more samples than the others, which end after {position}",
+                f"op {self.label!r}: input {longer[0]} goes on, another one ends after {position} samples",
                 remedy="Make the inputs equally long, with take(n) for instance.",
                 op=self.label,
                 position=position,

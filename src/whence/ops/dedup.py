@@ -63,13 +63,13 @@ class Dedup(Op):
                 if first != position + index:
                     kept[index] = False
                     witnesses.append(first)
-            chunk = keep(chunk, kept, context)
+            unique = keep(chunk, kept, context)
             if witnesses:
                 context.recorder.duplicated(np.array(witnesses, np.int64))
-            context.recorder.spent(time.perf_counter_ns() - began, size, len(chunk))
+            context.recorder.spent(time.perf_counter_ns() - began, size, len(unique))
             position += size
-            if chunk.values:
-                yield chunk
+            if unique.values:
+                yield unique
 
     def _key_of(self, value: Any, chunk: Chunk, index: int, position: int, context: Context) -> bytes:
         try:
@@ -85,8 +85,8 @@ class Dedup(Op):
         if key is None:
             origin = context.name_origin(int(chunk.origins[index]))
             raise OpError(
-                f"op {self.label!r}: sample {position} ({origin}) has no bytes to compare: {type(found).__name__}",
-                remedy="Pass dedup(key=...) with a field or a function that gives numbers, text, bytes or arrays.",
+                f"op {self.label!r}: sample {position} ({origin}) can't be compared: {type(found).__name__}",
+                remedy="Pass dedup(key=...): a field, or a function that gives numbers, text or arrays.",
                 op=self.label,
                 position=position,
                 origin=origin,

@@ -68,11 +68,11 @@ class Filter(Op):
             began = time.perf_counter_ns()
             size = len(chunk.values)
             kept = kept_of(self._flags(chunk, context, position))
-            chunk = keep(chunk, kept, context)
-            context.recorder.spent(time.perf_counter_ns() - began, size, len(chunk.values))
+            passed = keep(chunk, kept, context)
+            context.recorder.spent(time.perf_counter_ns() - began, size, len(passed.values))
             position += size
-            if chunk.values:
-                yield chunk
+            if passed.values:
+                yield passed
 
     def _flags(self, chunk: Chunk, context: Context, position: int) -> list[Any]:
         fn, params = self.fn, self.params
@@ -99,10 +99,10 @@ class Filter(Op):
 def kept_of(flags: list[Any]) -> NDArray[np.bool_]:
     """Turn truth values into a mask; the quick way where they are bools."""
     try:
-        kept = np.frombuffer(bytes(flags), np.uint8)
+        kept: NDArray[np.bool_] = np.frombuffer(bytes(flags), np.uint8) != 0
     except (TypeError, ValueError):
         return np.fromiter(map(bool, flags), np.bool_, len(flags))
-    return kept != 0
+    return kept
 
 
 def keep(chunk: Chunk, kept: NDArray[np.bool_], context: Context) -> Chunk:

@@ -91,7 +91,7 @@ class FlatMap(Op):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unbatch(Op):
-    """Take batches apart again, 1 -> n: a dict of columns into dicts, an array into rows, a list into items."""
+    """Take batches apart, 1 -> n: a dict of columns into dicts, an array into rows, a list into items."""
 
     kind: ClassVar[str] = "unbatch"
     mapping_kind: ClassVar[MappingKind] = "expansion"

@@ -63,7 +63,7 @@ class Map(Op):
         for name, draw in self.draw.items():
             if not isinstance(draw, Draw) or not name.isidentifier():
                 raise PlanError(
-                    f"map({self.label}): draw[{name!r}] is a {type(draw).__name__}, wanted one of wh.draw's values",
+                    f"map({self.label}): draw[{name!r}] is a {type(draw).__name__}, wanted one of wh.draw",
                     remedy="Write draw={'dx': wh.draw.integers(-2, 3)}.",
                 )
 

@@ -202,14 +202,14 @@ class Sample(Op):
         decision = draw.coin(float(self.share))
         for chunk in inputs[0].scan():
             kept = np.array(decision.sample(context.key, 0, chunk.ids), np.bool_)
-            chunk = keep(chunk, kept, context)
-            if chunk.values:
-                yield chunk
+            passed = keep(chunk, kept, context)
+            if passed.values:
+                yield passed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat(Op):
-    """Give all samples `times` times over; each time they are samples of their own, with draws of their own."""
+    """Give all samples `times` times over, each time as samples with random draws of their own."""
 
     kind: ClassVar[str] = "repeat"
 

@@ -86,7 +86,7 @@ class Spool:
             return
         with explained(tempfile.gettempdir()):
             if self._file is None:
-                self._file = cast("BinaryIO", tempfile.TemporaryFile(prefix="whence-spool-"))
+                self._file = cast("BinaryIO", tempfile.TemporaryFile(prefix="whence-"))  # noqa: SIM115 - closed by close
             self._file.seek(self._end)
             self._file.write(data)
         self._values.append(None)

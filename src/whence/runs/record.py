@@ -135,7 +135,7 @@ class RunRecord:
 
     @functools.cached_property
     def status(self) -> str:
-        """finished, failed, running, lost (its process is gone), or unknown (it runs elsewhere, if at all)."""
+        """finished, failed, running, lost (its process is gone) or unknown (it was begun elsewhere)."""
         ended = self.journal.find("run_end")
         if ended:
             return str(ended[-1].public["status"])
@@ -353,7 +353,7 @@ class Decisions:
         return CountsIndex(self._in_counts, self._out_counts, self._datas)
 
     def witness_chunks(self) -> Iterator[tuple[int, int, int, bytes]]:
-        """Give each chunk's first input position, inputs, outputs and the encoded positions that its dropped ones repeat."""
+        """Give each chunk's first input position, inputs, outputs, and what its dropped ones repeat."""
         start = 0
         for in_count, out_count, data in zip(self._in_counts, self._out_counts, self._witnesses, strict=True):
             yield start, in_count, out_count, data

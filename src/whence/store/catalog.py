@@ -25,7 +25,8 @@ CATALOG_FORMAT = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (format INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS run (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, stamp TEXT NOT NULL, is_final INTEGER NOT NULL, summary BLOB NOT NULL
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, stamp TEXT NOT NULL,
+    is_final INTEGER NOT NULL, summary BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS run_by_name ON run (name);
 """
@@ -89,9 +90,10 @@ class Catalog:
             yield msgspec.json.decode(summary)
 
     def find(self, name_or_id: str) -> list[str]:
-        """Find the ids of the runs of a name, of an id, or of the beginning of an id (8 characters or more)."""
+        """Find the ids of the runs of a name, an id, or the beginning of an id (8 characters or more)."""
         found = self._connection.execute(
-            "SELECT id FROM run WHERE id = ?1 OR name = ?1 OR (length(?1) >= 8 AND substr(id, 1, length(?1)) = upper(?1))",
+            "SELECT id FROM run WHERE id = ?1 OR name = ?1"
+            " OR (length(?1) >= 8 AND substr(id, 1, length(?1)) = upper(?1))",
             (name_or_id,),
         )
         return sorted(run_id for (run_id,) in found)

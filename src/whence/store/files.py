@@ -35,7 +35,7 @@ def explained(place: str | os.PathLike[str]) -> Iterator[None]:
         if error.errno in _FULL:
             raise StoreFullError(
                 f"{place}: no space left to write the record ({error.strerror})",
-                remedy="Free some space, or set WHENCE_HOME to a folder on another disk; what was recorded stays readable.",
+                remedy="Free some space, or set WHENCE_HOME elsewhere; the record so far is whole.",
             ) from error
         if error.errno in _READ_ONLY:
             raise StoreReadOnlyError(

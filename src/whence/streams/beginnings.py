@@ -40,7 +40,7 @@ def from_arrays(*, name: str | None = None, **columns: Any) -> Stream:
 
 
 def from_table(table: Any, *, name: str | None = None) -> Stream:
-    """Begin with a table: anything with the Arrow C stream interface, pandas, polars. Needs `whence[arrow]`."""
+    """Begin with a table: Arrow, pandas, polars or any Arrow C stream. Needs `whence[arrow]`."""
     from whence.sources import TableSource  # noqa: PLC0415 - loads pyarrow
 
     return from_source(TableSource.of(table, name=name))

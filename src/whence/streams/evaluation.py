@@ -162,7 +162,7 @@ class Evaluation:
                 found = _op_of(step).mappings(sizes, None, step.key, self._epoch)
             if not all(mapping.known for mapping in found):
                 raise ReplayError(
-                    f"op {self._program.steps[index].label!r}: it is unknown which inputs its outputs came from",
+                    f"op {self._program.steps[index].label!r}: which inputs its outputs came from is unknown",
                     remedy="Only ops whose mapping is recorded can be followed back.",
                 )
             self._mappings[index] = found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from whence.capture import PassRecorder, current_recorder
@@ -58,7 +58,7 @@ class StreamIterator(Iterator[Any]):
         self._samples.close()
 
 
-def _deliver(program: Program, epoch: int) -> Any:
+def _deliver(program: Program, epoch: int) -> Generator[Any, None, None]:
     recorder = current_recorder().begin_pass(program, epoch)
     evaluation = Evaluation(program, epoch=epoch, recorder=recorder)
     top = recorder.node(program.top)

@@ -228,7 +228,7 @@ class Stream:
         return read_pandas(self)
 
     def to_parquet(self, path: str | os.PathLike[str]) -> int:
-        """Write epoch 0 to a Parquet file, in constant memory; returns the rows written. Needs `whence[parquet]`."""
+        """Write epoch 0 to a Parquet file in constant memory; returns the rows. Needs `whence[parquet]`."""
         from whence.streams.tables import write_parquet  # noqa: PLC0415 - pyarrow is loaded on first use
 
         return write_parquet(self, path)

@@ -122,8 +122,9 @@ def _spell_other(value: Any, path: str, depth: int) -> str:
         return f'{{"$object":[{_text(type(value).__qualname__)},{_spell_dict(fields, path, depth + 1)}]}}'
     if hasattr(value, "__array_interface__") or hasattr(value, "__array__"):
         return _spell_array(value, path)
-    for base in (bool, int, float, str, list, dict):
-        if isinstance(value, base):  # a subclass, such as IntEnum's base or OrderedDict
+    bases: tuple[Callable[[Any], Any], ...] = (int, float, str, list, dict)
+    for base in bases:
+        if isinstance(value, base):  # type: ignore[arg-type]  # each is a type, called to shed a subclass
             return _spell(base(value), path, depth)
     raise CanonicalError(
         f"{path}: a value of type {type(value).__module__}.{type(value).__qualname__} has no canonical bytes",

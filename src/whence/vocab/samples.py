@@ -203,7 +203,7 @@ def _digest_arrays(values: Sequence[NDArray[Any]]) -> UInt64Array:
         return np.fromiter(map(_digest_array, values), np.uint64, len(values))
     seed = _seed_of(dtype.newbyteorder("<").str, shape)
     contiguous = (v if v.flags.c_contiguous else np.ascontiguousarray(v) for v in values)
-    return np.fromiter((xxh3_64_intdigest(v, seed) for v in contiguous), np.uint64, len(values))
+    return np.fromiter((xxh3_64_intdigest(v.data, seed) for v in contiguous), np.uint64, len(values))
 
 
 def _digest_dicts(values: Sequence[dict[Any, Any]]) -> UInt64Array:
@@ -234,10 +234,11 @@ def _content(value: Any) -> bytes:
     """Spell a value for `content_key`: a tag and a length before every part, so that no two coincide."""
     kind = type(value)
     if kind is bytes:
-        return b"b%d:" % len(value) + bytes(value)
+        spelled: bytes = value
+        return b"b%d:" % len(spelled) + spelled
     if kind is str:
-        text = value.encode("utf-8", "surrogatepass")
-        return b"s%d:" % len(text) + text
+        spelled = value.encode("utf-8", "surrogatepass")
+        return b"s%d:" % len(spelled) + spelled
     if kind is dict and all(type(key) is str for key in value):
         parts = b"".join(_content(key) + _content(value[key]) for key in sorted(value))
         return b"d%d:" % len(value) + parts
