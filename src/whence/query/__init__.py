@@ -1,10 +1,10 @@
 """Questions on the record: whence (trace), whither (impact), again (replay), does it hold (verify)."""
 
 from whence.query.addresses import Address, parse_address
-from whence.query.flow import ExposurePoint
+from whence.query.flow import ExposurePoint, name_origin
 from whence.query.following import PassLineage, find_pass
 from whence.query.impact import Drop, Impact, find_impact
-from whence.query.replay import Difference, Replay, Replayer
+from whence.query.replay import Difference, Replay, Replayer, Stage
 from whence.query.trace import Origin, Step, Trace, trace_address
 from whence.query.verify import Finding, Verdict, verify_runs
 
@@ -19,11 +19,13 @@ __all__ = [
     "PassLineage",
     "Replay",
     "Replayer",
+    "Stage",
     "Step",
     "Trace",
     "Verdict",
     "find_impact",
     "find_pass",
+    "name_origin",
     "parse_address",
     "trace_address",
     "verify_runs",

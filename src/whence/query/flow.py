@@ -142,25 +142,38 @@ class Flow:
         kind = lineage.node(index)["kind"]
         if kind == "dedup":
             witness = lineage.witness_of(index, position)
-            return "" if witness is None else f"repeats {self._name(lineage.inputs(index)[0], witness)}"
+            return (
+                ""
+                if witness is None
+                else f"repeats {name_origin(lineage, lineage.inputs(index)[0], witness)}"
+            )
         if kind == "map":
             for node, place, said in lineage.record.set_aside(lineage.view.number):
                 if node == index and place == position:
                     return f"{said.get('kind', 'error')}: {said.get('message', 'destroyed')}"
         return ""
 
-    def _name(self, index: int, position: int) -> str:
-        """Name the first source row that a node's output came from."""
-        lineage = self._lineage
-        positions = np.array([position], np.int64)
-        while lineage.node(index)["kind"] != "source":
-            below = lineage.mappings(index)[0].backward(positions).indices[:1]
-            if not len(below):
-                return f"sample {position} at {lineage.node(index)['label']}"
-            positions, index = below, lineage.inputs(index)[0]
-        source = lineage.record.sources[lineage.node(index)["source"]]
-        found = origin_of(source, int(positions[0]))
-        return found.path if found.path and source.kind == "files" else f"{found.source}:{found.row}"
+
+def name_origin(lineage: PassLineage, index: int, position: int) -> str:
+    """Name the first source row that a node's output came from: its file, or its source and row."""
+    positions = np.array([position], np.int64)
+    while lineage.node(index)["kind"] != "source":
+        found = first_input(lineage, index, positions)
+        if found is None:
+            return f"sample {position} at {lineage.node(index)['label']}"
+        index, positions = found[0], found[1][:1]
+    source = lineage.record.sources[lineage.node(index)["source"]]
+    origin = origin_of(source, int(positions[0]))
+    return origin.path if origin.path and source.kind == "files" else f"{origin.source}:{origin.row}"
+
+
+def first_input(lineage: PassLineage, index: int, positions: Int64Array) -> tuple[int, Int64Array] | None:
+    """Find the first input that some outputs of a node came from, and the positions there; None at a gap."""
+    for number, mapping in zip(lineage.inputs(index), lineage.mappings(index), strict=True):
+        below = mapping.backward(positions).indices
+        if len(below):
+            return number, below
+    return None
 
 
 def _unique_pairs(

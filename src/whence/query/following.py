@@ -123,6 +123,19 @@ class PassLineage:
                 return int(witnesses[np.searchsorted(dropped, position)])
         return None
 
+    def dropped(self, index: int) -> Int64Array:
+        """The input positions of a node that gave no output, ascending; none where data decided nothing."""
+        recorded = self._recorded_at(index)
+        if recorded is None:
+            return np.empty(0, np.int64)
+        places = np.arange(recorded.in_size, dtype=np.int64)
+        if isinstance(recorded, SelectionIndex):
+            gone = ~recorded.rank(places)[1]
+        else:
+            gone = recorded.children(places)[1] == 0
+        found: Int64Array = places[gone]
+        return found
+
     def _recorded_at(self, index: int) -> SelectionIndex | CountsIndex | None:
         if index not in self._recorded:
             decisions = self._decisions.get(index)

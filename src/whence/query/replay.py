@@ -17,8 +17,9 @@ from whence.capture import (
     load_function,
 )
 from whence.errors import ReplayError, WhenceError
-from whence.ops import restore_op
+from whence.ops import Chunk, restore_op
 from whence.query.addresses import Address
+from whence.query.flow import first_input
 from whence.query.following import Int64Array, PassLineage, find_pass
 from whence.query.trace import locate, origin_of
 from whence.runs import RunRecord
@@ -70,6 +71,27 @@ class Replay:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What a sample was when it left one node on its way.
+
+    Args:
+        node: the node's number in the recorded stream.
+        op: what the record calls the source or the operation.
+        kind: source, map, filter, ...
+        position: its position among the node's outputs.
+        count: of how many samples there the delivered one was made; `value` is the first of them.
+        value: the sample.
+    """
+
+    node: int
+    op: str
+    kind: str
+    position: int
+    count: int
+    value: Any
+
+
 class Replayer:
     """Makes delivered samples of one run again; loads code and opens sources once.
 
@@ -94,12 +116,26 @@ class Replayer:
             NotFoundError: nothing was delivered there, or a source isn't where it was.
             ReplayError: an op's code or mapping can't be had.
         """
+        return self._pass_of(address).replay(address)
+
+    def journey(self, address: Address) -> list[Stage]:
+        """Make again what the sample at an address was after each operation, the source first.
+
+        Raises:
+            NotFoundError: nothing was delivered there, or a source isn't where it was.
+            ReplayError: an op's code or mapping can't be had.
+
+        Cost: each stage is made from the source anew, so that none sees what a later one did to a value.
+        """
+        return self._pass_of(address).journey(address)
+
+    def _pass_of(self, address: Address) -> _PassReplay:
         view = find_pass(self._record, epoch=address.epoch, stream=address.stream, repeat=address.repeat)
         found = self._passes.get(view.number)
         if found is None:
             found = _PassReplay(PassLineage(self._record, view), self._given, self._roots)
             self._passes[view.number] = found
-        return found.replay(address)
+        return found
 
 
 class _SourceCheck(NullPass):
@@ -162,17 +198,8 @@ class _PassReplay:
 
     def replay(self, address: Address) -> Replay:
         """Make a sample or a batch again."""
-        lineage = self._lineage
-        ((index, (positions,)),) = locate(lineage, address).items()
-        self._check.changed = []
-        try:
-            chunk = self._evaluation.pick(index, positions)
-        except WhenceError as error:
-            differences = [*self._source_differences(), *self._standing]
-            if not differences:
-                raise
-            reasons = "; ".join(difference.what for difference in differences[:3])
-            raise ReplayError(f"{address} can't be made again: {error.message}", remedy=reasons) from error
+        index, positions = self._located(address)
+        chunk = self._picked(address, index, positions)
         digest, recorded = self._digests(index, positions, chunk.values)
         equal = None if recorded is None else digest == recorded
         return Replay(
@@ -183,6 +210,41 @@ class _PassReplay:
             recorded=recorded,
             differences=[*self._source_differences(), *self._standing],
         )
+
+    def journey(self, address: Address) -> list[Stage]:
+        """Make what a sample was after each operation."""
+        stages: list[Stage] = []
+        place: tuple[int, Int64Array] | None = self._located(address)
+        while place is not None:
+            index, positions = place
+            node = self._lineage.node(index)
+            stages.append(
+                Stage(
+                    node=index,
+                    op=node["label"],
+                    kind=node["kind"],
+                    position=int(positions[0]),
+                    count=len(positions),
+                    value=self._picked(address, index, positions[:1]).values[0],
+                )
+            )
+            place = first_input(self._lineage, index, positions)
+        return stages[::-1]
+
+    def _located(self, address: Address) -> tuple[int, Int64Array]:
+        ((index, (positions,)),) = locate(self._lineage, address).items()
+        return index, positions
+
+    def _picked(self, address: Address, index: int, positions: Int64Array) -> Chunk:
+        self._check.changed = []
+        try:
+            return self._evaluation.pick(index, positions)
+        except WhenceError as error:
+            differences = [*self._source_differences(), *self._standing]
+            if not differences:
+                raise
+            reasons = "; ".join(difference.what for difference in differences[:3])
+            raise ReplayError(f"{address} can't be made again: {error.message}", remedy=reasons) from error
 
     def _source_differences(self) -> list[Difference]:
         return [Difference(cause="source", what=what) for what in dict.fromkeys(self._check.changed)]
