@@ -25,6 +25,7 @@ from typing import Any
 from whence.errors import CanonicalError
 
 _MAX_DEPTH = 100
+_MAX_INT_BITS = 14_000  # Python itself refuses to spell more than 4,300 digits
 _text = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -60,6 +61,12 @@ def _spell(value: Any, path: str, depth: int) -> str:
     return _spell_other(value, path, depth)
 
 
+def _spell_int(value: int) -> str:
+    if value.bit_length() > _MAX_INT_BITS:
+        raise CanonicalError(f"an integer of {value.bit_length()} bits has no canonical bytes")
+    return int.__repr__(value)
+
+
 def _spell_float(value: float) -> str:
     spelled = value.hex() if math.isfinite(value) else str(value)
     return f'{{"$float":"{spelled}"}}'
@@ -84,7 +91,7 @@ def _spell_dict(value: Mapping[Any, Any], path: str, depth: int) -> str:
 _PLAIN: dict[type, Callable[[Any], str]] = {
     type(None): lambda _: "null",
     bool: lambda value: "true" if value else "false",
-    int: int.__repr__,
+    int: _spell_int,
     str: _text,
     float: _spell_float,
     bytes: _spell_bytes,
@@ -134,13 +141,22 @@ def _spell_other(value: Any, path: str, depth: int) -> str:
 
 
 def _spell_array(value: Any, path: str) -> str:
-    array = value.__array__()
-    if array.dtype.hasobject:
+    try:
+        array = value.__array__()
+    except Exception as error:  # a tensor on another device, a class that only looks like an array
         raise CanonicalError(
-            f"{path}: an array of dtype {array.dtype} has no canonical bytes",
+            f"{path}: a {type(value).__qualname__} can't be read as an array ({type(error).__name__})",
+            path=path,
+        ) from error
+    if array.dtype.hasobject or hasattr(value, "filled") or array.dtype.char in "gG":
+        raise CanonicalError(
+            f"{path}: a {type(value).__name__} of dtype {array.dtype} has no canonical bytes",
             remedy="Use an array of numbers, or a list.",
             path=path,
         )
+    if array.dtype.names:  # by field: the spaces between fields hold anything
+        fields = {name: array[name] for name in array.dtype.names}
+        return f'{{"$fields":{_spell_dict(fields, path, 0)}}}'
     little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
     content = base64.b64encode(little.tobytes()).decode()
     return f'{{"$array":["{little.dtype.str}",{list(array.shape)},"{content}"]}}'.replace(", ", ",")

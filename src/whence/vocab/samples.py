@@ -8,6 +8,7 @@ attacker is digested with SHA-256. The rules, for other programs: docs/reference
     str, bytes  XXH3-64 of the (UTF-8) bytes, seeded with the type's tag
     dict        keys in code-point order, folded: h = fmix64((h ^ value) * ODD + key)
     list, tuple the same fold over positions
+    fields      of a structured array: the tuple ("fields", dict of an array each)
     Pillow      mode, size and pixels; anything else: its canonical bytes
 
 Source: XXH3 (xxHash 0.8 specification); fmix64 is the finaliser of MurmurHash3 (Appleby, public domain).
@@ -31,6 +32,8 @@ Buffer = bytes | bytearray | memoryview
 
 UNKNOWN = 0
 
+_NO_BUFFER = "mMV"  # dates and times can't be lent as bytes, and have to be copied
+_NO_MEANING = "gG"  # a long double is padded with anything, and differs from machine to machine
 _MASK = (1 << 64) - 1
 _ODD = 0x9E3779B97F4A7C15
 _MIX_1 = 0xFF51AFD7ED558CCD
@@ -102,9 +105,9 @@ def _digest(value: Any) -> int:
             folded = _fold(folded, _digest(item), index)
         return folded
     if isinstance(value, np.ndarray | np.generic):
-        return _digest_array(np.asarray(value))
-    if hasattr(value, "tobytes") and hasattr(value, "mode") and hasattr(value, "size"):
-        return _digest(("image", value.mode, tuple(value.size), value.tobytes()))
+        return _digest_array(np.asanyarray(value))
+    if _is_image(value):
+        return _digest(_image_content(value))
     return int(xxh3_64_intdigest(canonical(value), _TAG_CANONICAL))
 
 
@@ -126,10 +129,34 @@ def _digest_dict(value: dict[Any, Any]) -> int:
 
 
 def _digest_array(array: NDArray[Any]) -> int:
+    array = _checked(array)
     if array.dtype.hasobject:
         return _digest(array.tolist())
+    if array.dtype.names:  # by field: the spaces between fields hold anything
+        return _digest(("fields", {name: array[name] for name in array.dtype.names}))
     little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
-    return int(xxh3_64_intdigest(np.ascontiguousarray(little).data, _seed_of(little.dtype.str, array.shape)))
+    seed = _seed_of(little.dtype.str, array.shape)
+    if little.dtype.kind in _NO_BUFFER:
+        return int(xxh3_64_intdigest(little.tobytes(), seed))
+    return int(xxh3_64_intdigest(np.ascontiguousarray(little).data, seed))
+
+
+def _checked(array: NDArray[Any]) -> NDArray[Any]:
+    """Refuse arrays whose bytes don't say what they hold."""
+    if isinstance(array, np.ma.MaskedArray) or array.dtype.char in _NO_MEANING:
+        raise CanonicalError(f"a {type(array).__name__} of {array.dtype} has no bytes that could be digested")
+    return array
+
+
+def _is_image(value: Any) -> bool:
+    return hasattr(value, "tobytes") and hasattr(value, "mode") and hasattr(value, "size")
+
+
+def _image_content(image: Any) -> tuple[Any, ...]:
+    try:
+        return "image", image.mode, tuple(image.size), image.tobytes()
+    except Exception as error:  # opened without being read, it is decoded here, and its file may be cut off
+        raise CanonicalError(f"an image can't be decoded ({type(error).__name__})") from error
 
 
 def _seed_of(dtype: str, shape: tuple[int, ...]) -> int:
@@ -199,6 +226,7 @@ def _digest_ints(values: Sequence[int]) -> UInt64Array:
 def _digest_arrays(values: Sequence[NDArray[Any]]) -> UInt64Array:
     dtype, shape = values[0].dtype, values[0].shape
     plain = dtype.byteorder in "<=|" and not dtype.hasobject and np.little_endian
+    plain = plain and dtype.kind not in _NO_BUFFER and dtype.char not in _NO_MEANING
     if not plain or any(v.shape != shape or v.dtype != dtype for v in values):
         return np.fromiter(map(_digest_array, values), np.uint64, len(values))
     seed = _seed_of(dtype.newbyteorder("<").str, shape)
@@ -244,10 +272,11 @@ def _content(value: Any) -> bytes:
         return b"d%d:" % len(value) + parts
     if kind is list or kind is tuple:
         return (b"l%d:" if kind is list else b"t%d:") % len(value) + b"".join(map(_content, value))
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        little = value.astype(value.dtype.newbyteorder("<"), order="C", copy=False)
-        return f"a{little.dtype.str}{list(value.shape)}:".encode() + little.tobytes()
-    if hasattr(value, "tobytes") and hasattr(value, "mode") and hasattr(value, "size"):
-        return _content(("image", value.mode, tuple(value.size), value.tobytes()))
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject and not value.dtype.names:
+        array = _checked(value)
+        little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+        return f"a{little.dtype.str}{list(array.shape)}:".encode() + little.tobytes()
+    if _is_image(value):
+        return _content(_image_content(value))
     spelled = canonical(value)
     return b"c%d:" % len(spelled) + spelled
