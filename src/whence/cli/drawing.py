@@ -1,0 +1,83 @@
+"""Draws pages with rich: in the terminal's own sixteen colours there, as plain aligned text elsewhere."""
+
+from __future__ import annotations
+
+import io
+import shutil
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from whence.cli.page import Block, Cell, Grid, Line, Section, Tone, Words
+from whence.cli.screen import visible
+
+_STYLES: dict[Tone, str] = {
+    "plain": "",
+    "strong": "bold",
+    "dim": "dim",
+    "name": "cyan",
+    "good": "green",
+    "bad": "bold red",
+    "doubt": "yellow",
+    "random": "magenta",
+}
+# A pipe has no edge: what is read by a program or kept in a file is never cut or wrapped.
+_NO_EDGE = 100_000
+
+
+def drawn(blocks: list[Block], *, is_terminal: bool, colour: bool) -> str:
+    """Draw a page.
+
+    Args:
+        blocks: the page.
+        is_terminal: whether it has an edge at which lines wrap.
+        colour: whether the terminal takes colour.
+
+    Returns:
+        Its text, ended by a line break.
+    """
+    width = shutil.get_terminal_size().columns if is_terminal else _NO_EDGE
+    kept = io.StringIO()
+    console = Console(
+        file=kept, width=width, force_terminal=colour, color_system="standard" if colour else None,
+        highlight=False, markup=False, emoji=False, legacy_windows=False,
+    )  # fmt: skip
+    for block in blocks:
+        if isinstance(block, Section):
+            console.print()
+            console.print(
+                _text((Words(block.title, "strong"), Words(f"  {block.note}" if block.note else "", "dim")))
+            )
+        elif isinstance(block, Line):
+            words = _text(block.words)
+            console.print(Padding(words, (0, 0, 0, block.indent), expand=False) if words else "")
+        else:
+            console.print(Padding(_table(block), (0, 0, 0, block.indent), expand=False))
+    return "\n".join(line.rstrip() for line in kept.getvalue().strip("\n").split("\n")) + "\n"
+
+
+def _table(grid: Grid) -> Table:
+    table = Table(
+        box=None, show_header=bool(grid.heads), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim"
+    )
+    count = max([len(grid.heads), *(len(row) for row in grid.rows)])
+    for number in range(count):
+        head = grid.heads[number] if number < len(grid.heads) else ""
+        # the first column is what a line is about: it is never broken
+        table.add_column(
+            head, justify="right" if number in grid.right else "left", no_wrap=number == 0, overflow="fold"
+        )
+    for row in grid.rows:
+        table.add_row(*[_text(cell) for cell in row])
+    return table
+
+
+def _text(cell: Cell) -> Text:
+    pieces = cell if isinstance(cell, tuple) else (cell,)
+    text = Text()
+    for piece in pieces:
+        words = piece if isinstance(piece, Words) else Words(piece)
+        text.append(visible(words.text).replace("\n", "\\n"), _STYLES[words.tone] or None)
+    return text

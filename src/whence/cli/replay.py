@@ -1,0 +1,207 @@
+"""Again: make a delivered sample once more and compare it with the recorded digest.
+
+whence replay ADDRESS makes one; whence replay RUN --sample N --verify makes N of a run's delivered samples,
+chosen at random over all its passes. The exit code is 1 where one differs, and where nothing could be
+compared. The functions are loaded from their files, and what they print goes to standard error.
+
+--out keeps the sample: .npy and .npz hold arrays; .png a 2-d or 3-d array (bool as black and white, floats
+in [0, 1] times 255, other ranges stretched from the least to the most); .json anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import pathlib
+import secrets
+import sys
+from typing import Any
+
+from whence.cli.keeping import check_suffix, keep_sample
+from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, facts, name, strong, try_next
+from whence.cli.place import asked_workspace
+from whence.cli.sampling import random_addresses
+from whence.cli.screen import Screen
+from whence.cli.wording import count_of
+from whence.errors import InputError, WhenceError
+from whence.query import Address, Replay, Replayer, parse_address
+from whence.workspace import Run
+
+_SAMPLE = 100
+_DIFFERING_SHOWN = 10
+_SAY_EVERY = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to make again, and what to do with it."""
+    parser.add_argument(
+        "what", metavar="ADDRESS|RUN", help="a sample's or a batch's address; with --sample a run"
+    )
+    parser.add_argument("--out", metavar="FILE", help="keep the sample: .npy .npz .png .json")
+    parser.add_argument("--field", metavar="NAME", help="which array of the sample .npy or .png keeps")
+    parser.add_argument(
+        "--root", action="append", default=[], metavar="SOURCE=FOLDER", help="where a source's files are now"
+    )
+    many = parser.add_argument_group("many samples of a run")
+    many.add_argument("--sample", type=int, metavar="N", help=f"how many (default: {_SAMPLE})")
+    many.add_argument("--verify", action="store_true", help="compare each with its recorded digest")
+    many.add_argument("--seed", type=int, metavar="S", help="which; the same seed chooses the same samples")
+
+
+def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Make one, or many."""
+    roots = parse_roots(arguments.root)
+    workspace = asked_workspace(arguments)
+    many = arguments.sample is not None or (arguments.verify and "@" not in arguments.what)
+    if many:
+        if "@" in arguments.what or arguments.out is not None:
+            raise InputError(
+                "--sample takes a run, and keeps no file",
+                remedy="Write whence replay RUN --sample 200 --verify",
+            )
+        return _replay_many(workspace.run(arguments.what), roots, arguments, screen)
+    address = parse_address(arguments.what)
+    if arguments.out is not None:
+        check_suffix(pathlib.Path(arguments.out))
+    with contextlib.redirect_stdout(sys.stderr):
+        replayed = workspace.run(address.run).replayer(roots=roots).replay(address)
+    value = replayed.to_json()
+    if arguments.out is not None:
+        path = pathlib.Path(arguments.out)
+        keep_sample(replayed.value, path, field=arguments.field)
+        value["out"] = str(path)
+    screen.show(value, page)
+    return 0 if replayed.equal else 1
+
+
+def parse_roots(given: list[str]) -> dict[str, str]:
+    """Read `SOURCE=FOLDER` pairs; raises `InputError`."""
+    roots = {}
+    for pair in given:
+        source, sign, folder = pair.partition("=")
+        if not sign or not source or not folder:
+            raise InputError(
+                f"--root {pair!r:.80}: wanted SOURCE=FOLDER",
+                remedy="Write for example: --root mnist=/data/mnist",
+            )
+        roots[source] = folder
+    return roots
+
+
+def page(value: dict[str, Any]) -> list[Block]:
+    """The verdict on one sample, and what isn't as it was."""
+    if value["equal"]:
+        verdict = (Words("✓ ", "good"), strong("Made again, equal to what was delivered."))
+    elif value["equal"] is None:
+        verdict = (Words("· ", "doubt"), strong("Made again, but not compared: no digest was recorded."))
+    else:
+        verdict = (Words("✗ ", "bad"), strong("Made again, and it differs from what was delivered."))
+    pairs = [("sample", name(value["address"])), ("digest", value["digest"])]
+    if value["equal"] is not True:
+        pairs.append(("recorded", value["recorded"] or "none"))
+    if "out" in value:
+        pairs.append(("kept in", name(value["out"])))
+    blocks: list[Block] = [Line(words=verdict), facts([(label, each) for label, each in pairs])]
+    if value["differences"]:
+        blocks += [
+            Section(title="not as it was"),
+            Grid(rows=[[Words(each["cause"], "doubt"), each["what"]] for each in value["differences"]]),
+        ]
+    return [*blocks, *try_next([(f"whence trace {value['address']}", "where it came from")])]
+
+
+def many_page(value: dict[str, Any]) -> list[Block]:
+    """The verdict on many samples."""
+    checked, equal, differing = value["checked"], value["equal"], value["differing"]
+    if not checked:
+        verdict = (Words("✗ ", "bad"), strong("Nothing could be compared."))
+    elif differing:
+        verdict = (
+            Words("✗ ", "bad"),
+            strong(f"{count_of(len(differing), 'sample')} of {checked + value['failed']:,} differ."),
+        )
+    else:
+        verdict = (Words("✓ ", "good"), strong(f"{equal:,} of {checked:,} equal to what was delivered."))
+    blocks: list[Block] = [Line(words=(*verdict, dim(f"  {value['run']}, seed {value['seed']}")))]
+    if value["unrecorded"]:
+        blocks.append(
+            Line(
+                words=Words(f"{count_of(value['unrecorded'], 'more')} had no recorded digest", "doubt"),
+                indent=2,
+            )
+        )
+    if differing:
+        shown = differing[:_DIFFERING_SHOWN]
+        rows: list[list[Cell]] = [[name(each["address"]), _why(each)] for each in shown]
+        blocks += [Section(title="differing"), Grid(rows=rows)]
+        if len(differing) > len(shown):
+            blocks.append(
+                Line(words=dim(f"and {len(differing) - len(shown):,} more; --json lists all"), indent=2)
+            )
+    return blocks
+
+
+def _why(each: dict[str, Any]) -> str:
+    causes = "; ".join(difference["what"] for difference in each["differences"])
+    return each["problem"] or causes or "no cause is visible from here"
+
+
+def _replay_many(run: Run, roots: dict[str, str], arguments: argparse.Namespace, screen: Screen) -> int:
+    wanted = _SAMPLE if arguments.sample is None else arguments.sample
+    if wanted < 1:
+        raise InputError(f"--sample {wanted}: wanted 1 or more", remedy=f"Leave it out for {_SAMPLE}.")
+    seed = secrets.randbits(32) if arguments.seed is None else arguments.seed
+    addresses = random_addresses(run, wanted, seed)
+    value: dict[str, Any] = {
+        "run": run.name,
+        "checked": 0,
+        "equal": 0,
+        "differing": [],
+        "unrecorded": 0,
+        "failed": 0,
+    }
+    first_error: WhenceError | None = None
+    replayer = run.replayer(roots=roots)
+    for count, address in enumerate(addresses):
+        if count % _SAY_EVERY == 0:
+            screen.progress(f"replaying {count:,} of {len(addresses):,}")
+        outcome = _outcome(replayer, address)
+        if isinstance(outcome, Replay):
+            _tally(value, outcome)
+            continue
+        first_error = first_error or outcome
+        value["failed"] += 1
+        value["differing"].append(
+            {
+                "address": str(address),
+                "digest": None,
+                "recorded": None,
+                "differences": [],
+                "problem": outcome.message,
+            }
+        )
+    screen.progress("")
+    if first_error is not None and value["failed"] == len(addresses):
+        raise first_error  # one cause for all: say it once
+    screen.show(value | {"seed": seed}, many_page)
+    return 0 if value["checked"] and not value["differing"] else 1
+
+
+def _outcome(replayer: Replayer, address: Address) -> Replay | WhenceError:
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return replayer.replay(address)
+    except WhenceError as error:
+        return error
+
+
+def _tally(value: dict[str, Any], replayed: Replay) -> None:
+    if replayed.equal is None:
+        value["unrecorded"] += 1
+        return
+    value["checked"] += 1
+    value["equal"] += replayed.equal
+    if not replayed.equal:
+        said = replayed.to_json()
+        del said["equal"]
+        value["differing"].append(said | {"problem": ""})

@@ -1,0 +1,263 @@
+"""Show one run or one model in full: what went in, what happened to it, what came out.
+
+Without a name: the newest run. A model is NAME or NAME@VERSION; where a run and a model have the same
+name, the run is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, facts, name, strong, try_next
+from whence.cli.place import asked_workspace
+from whence.cli.run_facts import describe_model, describe_run
+from whence.cli.runs import status_words
+from whence.cli.screen import Screen
+from whence.cli.wording import (
+    count_of,
+    duration,
+    moment,
+    number,
+    pairs,
+    short_digest,
+    size_of,
+    span_of,
+    sparkline,
+)
+from whence.errors import NotFoundError
+from whence.workspace import Workspace
+
+_SOURCES_SHOWN = 12
+_TRACEBACK_LINES = 6
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to show."""
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="RUN|MODEL",
+        help="a run's name or id, or MODEL[@VERSION]; default: the newest run",
+    )
+
+
+def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Show it."""
+    value = _described(asked_workspace(arguments), arguments.name)
+    screen.show(value, run_page if value["kind"] == "run" else model_page)
+    return 0
+
+
+def _described(workspace: Workspace, asked: str | None) -> dict[str, Any]:
+    if asked is not None and "@" in asked:
+        return _of_model(workspace, asked)
+    try:
+        return describe_run(workspace.run(asked))
+    except NotFoundError as missing:
+        try:
+            return _of_model(workspace, asked or "")
+        except NotFoundError:
+            raise missing from None
+
+
+def _of_model(workspace: Workspace, asked: str) -> dict[str, Any]:
+    model = workspace.model(asked)
+    return describe_model(model, versions=len(workspace.models(model.name)))
+
+
+def model_page(value: dict[str, Any]) -> list[Block]:
+    """A model: its bytes, what was said of it, and the run that made it."""
+    made = value["run"]
+    blocks: list[Block] = [
+        Line(
+            words=(
+                strong(f"{value['name']}@{value['version']}"),
+                dim(f"  of {count_of(value['versions'], 'version')}"),
+            )
+        ),
+        facts(
+            [
+                ("digest", value["digest"]),
+                ("size", size_of(value["bytes"])),
+                ("metadata", pairs(value["metadata"]) or "none"),
+                (
+                    "made by",
+                    (
+                        name(made["name"]),
+                        f"  {made['title']}",
+                        dim(f"  {moment(made['ended_at'] or made['started_at'])}"),
+                    ),
+                ),
+                (
+                    "metrics",
+                    "  ".join(f"{key}={number(each)}" for key, each in made["metrics"].items()) or "none",
+                ),
+            ]
+        ),
+    ]
+    return [*blocks, *try_next([(f"whence show {made['name']}", "the run that made it")])]
+
+
+def run_page(value: dict[str, Any]) -> list[Block]:
+    """A run: its facts, then metrics, streams, drops, results, surroundings."""
+    return [
+        *_head(value),
+        *_metrics(value),
+        *(block for stream in value["streams"] for block in _stream(stream)),
+        *_drops(value),
+        *_sources(value),
+        *_results(value),
+        *_surroundings(value),
+        *_next(value),
+    ]
+
+
+def _head(value: dict[str, Any]) -> list[Block]:
+    took = span_of(value["started_at"], value["ended_at"])
+    totals = value["totals"]
+    rows: list[tuple[str, Cell]] = [
+        ("status", status_words(value["status"])),
+        ("started", (moment(value["started_at"]), dim(f"  took {took}") if took else "")),
+    ]
+    if "cpu_s" in totals:
+        rows.append(
+            (
+                "used",
+                f"{duration(totals['cpu_s'])} of processor, {size_of(totals['peak_memory_bytes'])} of memory",
+            )
+        )
+    rows += [("params", pairs(value["params"]))] if value["params"] else []
+    rows += [("tags", pairs(value["tags"]))] if value["tags"] else []
+    rows += [("note", note) for note in value["notes"]]
+    blocks: list[Block] = [
+        Line(words=(strong(value["name"]), f"  {value['title']}", dim(f"  {value['id']}"))),
+        facts(rows),
+    ]
+    if totals.get("traceback"):
+        lines = totals["traceback"].rstrip().split("\n")
+        blocks += [Section(title="how it failed")]
+        blocks += [
+            Line(words=Words(line, "bad" if line == lines[-1] else "dim"), indent=2)
+            for line in lines[-_TRACEBACK_LINES:]
+        ]
+    return blocks
+
+
+def _metrics(value: dict[str, Any]) -> list[Block]:
+    if not value["history"]:
+        return []
+    rows: list[list[Cell]] = [
+        [
+            key,
+            strong(number(each["last"])),
+            name(sparkline(each["points"])),
+            number(each["min"]),
+            number(each["max"]),
+            dim(f"{each['count']:,}"),
+        ]
+        for key, each in value["history"].items()
+    ]
+    heads = ["metric", "last", "", "least", "most", "values"]
+    return [Section(title="metrics"), Grid(heads=heads, rows=rows, right=frozenset({1, 3, 4, 5}))]
+
+
+def _stream(stream: dict[str, Any]) -> list[Block]:
+    passes = stream["passes"]
+    note = count_of(len(passes), "pass", "passes")
+    cut = [each for each in passes if not each["complete"]]
+    if cut:
+        note += f", {len(cut)} of them not to the end"
+    rows: list[list[Cell]] = [
+        [
+            step["op"]
+            if step["kind"] in ("source", step["op"].partition("(")[0])
+            else f"{step['kind']} {step['op']}",
+            "" if step["in"] is None else f"{step['in']:,}",
+            "" if step["out"] is None else f"{step['out']:,}",
+            "" if step["ns"] is None else duration(step["ns"] / 1e9),
+            _share_bar(step["time_share"]),
+        ]
+        for step in stream["steps"]
+    ]
+    heads = ["operation", "in", "out", "time", "share"]
+    return [
+        Section(title=_stream_title(stream["name"]), note=note),
+        Grid(heads=heads, rows=rows, right=frozenset({1, 2, 3})),
+    ]
+
+
+def _stream_title(stream: str) -> str:
+    return stream if stream == "stream" else f"stream {stream}"
+
+
+def _share_bar(share: float | None) -> Cell:
+    if share is None:
+        return ""
+    return (name("█" * round(share * 10)), dim("·" * (10 - round(share * 10))), f"{share:5.0%}")
+
+
+def _drops(value: dict[str, Any]) -> list[Block]:
+    if not value["drops"]:
+        return []
+    rows: list[list[Cell]] = [
+        [f"{drop['count']:,}", Words(drop["reason"], "doubt"), dim(f"at {drop['op']}")]
+        for drop in value["drops"]
+    ]
+    return [Section(title="dropped", note="over all passes"), Grid(rows=rows, right=frozenset({0}))]
+
+
+def _sources(value: dict[str, Any]) -> list[Block]:
+    if not value["sources"]:
+        return []
+    rows: list[list[Cell]] = [
+        [each["name"], dim(each["kind"]), each["root"] or "", dim(count_of(each["parts"], "part"))]
+        for each in value["sources"][:_SOURCES_SHOWN]
+    ]
+    return [Section(title="sources"), Grid(rows=rows)]
+
+
+def _results(value: dict[str, Any]) -> list[Block]:
+    blocks: list[Block] = []
+    for title in ("models", "artifacts"):
+        if value[title]:
+            rows: list[list[Cell]] = [
+                [name(each["name"]), size_of(each["bytes"]), dim(short_digest(each["digest"]))]
+                for each in value[title]
+            ]
+            blocks += [Section(title=title), Grid(rows=rows, right=frozenset({1}))]
+    return blocks
+
+
+def _surroundings(value: dict[str, Any]) -> list[Block]:
+    about = value["environment"]
+    if not about:
+        return []
+    machine, cpu, git = about.get("platform") or {}, about.get("cpu") or {}, about.get("git") or {}
+    version = (about.get("python") or {}).get("version", "unknown")
+    packages = count_of(len(about.get("packages") or {}), "package")
+    system = " ".join(machine[key] for key in ("system", "machine") if machine.get(key))
+    rows: list[tuple[str, Cell]] = [
+        ("command", " ".join(about.get("argv") or []) or "unknown"),
+        ("python", f"{version}, {packages}"),
+        ("machine", ", ".join(part for part in (system, cpu.get("model"), _cores(cpu)) if part)),
+    ]
+    rows += [("gpu", gpu["name"]) for gpu in about.get("gpus") or []]
+    if git.get("commit"):
+        changed = Words("  with changes", "doubt") if git.get("dirty") else ""
+        rows.append(("git", (f"{git['commit'][:12]}", f"  {git.get('branch') or ''}", changed)))
+    return [Section(title="environment"), facts(rows)]
+
+
+def _cores(cpu: dict[str, Any]) -> str:
+    return count_of(cpu["count"], "core") if cpu.get("count") else ""
+
+
+def _next(value: dict[str, Any]) -> list[Block]:
+    commands = []
+    if value["example"]:
+        commands = [
+            (f"whence trace {value['example']}", "where this sample came from"),
+            (f"whence replay {value['example']}", "make it again and compare"),
+        ]
+    return try_next([*commands, (f"whence report {value['name']}", "all of this as a page")])

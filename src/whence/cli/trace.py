@@ -1,0 +1,95 @@
+"""Whence: find the source rows that a delivered sample came from, and the operations between.
+
+ADDRESS is RUN@EPOCH:BATCH.ITEM, RUN@EPOCH:BATCH for a whole batch, RUN@EPOCH:ITEM without batches;
+RUN/STREAM@… where a run read several streams, @EPOCH#1 for a second pass over the same epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import Any
+
+from whence.cli.page import Block, Cell, Grid, Line, Words, dim, name, strong, try_next
+from whence.cli.place import asked_workspace
+from whence.cli.screen import Screen
+from whence.cli.wording import count_of, pairs, short_digest
+
+_ORIGINS_SHOWN = 12
+_STEP_DEFAULTS = {"window": None, "drop_last": False, "collate": "stack", "on_error": "raise"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to trace."""
+    parser.add_argument(
+        "address", metavar="ADDRESS", help="of a sample or a batch, for example quiet-otter-17@2:17.5"
+    )
+
+
+def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Trace it."""
+    screen.show(asked_workspace(arguments).trace(arguments.address).to_json(), page)
+    return 0
+
+
+def page(value: dict[str, Any]) -> list[Block]:
+    """The sample on top, what was done to it below, the rows it came from at the foot."""
+    rows: list[list[Cell]] = [[Words("●", "name"), "as it was delivered"], [dim("│")]]
+    rows += [_step_row(step) for step in reversed(value["steps"])]
+    rows.append([dim("│")])
+    shown = value["origins"][:_ORIGINS_SHOWN]
+    for number, origin in enumerate(shown):
+        is_last = number == len(shown) - 1
+        rows.append([dim("└─" if is_last else "├─"), *_origin_cells(origin)])
+    if not shown:
+        rows.append([dim("└─"), Words("unknown", "doubt")])
+    blocks: list[Block] = [Line(words=strong(value["address"])), Line(words=""), Grid(rows=rows)]
+    hidden = len(value["origins"]) - len(shown)
+    if hidden:
+        blocks.append(Line(words=dim(f"and {count_of(hidden, 'more row')}; --json lists all"), indent=5))
+    if not value["complete"]:
+        blocks.append(
+            Line(
+                words=Words("Not complete: at a step called unknown the way back is lost.", "doubt"), indent=2
+            )
+        )
+    if value["in_flight"]:
+        blocks.append(
+            Line(words=Words("In flight: the run died before it asked for the next one.", "doubt"), indent=2)
+        )
+    return [*blocks, *_next(value)]
+
+
+def _step_row(step: dict[str, Any]) -> list[Cell]:
+    mark = dim("├─") if step["known"] else Words("├╌", "doubt")
+    label = step["op"] if "(" in step["op"] or step["op"] == step["kind"] else f"{step['kind']} {step['op']}"
+    notes: list[str | Words] = [] if step["known"] else [Words("unknown  ", "doubt")]
+    params = {
+        key: value
+        for key, value in step["params"].items()
+        if key not in _STEP_DEFAULTS or value != _STEP_DEFAULTS[key]
+    }
+    if "(" not in step["op"] and params:
+        notes.append(pairs(params) + "  ")
+    drawn = {key: value for key, value in step["random"].items() if key not in ("key", "epoch", "id", "seed")}
+    if drawn:
+        notes.append(Words(pairs(drawn), "random"))
+    elif step["random"]:
+        notes.append(Words(f"random: key {step['random'].get('key', '')}", "random"))
+    where = next((f"{code['file']}:{code['line']}" for code in step["code"].values() if code["file"]), "")
+    return [mark, label, tuple(notes) if notes else "", dim(where.rpartition("/")[2])]
+
+
+def _origin_cells(origin: dict[str, Any]) -> list[Cell]:
+    row = f"{origin['source']}, row {origin['row']:,}"
+    digest = dim(short_digest(origin["digest"]))
+    return [name(origin["path"]), row, digest] if origin["path"] else [name(row), "in memory", digest]
+
+
+def _next(value: dict[str, Any]) -> list[Block]:
+    commands = [(f"whence replay {value['address']}", "make it again and compare")]
+    if value["origins"]:
+        first = value["origins"][0]
+        origin = first["path"] or f"{first['source']}:{first['row']}"
+        commands.append((f"whence impact {shlex.quote(origin)}", "where else this row went"))
+    return try_next(commands)

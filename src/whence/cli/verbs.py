@@ -1,0 +1,56 @@
+"""The table of verbs: what there is, in which group, in how many words; loads no command."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """A command: its name, its group, one line about it, and how it is written."""
+
+    name: str
+    group: str
+    summary: str
+    usage: str
+
+
+VERBS = (
+    Verb("demo", "start", "train on real images, then ask the record about it", "whence demo [--dir DIR]"),
+    Verb("init", "start", "make the workspace here", "whence init"),
+    Verb("doctor", "start", "check what whence needs, and say how to get it", "whence doctor"),
+    Verb("status", "look", "the workspace, its size and its newest runs", "whence status"),
+    Verb("runs", "look", "list the runs, newest first", "whence runs [--where CONDITION]"),
+    Verb("show", "look", "one run or one model, in full", "whence show [RUN|MODEL]"),
+    Verb("trace", "look", "whence: the source rows behind a sample", "whence trace RUN@EPOCH:BATCH.ITEM"),
+    Verb("impact", "look", "whither: where a file or a row went", "whence impact ORIGIN [--rows ROWS]"),
+    Verb(
+        "replay", "look", "again: make a sample once more and compare", "whence replay RUN@EPOCH:BATCH.ITEM"
+    ),
+    Verb("verify", "trust", "check that the record is what was recorded", "whence verify"),
+    Verb("report", "documents", "write a run as one page of HTML", "whence report RUN [--out FILE]"),
+)
+
+VERB_BY_NAME = {verb.name: verb for verb in VERBS}
+
+
+def help_text() -> str:
+    """Write the page that `whence --help` prints."""
+    lines = ["whence: know whence your model came", "", "usage: whence VERB [options]"]
+    group = ""
+    for verb in VERBS:
+        if verb.group != group:
+            group = verb.group
+            lines += ["", group]
+        lines.append(f"  {verb.name:<9} {verb.summary}")
+    lines += [
+        "",
+        "options",
+        "  -w, --workspace PATH   the workspace; default: WHENCE_HOME, else the nearest .whence upward",
+        "  --json                 a value for programs instead of text for people",
+        "  -h, --help             this page; whence VERB --help tells of one verb",
+        "  --version              the version",
+        "",
+        "A sample's address is RUN@EPOCH:BATCH.ITEM, for example quiet-otter-17@2:17.5",
+        "Exit codes: 0 it holds, 1 evidence doesn't hold, 2 input, 3 not found, 4 store, 70 a bug",
+    ]
+    return "\n".join(lines) + "\n"
