@@ -290,6 +290,8 @@ class _Pass:
             return
         self._flush()
         for source in self._sources.values():
+            if source.told:
+                source.flush(self._number)
             source.snapshot()
         nodes = [[node.ns, node.in_count, node.out_count] for node in self._nodes]
         public = {"pass": self._number, "complete": complete, "delivered": delivered, "nodes": nodes}
@@ -298,7 +300,9 @@ class _Pass:
     def _flush(self) -> None:
         writer = self._writer
         for source in self._sources.values():
-            if source.told:
+            if source.waiting:
+                source.digest_waiting()
+            if source.is_due:
                 source.flush(self._number)
         pending: list[Any] = []
         for node in self._nodes:

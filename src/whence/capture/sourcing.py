@@ -14,10 +14,14 @@ import msgspec
 
 from whence.capture.witness import Buffer
 from whence.store import RunWriter
-from whence.vocab import Hasher, digest_bytes, digest_value, fast128, sample_digests
+from whence.vocab import Hasher, digest_bytes, digest_value, fast64, fast128, sample_digests
 
 SHA256 = "sha256"
 XXH3 = "xxh3-128"
+
+_MEMORY_DIGESTS_AT_ONCE = 256
+_SMALL_BYTES = 16 * 1024
+_WAITING_AT_MOST = 1024
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -33,6 +37,8 @@ class SourceRecord:
         self._writer = writer
         self._known: dict[tuple[int, int], bytes] = {}
         self._snapped_count = 0
+        self._seen: dict[int, int] = {}
+        self.waiting: list[tuple[int, bytes]] = []
 
     @classmethod
     def of(cls, source: Any, number: int, writer: RunWriter) -> SourceRecord:
@@ -60,6 +66,25 @@ class SourceRecord:
         if self._known.get((part, first_row)) != digest:
             self._known[part, first_row] = digest
             self.told.append((part, first_row, rows, size, algorithm, digest))
+
+    def digest_waiting(self) -> None:
+        """Digest the small parts that were read.
+
+        One after another they cost less than between the calls of an image decoder, which leave the caches
+        cold; and a part whose fast digest is what it was in this process isn't digested again.
+        """
+        waiting, self.waiting = self.waiting, []
+        seen = self._seen
+        for part, data in waiting:
+            quick = fast64(data)
+            if seen.get(part) != quick:
+                seen[part] = quick
+                self.tell(part, 0, -1, len(data), SHA256, digest_bytes(data))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether digests wait to be written: files at once, memory by and by, since it dies with us."""
+        return bool(self.told) and (self.told[-1][4] == SHA256 or len(self.told) >= _MEMORY_DIGESTS_AT_ONCE)
 
     def flush(self, pass_number: int) -> None:
         """Write the digests that are new since the last time."""
@@ -90,8 +115,13 @@ class PassWitness:
         self._hashers: dict[int, Hasher] = {}
 
     def whole(self, part: int, data: Buffer) -> None:
-        """Digest the complete content of a part."""
-        self._record.tell(part, 0, -1, len(data), SHA256, digest_bytes(data))
+        """Digest the complete content of a part: small ones together, before the next delivery."""
+        if len(data) > _SMALL_BYTES or type(data) is not bytes:  # a view may be closed by then
+            self._record.tell(part, 0, -1, len(data), SHA256, digest_bytes(data))
+            return
+        self._record.waiting.append((part, data))
+        if len(self._record.waiting) >= _WAITING_AT_MOST:
+            self._record.digest_waiting()
 
     def piece(self, part: int, data: Buffer) -> None:
         """Digest the next piece of a part."""

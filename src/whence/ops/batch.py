@@ -27,7 +27,7 @@ from whence.ops.op import (
 )
 
 Collate = Literal["stack"] | Function
-_NUMBERS = (bool, int, float, complex, np.ndarray, np.generic)
+_NUMBERS = {bool, int, float, complex, np.ndarray}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +158,8 @@ def stack(items: Sequence[Any]) -> Any:
 
 def _stacked(column: Sequence[Any], name: str) -> Any:
     first = column[0]
-    if isinstance(first, _NUMBERS) and all(isinstance(value, _NUMBERS) for value in column):
+    kinds = set(map(type, column))
+    if kinds <= _NUMBERS or all(issubclass(kind, np.generic | np.ndarray | int | float) for kind in kinds):
         if not isinstance(first, np.ndarray):
             return np.array(column)
         shape = first.shape

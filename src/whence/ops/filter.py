@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from whence.chance import Bits
 from whence.errors import WhenceError
 from whence.lineage import Mapping as Relation
 from whence.lineage import Selection, SelectionIndex
-from whence.ops.map import takes_rng
+from whence.ops.map import Loop, takes_rng
 from whence.ops.op import Chunk, Context, Function, Input, MappingKind, Op, Recorded, failed, plain_params
 
 
@@ -64,35 +65,45 @@ class Filter(Op):
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Filter chunk by chunk."""
         position = 0
+        decide = self._decide(context)
         for chunk in inputs[0].scan():
             began = time.perf_counter_ns()
             size = len(chunk.values)
-            kept = kept_of(self._flags(chunk, context, position))
+            kept = kept_of(self._flags(decide, chunk, context, position))
             passed = keep(chunk, kept, context)
             context.recorder.spent(time.perf_counter_ns() - began, size, len(passed.values))
             position += size
             if passed.values:
                 yield passed
 
-    def _flags(self, chunk: Chunk, context: Context, position: int) -> list[Any]:
+    def _decide(self, context: Context) -> Loop:
+        """Find the quickest loop for this predicate's signature."""
         fn, params = self.fn, self.params
+        if takes_rng(fn, params):
+
+            def with_rng(values: Iterator[Any], chunk: Chunk) -> Iterable[Any]:
+                generators = Bits(context.key, context.epoch, chunk.ids).rngs()
+                return (fn(value, rng=rng, **params) for value, rng in zip(values, generators, strict=False))
+
+            return with_rng
+        call = functools.partial(fn, **params) if params else fn
+        return lambda values, chunk: map(call, values)
+
+    def _flags(self, decide: Loop, chunk: Chunk, context: Context, position: int) -> list[Any]:
         size = len(chunk.values)
         left = iter(chunk.values)
         try:
-            if takes_rng(fn, params):
-                generators = Bits(context.key, context.epoch, chunk.ids).rngs()
-                flags = [fn(value, rng=rng, **params) for value, rng in zip(left, generators, strict=False)]
-            elif params:
-                flags = [fn(value, **params) for value in left]
-            else:
-                flags = [fn(value) for value in left]
+            flags = list(decide(left, chunk))
         except WhenceError:
             raise
         except Exception as error:
             index = size - operator.length_hint(left) - 1
-            raise failed(
-                self, position + index, context.name_origin(int(chunk.origins[index])), error
-            ) from error
+            origin = context.name_origin(int(chunk.origins[index]))
+            raise failed(self, position + index, origin, error) from error
+        if len(flags) != size:  # a StopIteration inside the function ends the loop without a word
+            origin = context.name_origin(int(chunk.origins[len(flags)]))
+            stopped = StopIteration("raised by the function")
+            raise failed(self, position + len(flags), origin, stopped)
         return flags
 
 

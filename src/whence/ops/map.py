@@ -132,7 +132,7 @@ class Map(Op):
         context.recorder.spent(time.perf_counter_ns() - began, len(chunk), len(chunk))
         return chunk
 
-    def _applied(self, apply: _Loop, chunk: Chunk, context: Context, position: int) -> list[Any]:
+    def _applied(self, apply: Loop, chunk: Chunk, context: Context, position: int) -> list[Any]:
         size = len(chunk.values)
         left = iter(chunk.values)
         try:
@@ -150,7 +150,7 @@ class Map(Op):
             raise failed(self, place, origin, StopIteration("raised by the function"))
         return made
 
-    def _apply_to_each(self, apply: _Loop, chunk: Chunk, context: Context, position: int) -> Chunk:
+    def _apply_to_each(self, apply: Loop, chunk: Chunk, context: Context, position: int) -> Chunk:
         size = len(chunk.values)
         kept = np.ones(size, np.bool_)
         aside: list[SetAside] = []
@@ -179,7 +179,7 @@ class Map(Op):
         context.recorder.set_aside(aside)
         return Chunk(made, chunk.ids[kept], chunk.origins[kept])
 
-    def _loop(self, context: Context) -> _Loop:
+    def _loop(self, context: Context) -> Loop:
         """Find the quickest loop for this function's signature."""
         if self.draw:
             return self._drawing_loop(context)
@@ -200,7 +200,7 @@ class Map(Op):
         call = functools.partial(fn, **params) if params else fn
         return lambda values, chunk: map(call, values)
 
-    def _drawing_loop(self, context: Context) -> _Loop:
+    def _drawing_loop(self, context: Context) -> Loop:
         params = dict(self.params)
         fn = self.fn
         names = list(self.draw)
@@ -241,7 +241,7 @@ class Map(Op):
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-_Loop = Callable[[Iterator[Any], Chunk], Iterable[Any]]
+Loop = Callable[[Iterator[Any], Chunk], Iterable[Any]]
 
 
 def takes_rng(fn: Function, params: Mapping[str, Any]) -> bool:

@@ -27,9 +27,11 @@ MappingsOf = Callable[[int], Sequence[Relation]]
 
 _FIRST_CHUNK = 64
 _LARGEST_CHUNK = 1024
+_LARGEST_QUICK_CHUNK = 4096
+_VERY_QUICK_NS = 2_000_000
 _QUICK_NS = 20_000_000
 _SLOW_NS = 200_000_000
-_CHUNK_BYTES = 32 * 1024 * 1024
+_CHUNK_BYTES = 4 * 1024 * 1024
 _ROW_MASK = (1 << SOURCE_BITS) - 1
 
 
@@ -56,10 +58,14 @@ class Evaluation:
         self._mappings: dict[int, Sequence[Relation]] = {}
         self._contexts = [self._context_of(index, step) for index, step in enumerate(program.steps)]
         self._chunk_size = _FIRST_CHUNK
-        self._found: set[int] = set()
+        self._told: dict[int, int] = {}
 
     def scan(self) -> Iterator[Chunk]:
         """Make all outputs of the top, in order."""
+        for index, step in enumerate(self._program.steps):
+            # before anything is read: positions follow from the sizes, of what is never reached too
+            if step.node.source is not None:
+                self._tell_rows(index, step.node.source.size())
         chunks = self._scan(self._program.top)
         while True:
             began = time.perf_counter_ns()
@@ -73,7 +79,6 @@ class Evaluation:
         """Make the outputs of a step at some positions, in the order asked for."""
         step = self._program.steps[index]
         if step.node.source is not None:
-            self._tell_rows(index)
             values = self._reader(index).fetch(positions)
             origins = positions | (step.source_number << SOURCE_BITS)
             return Chunk(values, origins.view(np.uint64), origins)
@@ -102,19 +107,14 @@ class Evaluation:
         return op.scan(inputs, self._contexts[index])
 
     def _scan_source(self, index: int, step: Step) -> Iterator[Chunk]:
-        self._tell_rows(index)
         row = 0
         number = step.source_number << SOURCE_BITS
-        unknown = index not in self._found
         for values in self._reader(index).chunks(lambda: self._chunk_size):
             origins = np.arange(row | number, (row + len(values)) | number, dtype=np.int64)
-            if unknown:
-                self._recorder.node(index).found_rows(len(values))
             row += len(values)
+            self._tell_rows(index, row)
             yield Chunk(values, origins.view(np.uint64), origins)
-        if unknown:
-            self._found.add(index)
-            self._sizes[index] = row
+        self._sizes[index] = row
 
     def _scan_by_position(self, index: int) -> Iterator[Chunk]:
         size = self._size_of(index)
@@ -128,17 +128,12 @@ class Evaluation:
         node = self._program.steps[index].node
         return Input(scan=lambda: self._scan(index), size=node.known_size(), is_indexable=node.is_indexable)
 
-    def _tell_rows(self, index: int) -> None:
-        """Tell the recorder a source's size once, where it is known or had to be found out."""
-        if index in self._found:
-            return
-        source = self._program.steps[index].node.source
-        size = self._sizes.get(index)
-        if size is None and source is not None:
-            size = source.size()
-        if size is not None:
-            self._found.add(index)
-            self._recorder.node(index).found_rows(size)
+    def _tell_rows(self, index: int, count: int | None) -> None:
+        """Tell the recorder of a source's rows, each once however often they are read."""
+        new = (count or 0) - self._told.get(index, 0)
+        if new > 0:
+            self._told[index] = count or 0
+            self._recorder.node(index).found_rows(new)
 
     def _size_of(self, index: int) -> int:
         known = self._sizes.get(index)
@@ -146,6 +141,7 @@ class Evaluation:
             step = self._program.steps[index]
             if step.node.source is not None:
                 known = step.node.source.rows(self._recorder.witness(index))
+                self._tell_rows(index, known)
             else:
                 known = _op_of(step).out_size([self._size_of(number) for number in step.inputs])
             self._sizes[index] = known
@@ -200,9 +196,12 @@ class Evaluation:
         """Let chunks grow while they are quick and small, and shrink when they aren't."""
         if elapsed_ns > _SLOW_NS and self._chunk_size > 1:
             self._chunk_size = max(1, self._chunk_size // 2)
-        elif elapsed_ns < _QUICK_NS and self._chunk_size < _LARGEST_CHUNK:
-            fitting = _CHUNK_BYTES // _bytes_of(chunk.values[0])
-            self._chunk_size = max(1, min(self._chunk_size * 2, _LARGEST_CHUNK, fitting))
+            return
+        largest = _LARGEST_QUICK_CHUNK if elapsed_ns < _VERY_QUICK_NS else _LARGEST_CHUNK
+        if elapsed_ns < _QUICK_NS and self._chunk_size < largest:
+            made_bytes = _bytes_of(chunk.values[0]) * len(chunk.values)
+            fitting = _CHUNK_BYTES * self._chunk_size // made_bytes
+            self._chunk_size = max(1, min(self._chunk_size * 2, largest, fitting))
 
 
 def _op_of(step: Step) -> Op:

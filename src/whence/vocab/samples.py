@@ -16,6 +16,7 @@ Source: XXH3 (xxHash 0.8 specification); fmix64 is the finaliser of MurmurHash3 
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Sequence
 from typing import Any
@@ -230,6 +231,8 @@ def _digest_arrays(values: Sequence[NDArray[Any]]) -> UInt64Array:
     if not plain or any(v.shape != shape or v.dtype != dtype for v in values):
         return np.fromiter(map(_digest_array, values), np.uint64, len(values))
     seed = _seed_of(dtype.newbyteorder("<").str, shape)
+    with contextlib.suppress(BufferError):  # nearly always each is contiguous and is read where it lies
+        return np.array([xxh3_64_intdigest(memoryview(v), seed) for v in values], np.uint64)
     contiguous = (v if v.flags.c_contiguous else np.ascontiguousarray(v) for v in values)
     return np.fromiter((xxh3_64_intdigest(v.data, seed) for v in contiguous), np.uint64, len(values))
 
