@@ -171,20 +171,29 @@ class CsvSource(RowFilesSource):
         return columns[0]
 
     def _infer(self, given: Mapping[str, str | type]) -> None:
-        """Take the columns and their types from the first records of the first file."""
+        """Take the columns from the first file, their types from the first records, of however many files."""
         path = self.path(0)
-        rows: list[bytes] = []
-        with opened(path) as handle:
-            for piece in read_pieces(handle, self.frame, SILENT, part=0, path=path):
-                rows += islice(piece.frame.rows(), INFERRED_ROWS + 1 - len(rows))
-                if len(rows) > INFERRED_ROWS:
-                    break
+        rows = self._first_rows(0, INFERRED_ROWS + 1)
         self._columns = self._header(path, rows)
         named = type_names(given, self._columns, path)
         records = self._first_records(rows[1:])
+        for part in range(1, len(self.listing().paths)):
+            if len(records) >= INFERRED_ROWS:
+                break
+            records += self._first_records(self._first_rows(part, INFERRED_ROWS + 1 - len(records))[1:])
         for place, column in enumerate(self._columns):
             values = [record[place] for record in records]
             self._types[column] = named.get(column) or infer_type(values, self._missing)
+
+    def _first_rows(self, part: int, count: int) -> list[bytes]:
+        path = self.path(part)
+        rows: list[bytes] = []
+        with opened(path) as handle:
+            for piece in read_pieces(handle, self.frame, SILENT, part=part, path=path):
+                rows += islice(piece.frame.rows(), count - len(rows))
+                if len(rows) >= count:
+                    break
+        return rows
 
     def _first_records(self, rows: list[bytes]) -> list[list[str]]:
         """Split the first records; what is wrong in them is reported when they are read, with their line."""

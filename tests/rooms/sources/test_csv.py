@@ -192,3 +192,15 @@ def test_a_delimiter_must_be_one_plain_character(file: Path, delimiter: str) -> 
     file.write_text("a,b\n1,2\n")
     with pytest.raises(SourceError, match="delimiter"):
         CsvSource.of(file, delimiter=delimiter)
+
+
+def test_types_are_inferred_over_the_borders_of_files(tmp_path: Path) -> None:
+    for name, text in [("a.csv", "n,x\n"), ("b.csv", "n,x\n,\n"), ("c.csv", "n,x\n1,2.5\n")]:
+        (tmp_path / name).write_text(text)
+    assert samples_of(CsvSource.of(str(tmp_path / "*.csv"))) == [{"n": None, "x": None}, {"n": 1, "x": 2.5}]
+
+
+def test_a_later_file_can_widen_a_type(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n\n1\n")
+    (tmp_path / "b.csv").write_text("n\n1.5\n")
+    assert samples_of(CsvSource.of(str(tmp_path / "*.csv"))) == [{"n": 1.0}, {"n": 1.5}]
