@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ from whence.ops import Chunk, restore_op
 from whence.query.addresses import Address
 from whence.query.flow import first_input
 from whence.query.following import Int64Array, PassLineage, find_pass
-from whence.query.trace import locate, origin_of
+from whence.query.trace import locate, origin_of, part_of, trace_address
 from whence.runs import RunRecord
 from whence.sources import source_from_description
 from whence.streams import Evaluation, Node, Program, Step, Stream, compiled
@@ -240,11 +241,32 @@ class _PassReplay:
         try:
             return self._evaluation.pick(index, positions)
         except WhenceError as error:
+            self._check_files(address, error)
             differences = [*self._source_differences(), *self._standing]
             if not differences:
                 raise
             reasons = "; ".join(difference.what for difference in differences[:3])
             raise ReplayError(f"{address} can't be made again: {error.message}", remedy=reasons) from error
+
+    def _check_files(self, address: Address, cause: WhenceError) -> None:
+        """Where a file isn't there, say so: an op that was given its path can't know about roots."""
+        views = {view.name: view for view in self._lineage.record.sources}
+        listings = {
+            step.label: step.node.source.listing() for step in self._program.sources if step.node.source
+        }
+        for origin in trace_address(self._lineage.record, address).origins:
+            if origin.path is None or origin.source not in listings:
+                continue
+            listing = listings[origin.source]
+            path = os.path.abspath(
+                os.path.join(listing.root, listing.paths[part_of(views[origin.source], origin.row)])
+            )
+            if not os.path.exists(path):
+                raise ReplayError(
+                    f"{address} can't be made again: {path} isn't there",
+                    remedy=f"If the files of source {origin.source!r} are elsewhere now, say where: "
+                    f"--root {origin.source}=FOLDER, in Python roots={{{origin.source!r}: folder}}.",
+                ) from cause
 
     def _source_differences(self) -> list[Difference]:
         return [Difference(cause="source", what=what) for what in dict.fromkeys(self._check.changed)]
