@@ -25,6 +25,8 @@ _STYLES: dict[Tone, str] = {
 }
 # A pipe has no edge: what is read by a program or kept in a file is never cut or wrapped.
 _NO_EDGE = 100_000
+_GAP = 2
+_LEAST_CUT = 8
 
 
 def drawn(blocks: list[Block], *, is_terminal: bool, colour: bool) -> str:
@@ -54,24 +56,42 @@ def drawn(blocks: list[Block], *, is_terminal: bool, colour: bool) -> str:
             words = _text(block.words)
             console.print(Padding(words, (0, 0, 0, block.indent), expand=False) if words else "")
         else:
-            console.print(Padding(_table(block), (0, 0, 0, block.indent), expand=False))
+            console.print(Padding(_table(block, width - block.indent), (0, 0, 0, block.indent), expand=False))
     return "\n".join(line.rstrip() for line in kept.getvalue().strip("\n").split("\n")) + "\n"
 
 
-def _table(grid: Grid) -> Table:
+def _table(grid: Grid, width: int) -> Table:
     table = Table(
-        box=None, show_header=bool(grid.heads), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim"
+        box=None, show_header=bool(grid.heads), pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim"
     )
-    count = max([len(grid.heads), *(len(row) for row in grid.rows)])
-    for number in range(count):
-        head = grid.heads[number] if number < len(grid.heads) else ""
+    cells = [[_text(cell) for cell in row] for row in grid.rows]
+    for number in range(max([len(grid.heads), *(len(row) for row in cells)])):
         # the first column is what a line is about: it is never broken
         table.add_column(
-            head, justify="right" if number in grid.right else "left", no_wrap=number == 0, overflow="fold"
+            grid.heads[number] if number < len(grid.heads) else "",
+            justify="right" if number in grid.right else "left",
+            no_wrap=number == 0 or bool(grid.cut),
+            overflow="fold",
         )
-    for row in grid.rows:
-        table.add_row(*[_text(cell) for cell in row])
+    _cut(cells, grid, width)
+    for row in cells:
+        table.add_row(*row)
     return table
+
+
+def _cut(cells: list[list[Text]], grid: Grid, width: int) -> None:
+    """Cut cells short until the lines fit, the last column first, and none to less than can be read."""
+    widths = [
+        max(column) for column in zip(*[[cell.cell_len for cell in row] for row in cells], strict=False)
+    ]
+    excess = sum(widths) + _GAP * len(widths) - width
+    for number in reversed(grid.cut):
+        if excess <= 0:
+            return
+        kept = max(min(_LEAST_CUT, widths[number]), widths[number] - excess)
+        excess -= widths[number] - kept
+        for row in cells:
+            row[number].truncate(kept, overflow="ellipsis")
 
 
 def _text(cell: Cell) -> Text:

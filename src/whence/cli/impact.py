@@ -139,15 +139,20 @@ def _exposure_row(exposure: dict[str, Any]) -> list[Cell]:
 
 
 def _drop_rows(drops: list[dict[str, Any]]) -> list[list[Cell]]:
+    """A line for each way to be dropped; where it happened in several runs, their number."""
+    runs_by_way: dict[tuple[str, str, str, str], list[str]] = {}
+    for drop in drops:
+        way = (drop["reason"], drop["op"], drop["detail"], spelled(drop["epochs"]))
+        runs_by_way.setdefault(way, []).append(drop["run"])
     return [
         [
-            name(drop["run"]),
-            f"at {drop['op']}",
-            Words(drop["reason"], "doubt"),
-            drop["detail"],
-            dim("epoch " + spelled(drop["epochs"])),
+            Words(reason, "doubt"),
+            f"at {op}",
+            detail,
+            name(runs[0]) if len(runs) == 1 else count_of(len(runs), "run"),
+            dim(f"epoch {epochs}"),
         ]
-        for drop in drops
+        for (reason, op, detail, epochs), runs in runs_by_way.items()
     ]
 
 

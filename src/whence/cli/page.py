@@ -48,12 +48,15 @@ class Grid:
         rows: the cells, row by row.
         heads: the names of the columns; none for no head.
         right: the columns whose cells end at the right.
+        cut: the columns that are cut short where the terminal ends, the last one first; elsewhere cells
+            wrap.
         indent: how many columns it stands in.
     """
 
     rows: list[list[Cell]]
     heads: list[str] = field(default_factory=list)
     right: frozenset[int] = frozenset()
+    cut: tuple[int, ...] = ()
     indent: int = 2
 
 

@@ -1,9 +1,14 @@
-"""Write a run as one page of HTML that needs nothing else: no network, no script."""
+"""Write a run as one page of HTML that needs nothing else: no network, no script.
+
+A few samples are made again to be shown on their way, by the recorded functions from their files.
+"""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import pathlib
+import sys
 from typing import Any
 
 from whence.cli.page import Block, Line, Words, dim, strong
@@ -11,7 +16,6 @@ from whence.cli.place import asked_workspace
 from whence.cli.screen import Screen
 from whence.cli.wording import size_of
 from whence.documents import write_report
-from whence.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,16 +32,10 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     asked = workspace.run(arguments.run)
     path = pathlib.Path(arguments.out)
     screen.progress(f"writing {path} …")
-    try:
-        write_report(workspace, asked, path)
-        size = path.stat().st_size
-    except OSError as error:
-        raise InputError(
-            f"--out {path}: {error.strerror or error}", remedy="Name a file that can be written."
-        ) from error
-    finally:
-        screen.progress("")
-    screen.show({"run": asked.name, "path": str(path), "bytes": size}, page)
+    with contextlib.redirect_stdout(sys.stderr):  # the recorded functions may print
+        write_report(asked.record, path, records=[run.record for run in workspace.runs()])
+    screen.progress("")
+    screen.show({"run": asked.name, "path": str(path), "bytes": path.stat().st_size}, page)
     return 0
 
 

@@ -67,6 +67,7 @@ def run_grid(summaries: list[dict[str, Any]], indent: int = 0) -> Grid:
         heads=["run", "status", "started", "took", "title", "metrics", "params"],
         rows=[_row(summary) for summary in summaries],
         right=frozenset({3}),
+        cut=(4, 5, 6),
         indent=indent,
     )
 
@@ -82,7 +83,7 @@ def _row(summary: dict[str, Any]) -> list[Cell]:
     return [
         name(summary["name"]),
         status_words(summary["status"]),
-        dim(moment(summary["started_at"])),
+        dim(moment(summary["started_at"])[:16]),
         span_of(summary["started_at"], summary["ended_at"]),
         summary["title"],
         shown + ("  …" if len(metrics) > _METRICS_SHOWN else ""),
