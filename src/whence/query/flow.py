@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from whence.lineage import Mapping, Origins
+from whence.lineage import Mapping
 from whence.query.following import Int64Array, PassLineage
+from whence.query.places import Places, go_up
 from whence.query.trace import origin_of
 
 
@@ -79,54 +80,47 @@ class Flow:
         """Fold forward over the plan; at the last batch op each item's place in its batch is kept."""
         nodes = self._lineage.stream.nodes
         top, items_at = self._lineage.stream.top, self._lineage.stream.items_at
-        places: dict[int, tuple[Int64Array, Int64Array]] = {}  # node -> (positions, items), aligned
+        reached: dict[int, tuple[Places, Int64Array]] = {}  # by node: places and items, aligned
         for index, node in enumerate(nodes):
             if node["kind"] == "source":
                 rows = rows_by_source.get(node["source"], np.empty(0, np.int64))
                 known = self._lineage.size(index)
                 self.unreached += int((rows >= known).sum())
                 rows = rows[rows < known]
-                places[index] = (rows, rows)
+                reached[index] = (Places.whole(rows), np.zeros_like(rows))
                 continue
-            positions: list[Int64Array] = []
-            items: list[Int64Array] = []
-            mappings = self._lineage.mappings(index)
-            for number, mapping in zip(self._lineage.inputs(index), mappings, strict=True):
-                below, carried = places.pop(number)
+            found: list[tuple[Places, Int64Array]] = []
+            for number, mapping in enumerate(self._lineage.mappings(index)):
+                places, items = reached.pop(self._lineage.inputs(index)[number])
                 if index == items_at and self._has_batches:
-                    carried = below % int(node["params"]["size"])
-                elif not self._has_batches or index < items_at:
-                    carried = below
-                rows_out, carried_out = self._step(index, mapping, below, carried)
-                positions.append(rows_out)
-                items.append(carried_out)
-            places[index] = _unique_pairs(
-                np.concatenate(positions), np.concatenate(items), by_item=index >= items_at
-            )
-        outputs, items_of = places[top]
+                    items = places.positions % int(node["params"]["size"])
+                found.append(self._step(index, number, mapping, places, items))
+            reached[index] = _each_once(found)
+        places, items = reached[top]
+        pairs = np.unique(np.column_stack((places.positions, items)), axis=0)
+        outputs, items = pairs[:, 0], pairs[:, 1]
         delivered = outputs < self._lineage.view.delivered
         self.unreached += int((~delivered).sum())
-        return items_of[delivered], outputs[delivered]
+        return items[delivered], outputs[delivered]
 
     def _step(
-        self, index: int, mapping: Mapping, below: Int64Array, carried: Int64Array
-    ) -> tuple[Int64Array, Int64Array]:
+        self, index: int, number: int, mapping: Mapping, places: Places, items: Int64Array
+    ) -> tuple[Places, Int64Array]:
         node = self._lineage.node(index)
         if not mapping.known:
-            if len(below):
+            if len(places):
                 self.unknown_ops.append(node["label"])
-            return below[:0], carried[:0]
-        here = below < mapping.in_size
+            return places.taken(slice(0)), items[:0]
+        here = places.positions < mapping.in_size
         self.unreached += int((~here).sum())
-        below, carried = below[here], carried[here]
-        if not len(below):
-            return below, carried
-        forward: Origins = mapping.forward(below)
-        counts = np.diff(forward.indptr)
-        gone = below[counts == 0]
+        places, items = places.taken(here), items[here]
+        above, which = go_up(node, mapping, number, places)
+        came = np.zeros(len(places), np.bool_)
+        came[which] = True
+        gone = np.unique(places.positions[~came])
         if len(gone):
             self._drop(index, gone)
-        return forward.indices, np.repeat(carried, counts)
+        return above, items[which]
 
     def _drop(self, index: int, positions: Int64Array) -> None:
         node = self._lineage.node(index)
@@ -176,16 +170,10 @@ def first_input(lineage: PassLineage, index: int, positions: Int64Array) -> tupl
     return None
 
 
-def _unique_pairs(
-    positions: Int64Array, items: Int64Array, *, by_item: bool
-) -> tuple[Int64Array, Int64Array]:
-    """Sort by position (and item), and count what came to one place by two ways once."""
-    if not by_item:
-        unique = np.unique(positions)
-        return unique, unique
-    pairs = (
-        np.unique(np.stack((positions, items), axis=1), axis=0)
-        if len(positions)
-        else np.empty((0, 2), np.int64)
+def _each_once(found: list[tuple[Places, Int64Array]]) -> tuple[Places, Int64Array]:
+    """Count what came to one place by two ways once."""
+    places = Places.together([each for each, _ in found]).entered(
+        np.concatenate([items for _, items in found])
     )
-    return pairs[:, 0], pairs[:, 1]
+    unique = places.unique()
+    return Places(unique.positions, unique.insides[:, 1:]), unique.insides[:, 0]

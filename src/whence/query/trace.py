@@ -11,6 +11,7 @@ from whence.chance import draw_from_spec, draw_key
 from whence.errors import NotFoundError
 from whence.query.addresses import Address
 from whence.query.following import SOURCE_BITS, Int64Array, PassLineage, find_pass
+from whence.query.places import Places, go_down
 from whence.runs import RunRecord, SourceView
 from whence.vocab import digest_text
 
@@ -109,7 +110,10 @@ def trace_address(record: RunRecord, address: Address) -> Trace:
     """
     view = find_pass(record, epoch=address.epoch, stream=address.stream, repeat=address.repeat)
     lineage = PassLineage(record, view)
-    reached = locate(lineage, address)
+    reached = {
+        index: [Places.whole(positions) for positions in found]
+        for index, found in locate(lineage, address).items()
+    }
     steps: dict[int, Step] = {}
     rows: dict[int, list[Int64Array]] = {}
     complete = True
@@ -117,19 +121,19 @@ def trace_address(record: RunRecord, address: Address) -> Trace:
     for index in range(len(lineage.stream.nodes) - 1, -1, -1):
         if index not in reached:
             continue
-        positions = np.unique(np.concatenate(reached.pop(index)))
+        places = Places.together(reached.pop(index)).unique()
         node = lineage.node(index)
         if node["kind"] == "source":
-            rows.setdefault(node["source"], []).append(positions)
+            rows.setdefault(node["source"], []).append(places.positions)
             continue
         mappings = lineage.mappings(index)
         known = all(mapping.known for mapping in mappings)
         complete = complete and known
-        steps[index] = _step(lineage, index, positions, known)
-        for number, mapping in zip(lineage.inputs(index), mappings, strict=True):
-            below = mapping.backward(positions).indices
+        steps[index] = _step(lineage, index, np.unique(places.positions), known)
+        for number, mapping in enumerate(mappings):
+            below = go_down(node, mapping, number, places)
             if len(below):
-                reached.setdefault(number, []).append(below)
+                reached.setdefault(lineage.inputs(index)[number], []).append(below)
     written = sorted(steps, key=lambda index: lineage.node(index)["written"])
     sources = {source.number: source for source in record.sources}
     origins = [

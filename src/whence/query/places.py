@@ -1,0 +1,158 @@
+"""Places: positions at a node of a pass, and where inside the values that stand there.
+
+Batches are taken apart again by `unbatch`, and pairs of a `zip` too. Between the two, operations
+that only choose or arrange hand the values on as they are, so the n-th item that comes out is the
+n-th that went in; a function may do with a batch what it likes, and all that comes out of it came
+from all that went in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.lineage import Mapping, Origins
+
+Int64Array = NDArray[np.int64]
+
+_HANDS_ON = frozenset(("filter", "dedup", "slice", "sample", "shuffle", "repeat", "concat"))
+_WHOLE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Places at one node.
+
+    Args:
+        positions: shape (n,).
+        insides: shape (n, depth): which item of the value at the position, and which inside that;
+            -1: the whole of it.
+    """
+
+    positions: Int64Array
+    insides: Int64Array
+
+    @classmethod
+    def whole(cls, positions: Int64Array) -> Places:
+        """The values at these positions, as a whole."""
+        return cls(positions, np.empty((len(positions), 0), np.int64))
+
+    @classmethod
+    def together(cls, parts: Sequence[Places]) -> Places:
+        """Several, one after the other."""
+        depth = max(part.insides.shape[1] for part in parts)
+        insides = [
+            np.pad(part.insides, ((0, 0), (0, depth - part.insides.shape[1])), constant_values=_WHOLE)
+            for part in parts
+        ]
+        return cls(np.concatenate([part.positions for part in parts]), np.concatenate(insides))
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def taken(self, which: Any) -> Places:
+        """Some of them, chosen by a mask or by number."""
+        return Places(self.positions[which], self.insides[which])
+
+    def unique(self) -> Places:
+        """Each once, by position."""
+        found = np.unique(np.column_stack((self.positions, self.insides)), axis=0)
+        return Places(found[:, 0], found[:, 1:])
+
+    def entered(self, items: Int64Array) -> Places:
+        """One level deeper: the item of the value at each place."""
+        return Places(self.positions, np.column_stack((items, self.insides)))
+
+    @property
+    def _items(self) -> Int64Array:
+        """Which item each is, by the outermost level."""
+        return self.insides[:, 0] if self.insides.shape[1] else np.full(len(self), _WHOLE)
+
+
+def go_down(node: dict[str, Any], mapping: Mapping, number: int, places: Places) -> Places:
+    """Find the places at an input of a node that places at the node came from.
+
+    Args:
+        node: what the record says of the node.
+        mapping: from that input.
+        number: which input it is.
+        places: at the node.
+    """
+    if _joins_inputs(node):
+        items = places._items
+        places = places.taken((items == _WHOLE) | (items == number))
+    rows = mapping.backward(places.positions)
+    if node["kind"] == "unbatch":
+        parents = rows.indices
+        return Places(parents, places.insides).entered(places.positions - _first(mapping.forward(parents)))
+    if not (_joins_samples(node) or _joins_inputs(node)):
+        return _moved(node, rows, places)
+    which, below = _pairs(rows)
+    items = places._items[which]
+    if _joins_samples(node):
+        nth = np.arange(len(below)) - rows.indptr[which]
+        chosen = (items == _WHOLE) | (items == nth)
+        which, below, items = which[chosen], below[chosen], items[chosen]
+    insides = places.insides[which, 1:].copy()
+    insides[items == _WHOLE] = _WHOLE
+    return Places(below, insides)
+
+
+def go_up(node: dict[str, Any], mapping: Mapping, number: int, places: Places) -> tuple[Places, Int64Array]:
+    """Find the places at a node that were made of places at an input of it.
+
+    Args:
+        node: what the record says of the node.
+        mapping: from that input.
+        number: which input it is.
+        places: at that input.
+
+    Returns:
+        The places, and for each the number of the place below that it was made of.
+    """
+    rows = mapping.forward(places.positions)
+    which, above = _pairs(rows)
+    if node["kind"] == "unbatch":
+        items = places._items[which]
+        nth = np.arange(len(above)) - rows.indptr[which]
+        chosen = (items == _WHOLE) | (items == nth)
+        which, above, items = which[chosen], above[chosen], items[chosen]
+        insides = places.insides[which, 1:].copy()
+        insides[items == _WHOLE] = _WHOLE
+        return Places(above, insides), which
+    if _joins_samples(node):
+        found = Places(above, places.insides[which])
+        return found.entered(places.positions[which] - _first(mapping.backward(above))), which
+    if _joins_inputs(node):
+        return Places(above, places.insides[which]).entered(np.full(len(above), number)), which
+    return _moved(node, rows, places), which
+
+
+def _moved(node: dict[str, Any], rows: Origins, places: Places) -> Places:
+    which, positions = _pairs(rows)
+    if node["kind"] not in _HANDS_ON:
+        return Places.whole(positions)
+    return Places(positions, places.insides[which])
+
+
+def _joins_samples(node: dict[str, Any]) -> bool:
+    """Whether it is a batch that keeps its items apart."""
+    return node["kind"] == "batch" and node["params"].get("collate") in ("stack", "list")
+
+
+def _joins_inputs(node: dict[str, Any]) -> bool:
+    """Whether it is a zip that makes tuples."""
+    return node["kind"] == "zip" and not node.get("functions")
+
+
+def _pairs(rows: Origins) -> tuple[Int64Array, Int64Array]:
+    """The relation as pairs: the number of the row, and what is in it."""
+    return np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr)), rows.indices
+
+
+def _first(rows: Origins) -> Int64Array:
+    return rows.indices[rows.indptr[:-1]]

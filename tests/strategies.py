@@ -1,0 +1,231 @@
+"""What hypothesis makes for the tests of whole pipelines."""
+
+from __future__ import annotations
+
+import itertools
+import pathlib
+import tempfile
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from tests.oracle import Builder, Done, Given, Plan
+from whence.errors import OpError, PlanError
+
+IN_MEMORY = ("list", "tuple", "arrays")
+ON_DISK = ("text", "jsonl", "csv", "files")
+FROM_THE_START = ("pour", "once")
+ALL_SOURCES = IN_MEMORY + ON_DISK + FROM_THE_START
+
+_LARGEST = 150
+_COLUMN_SOURCES = ("arrays", "csv", "jsonl", "list", "tuple", "pour", "once", "files")
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A plan and how it is read.
+
+    Args:
+        plan: what is built.
+        epochs: which epochs are read, one after the other; one twice is a repeated pass.
+        stops: after how many outputs each reading is left; None reads to the end.
+        first_chunk: how many samples the first chunk has.
+        largest_chunk: how many a chunk has at most.
+    """
+
+    plan: Plan
+    epochs: tuple[int, ...]
+    stops: tuple[int | None, ...]
+    first_chunk: int
+    largest_chunk: int
+
+
+class _Names:
+    """Counts, so that sources and labelled operations have names of their own."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count()
+
+    def new(self, kind: str) -> str:
+        return f"{kind}{next(self._count)}"
+
+
+@st.composite
+def pipelines(
+    draw: st.DrawFn, sources: tuple[str, ...] = ALL_SOURCES, *, random: bool = True, most_ops: int = 6
+) -> Pipeline:
+    """Make a plan of any operations over sources of these kinds, and a way to read it."""
+    plan = draw(plans(sources, random=random, most_ops=most_ops))
+    once = "once:" in repr(plan)
+    epochs = (draw(st.integers(0, 3)),) if once else draw(st.sampled_from([(0,), (0, 1), (1, 0), (2, 2)]))
+    stops = tuple(draw(st.none() | st.integers(0, 12)) for _ in epochs)
+    first = draw(st.sampled_from([1, 2, 3, 7, 64]))
+    return Pipeline(plan, epochs, stops, first, max(first, draw(st.sampled_from([1, 4, 16, 1024]))))
+
+
+@st.composite
+def plans(draw: st.DrawFn, sources: tuple[str, ...], *, random: bool, most_ops: int) -> Plan:
+    """Make a plan."""
+    grower = _Grower(draw, sources, random)
+    return grower.plan(draw(st.integers(1, most_ops)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A plan that is being made: the form of its samples, and a bound of how many there are."""
+
+    plan: Plan
+    form: str
+    most: int
+
+
+class _Grower:
+    def __init__(self, draw: st.DrawFn, sources: tuple[str, ...], random: bool) -> None:
+        self._draw = draw
+        self._sources = sources
+        self._random = random
+        self._names = _Names()
+
+    def plan(self, ops: int) -> Plan:
+        part = self._source()
+        for _ in range(ops):
+            part = self._with_op(part)
+        return part.plan
+
+    def _source(self) -> _Part:
+        kind = self._draw(st.sampled_from(self._sources))
+        least = self._draw(st.sampled_from([0, 1, 8, 20]))
+        # a source of no files is refused, so it isn't one of the empty ones
+        least = max(least, 1) if kind == "files" else least
+        values = tuple(self._draw(st.lists(st.integers(0, 9), min_size=least, max_size=24)))
+        form = "line" if kind == "text" else "row"
+        return _Part(Given(kind, self._names.new(kind), values), form, len(values))
+
+    def _with_op(self, part: _Part) -> _Part:
+        group = self._draw(st.sampled_from(self._groups(part)))
+        return group(part)  # type: ignore[no-any-return,operator]  # one of the methods below
+
+    def _groups(self, part: _Part) -> list[object]:
+        groups: list[object] = [self._map, self._map_batches, self._select, self._batch, self._shuffle]
+        groups += [self._dedup, self._position, self._position, self._concat, self._zip]
+        if part.most * 3 <= _LARGEST:
+            groups += [self._expand, self._repeat]
+        if part.form.startswith(("list ", "stack")) and part.most * 6 <= _LARGEST * 4:
+            groups += [self._unbatch] * 3
+        return groups
+
+    def _done(
+        self, op: str, part: _Part, *args: object, form: str | None = None, most: int | None = None
+    ) -> _Part:
+        done = Done(op, (part.plan,), args, self._names.new(op))
+        return _Part(done, part.form if form is None else form, part.most if most is None else most)
+
+    def _map(self, part: _Part) -> _Part:
+        ops = ["fold", "grow", "fragile"] + ["jitter", "drawn", "frail"] * self._random
+        ops += ["grow_inside"] * 3 * part.form.startswith(("list ",))
+        op = self._draw(st.sampled_from(ops))
+        if op in ("grow", "grow_inside"):
+            form = "row" if op == "grow" else "list row"
+            return self._done(op, part, self._draw(st.integers(1, 3)), form=form)
+        args = (self._draw(st.integers(2, 4)),) if op == "fragile" else ()
+        return self._done(op, part, *args, form="row")
+
+    def _map_batches(self, part: _Part) -> _Part:
+        ops = ["ranked"] + ["ranked_columns"] * (part.form == "row")
+        return self._done(self._draw(st.sampled_from(ops)), part, self._draw(st.integers(1, 9)), form="row")
+
+    def _select(self, part: _Part) -> _Part:
+        op = self._draw(st.sampled_from(["keeps", "keeps", "chances", "sample"][: 4 if self._random else 2]))
+        if op == "keeps":
+            return self._done(op, part, self._draw(st.integers(1, 4)))
+        if op == "sample":
+            return self._done(
+                op, part, self._draw(st.sampled_from([0.0, 0.5, 0.9, 1.0])), self._draw(st.integers(0, 9))
+            )
+        return self._done(op, part)
+
+    def _expand(self, part: _Part) -> _Part:
+        op = self._draw(st.sampled_from(["copies", "litter"] if self._random else ["copies"]))
+        args = (self._draw(st.integers(0, 3)),) if op == "copies" else ()
+        return self._done(op, part, *args, form="row", most=part.most * 3)
+
+    def _repeat(self, part: _Part) -> _Part:
+        times = self._draw(st.sampled_from([0, 1, 2, 2, 3]))
+        return self._done("repeat", part, times, most=part.most * times)
+
+    def _batch(self, part: _Part) -> _Part:
+        ops = ["batch_list", "batch_list", "batch_together"] + ["batch_stack"] * 2 * (part.form == "row")
+        op = self._draw(st.sampled_from(ops))
+        forms = {"batch_list": f"list {part.form}", "batch_stack": "stack", "batch_together": "row"}
+        return self._done(op, part, self._draw(st.integers(1, 6)), self._draw(st.booleans()), form=forms[op])
+
+    def _unbatch(self, part: _Part) -> _Part:
+        form = part.form.removeprefix("list ") if part.form.startswith("list ") else "row"
+        return self._done("unbatch", part, form=form, most=part.most * 6)
+
+    def _shuffle(self, part: _Part) -> _Part:
+        if not self._random:
+            return self._position(part)
+        window = self._draw(st.none() | st.integers(1, 9))
+        return self._done("shuffle", part, self._draw(st.integers(0, 9)), window)
+
+    def _dedup(self, part: _Part) -> _Part:
+        ops = ["dedup_number"] + ["dedup_field"] * (part.form == "row")
+        ops += ["dedup_whole"] * (part.form in ("row", "line"))
+        return self._done(self._draw(st.sampled_from(ops)), part)
+
+    def _position(self, part: _Part) -> _Part:
+        op = self._draw(st.sampled_from(["take", "skip", "slice", "shard"]))
+        few = st.integers(0, 20)
+        if op in ("take", "skip"):
+            return self._done(op, part, self._draw(few))
+        if op == "slice":
+            return self._done(
+                op, part, self._draw(few), self._draw(st.none() | few), self._draw(st.integers(1, 4))
+            )
+        count = self._draw(st.integers(1, 4))
+        return self._done(op, part, self._draw(st.integers(0, count - 1)), count)
+
+    def _concat(self, part: _Part) -> _Part:
+        others = [self._other(part) for _ in range(self._draw(st.integers(1, 2)))]
+        forms = {part.form, *(other.form for other in others)}
+        form = part.form if len(forms) == 1 else "mixed"
+        plans = (part.plan, *(other.plan for other in others))
+        return _Part(Done("concat", plans), form, part.most + sum(other.most for other in others))
+
+    def _zip(self, part: _Part) -> _Part:
+        """Zip with what is as long, if need be because both are cut to one length."""
+        other = self._other(part)
+        op = self._draw(st.sampled_from(["zip", "zip_pair"]))
+        left, right = _made_equal(part.plan, other.plan)
+        form = "row" if op == "zip_pair" else "pair"
+        return _Part(Done(op, (left, right), (), self._names.new(op)), form, min(part.most, other.most))
+
+    def _other(self, part: _Part) -> _Part:
+        """Another plan: the same once more, the same with one more map, or a new one."""
+        way = self._draw(st.sampled_from(["new", "new", "same", "mapped"]))
+        if way == "new" or "once:" in repr(part.plan):
+            other = self._source()
+            for _ in range(self._draw(st.integers(0, 2))):
+                other = self._with_op(other)
+            return other
+        return part if way == "same" else self._done("fold", part, form="row")
+
+
+def _made_equal(left: Plan, right: Plan) -> tuple[Plan, Plan]:
+    """Cut two plans to one length, as they have it in epoch 0; in another epoch it may still differ."""
+    counts = [_count_of(plan) for plan in (left, right)]
+    shorter = min(counts)
+    left, right = (
+        plan if count == shorter else Done("take", (plan,), (shorter,))
+        for plan, count in zip((left, right), counts, strict=True)
+    )
+    return left, right
+
+
+def _count_of(plan: Plan) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return Builder(pathlib.Path(folder)).build(plan).count()
+        except (OpError, PlanError):  # it holds a zip of unequal inputs: it stays one
+            return 0
