@@ -41,6 +41,7 @@ test-long: .venv/.dev ## the generated and oracle tests at length
 
 bench: .venv/.dev ## what capture costs, as ratios
 	@$(BIN)/python benchmarks/capture.py
+	@$(BIN)/python benchmarks/startup.py
 
 docs: .venv/.docs ## the pages, into site/, without network
 	@$(BIN)/zensical build --clean --strict

@@ -249,7 +249,7 @@ def run_all(folder: str, rounds: int) -> list[dict[str, Any]]:
         for row in zip(columns["image"], columns["label"].tolist(), strict=True)
     ]
     files = augmented(wh.from_files(f"{folder}/**/*.png").map(decode))
-    memory = augmented(wh.from_arrays(**columns))
+    memory = augmented(wh.from_arrays(image=columns["image"], label=columns["label"]))
     numbers = wh.from_items(range(INTEGERS)).map(increment).filter(is_odd).batch(BATCH)
     plain_files = [PlainFile(path) for path in paths]
     jobs: dict[str, tuple[dict[str, tuple[Job, str | None]], int, int]] = {
