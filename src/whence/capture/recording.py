@@ -283,9 +283,9 @@ class _Pass:
             return
         self._ended = True
         delivered = self._view[self._slot]
-        self._view = memoryview(bytearray(16 * (self._slot + 2))).cast(
-            "Q"
-        )  # the file's view is closed with the run
+        # the file's view is closed with the run; the count stays, because later metrics' steps include it
+        self._view = memoryview(bytearray(16 * (self._slot + 2))).cast("Q")
+        self._view[self._slot] = delivered
         if not self._writer.is_open:
             return
         self._flush()
