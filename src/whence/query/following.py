@@ -17,6 +17,7 @@ Int64Array = NDArray[np.int64]
 UInt64Array = NDArray[np.uint64]
 
 SOURCE_BITS = 48
+_BLOCK = 1 << 16
 
 
 class PassLineage:
@@ -123,18 +124,29 @@ class PassLineage:
                 return int(witnesses[np.searchsorted(dropped, position)])
         return None
 
-    def dropped(self, index: int) -> Int64Array:
-        """The input positions of a node that gave no output, ascending; none where data decided nothing."""
+    def dropped(self, index: int, *, limit: int | None = None) -> Int64Array:
+        """The input positions of a node that gave no output, ascending; none where data decided nothing.
+
+        Args:
+            index: the node.
+            limit: stop after so many.
+        """
         recorded = self._recorded_at(index)
+        found: list[Int64Array] = [np.empty(0, np.int64)]
         if recorded is None:
-            return np.empty(0, np.int64)
-        places = np.arange(recorded.in_size, dtype=np.int64)
-        if isinstance(recorded, SelectionIndex):
-            gone = ~recorded.rank(places)[1]
-        else:
-            gone = recorded.children(places)[1] == 0
-        found: Int64Array = places[gone]
-        return found
+            return found[0]
+        count = 0
+        for start in range(0, recorded.in_size, _BLOCK):
+            places = np.arange(start, min(start + _BLOCK, recorded.in_size), dtype=np.int64)
+            if isinstance(recorded, SelectionIndex):
+                gone = places[~recorded.rank(places)[1]]
+            else:
+                gone = places[recorded.children(places)[1] == 0]
+            found.append(gone)
+            count += len(gone)
+            if limit is not None and count >= limit:
+                break
+        return np.concatenate(found)[:limit]
 
     def _recorded_at(self, index: int) -> SelectionIndex | CountsIndex | None:
         if index not in self._recorded:
