@@ -1,0 +1,189 @@
+"""Metrics as small plots: honest axes, every extreme kept, geometry only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.documents.wording import number_text, shown
+from whence.runs import RunRecord
+
+PLOTS = 24
+ROWS = 200
+STRETCHES = 300
+
+WIDTH, HEIGHT = 360, 204
+LEFT, RIGHT, TOP, BOTTOM = 50, 12, 12, 34
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """A place on an axis and its number."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """The values of one metric.
+
+    Args:
+        key: its name.
+        path: the line, for SVG; empty where nothing can be drawn.
+        dots: single points, where there are few.
+        x_ticks: along the steps.
+        y_ticks: along the values.
+        facts: in numbers.
+        notes: what the picture doesn't show.
+    """
+
+    key: str
+    last: str
+    lowest: str
+    highest: str
+    count: int
+    path: str
+    dots: list[tuple[float, float]]
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """All metrics: the first `PLOTS` drawn, at most `ROWS` more in words."""
+
+    plots: list[Plot]
+    others: list[Plot]
+    left_out: int
+
+
+def plot_metrics(record: RunRecord) -> Metrics:
+    """Plot what a run logged."""
+    steps: dict[str, list[int]] = {}
+    values: dict[str, list[float]] = {}
+    for event in record.journal.find("metric"):
+        key = str(event.public["key"])
+        steps.setdefault(key, []).append(int(event.public["step"]))
+        values.setdefault(key, []).append(float(event.public["value"]))
+    plots = [
+        plot_metric(key, np.array(steps[key], np.float64), np.array(values[key], np.float64))
+        for key in list(steps)[: PLOTS + ROWS]
+    ]
+    return Metrics(plots=plots[:PLOTS], others=plots[PLOTS:], left_out=max(0, len(steps) - len(plots)))
+
+
+def plot_metric(key: str, step: FloatArray, value: FloatArray) -> Plot:
+    """Plot one metric, shapes (n,) with n > 0."""
+    last = number_text(float(value[-1]))
+    order = np.argsort(step, kind="stable")
+    step, value = step[order], value[order]
+    finite = np.isfinite(value)
+    notes = []
+    if not finite.all():
+        notes.append(f"{int((~finite).sum()):,} of them NaN or infinite, shown as gaps")
+    if len(value) > 2 * STRETCHES:
+        kept = extremes(value, STRETCHES)
+        notes.append(f"the lowest and the highest of each of {STRETCHES} stretches are drawn")
+        step, value = step[kept], value[kept]
+    if not finite.any():
+        return Plot(
+            key=shown(key, 80), last=last, lowest="–", highest="–", count=len(order), path="", dots=[],  # noqa: RUF001
+            x_ticks=[], y_ticks=[], notes=notes,
+        )  # fmt: skip
+    drawn = np.isfinite(value)
+    lowest, highest = float(value[drawn].min()), float(value[drawn].max())
+    y_ticks = nice_ticks(lowest, highest, 4)
+    x_ticks = nice_ticks(float(step[0]), float(step[-1]), 4, whole=True)
+    across = _scale(min(x_ticks[0], step[0]), max(x_ticks[-1], step[-1]), LEFT, WIDTH - RIGHT)
+    upward = _scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
+    few = int(drawn.sum()) <= 16
+    return Plot(
+        key=shown(key, 80),
+        last=last,
+        lowest=number_text(lowest),
+        highest=number_text(highest),
+        count=len(order),
+        path=_path([across(each) for each in step], [upward(each) for each in value]),
+        dots=[
+            (across(x), upward(y)) for x, y in zip(step, value, strict=True) if math.isfinite(y)
+        ] if few else [],
+        x_ticks=[Tick(at=across(each), text=_step_text(each)) for each in x_ticks],
+        y_ticks=[Tick(at=upward(each), text=number_text(each)) for each in y_ticks],
+        notes=notes,
+    )  # fmt: skip
+
+
+def extremes(value: FloatArray, stretches: int) -> NDArray[np.int64]:
+    """Pick the places of the ends, and of each stretch's lowest, highest and a missing value, ascending."""
+    bounds = np.linspace(0, len(value), stretches + 1).astype(np.int64)
+    kept = [0, len(value) - 1]
+    for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        part = value[start:end]
+        finite = np.isfinite(part)
+        if finite.any():
+            kept.append(start + int(np.argmin(np.where(finite, part, np.inf))))
+            kept.append(start + int(np.argmax(np.where(finite, part, -np.inf))))
+        if not finite.all():
+            kept.append(start + int(np.argmin(finite)))
+    return np.unique(np.array(kept, np.int64))
+
+
+def nice_ticks(low: float, high: float, wanted: int, *, whole: bool = False) -> list[float]:
+    """Choose round numbers that enclose a range, ascending, at least two."""
+    if not high - low > abs(high) * 1e-12:
+        margin = abs(high) * 0.1 or 1.0
+        low, high = low - (0 if whole else margin), high + (1 if whole else margin)
+    rough = (high / wanted - low / wanted) or 1.0  # divided first: their difference may overflow
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next((size * factor for factor in (1, 2, 2.5, 5) if size * factor >= rough), size * 10)
+    if whole:
+        step = max(1.0, math.ceil(step))
+    first, last = math.floor(low / step), math.ceil(high / step)
+    if whole:  # steps needn't be enclosed: the axis ends where they do
+        ticks = [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+        return ticks if len(ticks) > 1 else [low, high]
+    return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
+
+
+def _scale(low: float, high: float, start: float, end: float) -> _Scale:
+    return _Scale(low, high, start, end)
+
+
+class _Scale:
+    """A straight line from values to places."""
+
+    def __init__(self, low: float, high: float, start: float, end: float) -> None:
+        self._low, self._start, self._end = low, start, end
+        # halved so that a range from lowest to highest float doesn't overflow
+        self._half_span = (high / 2 - low / 2) or 0.5
+
+    def __call__(self, value: float) -> float:
+        share = (value / 2 - self._low / 2) / self._half_span
+        return round(self._start + share * (self._end - self._start), 2)
+
+
+def _path(across: list[float], upward: list[float]) -> str:
+    """Write a line that is interrupted where a value is missing."""
+    found = []
+    pen = "M"
+    for x, y in zip(across, upward, strict=True):
+        if not math.isfinite(y):
+            pen = "M"
+            continue
+        found.append(f"{pen}{x:g} {y:g}")
+        pen = "L"
+    return "".join(found)
+
+
+def _step_text(step: float) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(step) >= size:
+            return f"{step / (1e3 if unit == 'k' else size):g}{unit}"
+    return f"{step:,.0f}"

@@ -1,0 +1,187 @@
+"""A run as one page of HTML: self-contained, without script or network, the same bytes for the same record.
+
+Only what the record says is written, and of the data itself nothing but the thumbnails and bounded words
+of the journeys. Making those runs the recorded code on the recorded sources, as `whence replay` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import jinja2
+
+from whence.documents.counting import NodeCount, PassCount, StreamCount, count_streams
+from whence.documents.drops import gather_drops
+from whence.documents.facts import (
+    tell_environment,
+    tell_head,
+    tell_packages,
+    tell_pairs,
+    tell_results,
+    tell_sources,
+)
+from whence.documents.journeys import choose_addresses, tell_journeys
+from whence.documents.picture import describe_op, draw_stream
+from whence.documents.plots import HEIGHT, LEFT, RIGHT, WIDTH, plot_metrics
+from whence.documents.questions import list_questions, verdict_text
+from whence.documents.wording import counted, duration_text, share_text, shown
+from whence.errors import InputError
+from whence.query import Address, verify_runs
+from whence.runs import RunRecord
+from whence.store import explained
+
+STREAMS = 6
+PASSES = 30
+OPS = 100
+
+
+def write_report(
+    record: RunRecord,
+    path: str | os.PathLike[str],
+    *,
+    records: Sequence[RunRecord] = (),
+    journeys: Sequence[Address] | None = None,
+) -> pathlib.Path:
+    """Write a run as one page of HTML.
+
+    Args:
+        record: the run.
+        path: the file to write; replaced if it is there.
+        records: other runs of the workspace, for what is said of all of them (where a file went).
+        journeys: the samples to make again and show; by default a few are chosen, one source row in
+            several epochs among them. An empty list runs none of the recorded code.
+
+    Returns:
+        The path.
+
+    Raises:
+        StoreError: the page can't be written there.
+        InputError: the path is a folder.
+    """
+    page = render_report(record, records=records, journeys=journeys)
+    target = pathlib.Path(path)
+    if target.is_dir():
+        raise InputError(f"{target}: a folder, wanted a file", remedy=f"Write {target / 'report.html'}.")
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with explained(target):
+        try:
+            unfinished.write_text(page, encoding="utf-8", newline="\n")
+            os.replace(unfinished, target)
+        except OSError:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+            raise
+    return target
+
+
+def render_report(
+    record: RunRecord, *, records: Sequence[RunRecord] = (), journeys: Sequence[Address] | None = None
+) -> str:
+    """Make the page of a run; see `write_report`."""
+    streams = count_streams(record)
+    verdict = verify_runs([record])
+    asked = [record, *(other for other in records if other.id != record.id)]
+    told = tell_journeys(record, choose_addresses(record) if journeys is None else journeys)
+    template = _environment().get_template("report.html")
+    return template.render(
+        head=tell_head(record, streams),
+        pictures=[draw_stream(record, stream) for stream in streams[:STREAMS]],
+        streams=[_stream_table(stream) for stream in streams[:STREAMS]],
+        streams_left_out=max(0, len(streams) - STREAMS),
+        has_gaps=record.has_gaps,
+        drops=gather_drops(record, streams),
+        metrics=plot_metrics(record),
+        plot={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
+        journeys=told,
+        params=tell_pairs(record.params),
+        tags=tell_pairs(record.tags),
+        models=tell_results(record.models),
+        artifacts=tell_results(record.artifacts),
+        sources=tell_sources(record),
+        environment=tell_environment(record),
+        packages=tell_packages(record),
+        questions=list_questions(record, streams, told, records=asked, verdict=verdict),
+        workspace=shown(_without_home(record.folder.path), 200),
+        verdict=verdict_text(verdict),
+        holds=verdict.holds,
+        findings=[(shown(each.where, 200), shown(each.problem, 200)) for each in verdict.findings[:20]],
+        verdict_notes=[shown(note, 300) for note in verdict.notes[:20]],
+        chain=record.journal.chain.hex(),
+        events=len(record.journal.events),
+    )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("whence.documents"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"counted": counted, "share": share_text}
+    return environment
+
+
+def _stream_table(stream: StreamCount) -> dict[str, Any]:
+    """What the tables of one stream say: each op over all passes, and in each pass."""
+    several = len(stream.counted_passes) > 1
+    return {
+        "name": shown(stream.view.name, 80),
+        "rows": _rows(stream, stream.nodes) if stream.counted_passes else [],
+        "rows_left_out": max(0, len(stream.nodes) - OPS),
+        "passes": [_pass_row(stream, each, with_rows=several) for each in stream.passes[:PASSES]],
+        "passes_left_out": max(0, len(stream.passes) - PASSES),
+        "pass_count": len(stream.counted_passes),
+        "is_alike": stream.is_alike,
+        "is_reordered": _is_reordered(stream),
+    }
+
+
+def _rows(stream: StreamCount, counts: Sequence[NodeCount]) -> list[dict[str, Any]]:
+    all_ns = sum(count.ns for count in counts)
+    return [
+        {
+            "op": shown(node["label"], 60),
+            "detail": "source" if node["kind"] == "source" else shown(describe_op(node), 80),
+            "in": None if None in count.ins or not count.ins else sum(each or 0 for each in count.ins),
+            "out": count.out,
+            "dropped": count.dropped,
+            "time": duration_text(count.ns / 1e9) if count.ns else "",
+            "share": count.ns / all_ns if all_ns else 0.0,
+        }
+        for node, count in zip(stream.view.nodes[:OPS], counts, strict=False)
+    ]
+
+
+def _pass_row(stream: StreamCount, each: PassCount, *, with_rows: bool) -> dict[str, Any]:
+    view = each.view
+    ended = "read to its end" if view.is_complete else "left before its end" if view.is_ended else "not ended"
+    return {
+        "epoch": f"{view.epoch}#{view.repeat}" if view.repeat else str(view.epoch),
+        "delivered": view.delivered,
+        "ended": ended,
+        "mode": "yes" if view.mode == "full" else "no",
+        "time": duration_text(each.ns / 1e9) if each.ns else "",
+        "problem": shown(each.problem, 200),
+        "rows": _rows(stream, each.nodes) if with_rows and each.nodes else [],
+    }
+
+
+def _is_reordered(stream: StreamCount) -> bool:
+    """Whether a shuffle runs before operations that were written before it."""
+    nodes = stream.view.nodes
+    return any(nodes[below]["written"] > node["written"] for node in nodes for below in node["inputs"])
+
+
+def _without_home(path: pathlib.Path) -> str:
+    home = os.path.expanduser("~")
+    text = str(path)
+    return text.replace(home, "~", 1) if home.count(os.sep) > 1 and text.startswith(home) else text
