@@ -9,15 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from whence.errors import NotFoundError
 from whence.lineage import CountsIndex, SelectionIndex
-from whence.store import Event, Folder, Journal, read_journal, read_object
-
-_decode = msgspec.msgpack.Decoder().decode
+from whence.runs.digests import digests_in_order
+from whence.store import Event, Folder, Journal, decode_content, read_journal, read_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,35 +276,29 @@ class RunRecord:
 
     def item_digests(self, pass_number: int) -> NDArray[np.uint32]:
         """Give the 32-bit digests of a pass's items, in order; 0 where a digest is unknown."""
-        return self._digests_by_pass.get(pass_number, (np.empty(0, np.uint32), b""))[0]
+        return self._digests_by_pass.get(pass_number, (np.empty(0, np.uint32), []))[0]
 
     def group_digests(self, pass_number: int) -> list[bytes]:
-        """Give the 128-bit digests of a pass's batches, in order."""
-        whole = self._digests_by_pass.get(pass_number, (None, b""))[1]
-        return [whole[at : at + 16] for at in range(0, len(whole), 16)]
+        """Give the 128-bit digests of a pass's batches, in order; empty where a digest is unknown."""
+        return self._digests_by_pass.get(pass_number, (None, []))[1]
 
     @functools.cached_property
     def _decisions_by_pass(self) -> dict[int, dict[int, Decisions]]:
         found: dict[int, dict[int, Decisions]] = {}
         for frame in self.journal.segment("lineage").frames:
-            content = _decode(frame.payload)
+            content = decode_content(frame.payload)
             nodes = found.setdefault(content["p"], {})
             for node, in_count, out_count, data, *more in content["n"]:
                 nodes.setdefault(node, Decisions()).add(in_count, out_count, data, more[0] if more else b"")
         return found
 
     @functools.cached_property
-    def _digests_by_pass(self) -> dict[int, tuple[NDArray[np.uint32], bytes]]:
-        items: dict[int, list[bytes]] = {}
-        groups: dict[int, list[bytes]] = {}
+    def _digests_by_pass(self) -> dict[int, tuple[NDArray[np.uint32], list[bytes]]]:
+        contents: dict[int, list[dict[str, Any]]] = {}
         for frame in self.journal.segment("digests").frames:
-            content = _decode(frame.payload)
-            items.setdefault(content["p"], []).append(content["i"])
-            groups.setdefault(content["p"], []).append(content["g"])
-        return {
-            number: (np.frombuffer(b"".join(parts), "<u4"), b"".join(groups[number]))
-            for number, parts in items.items()
-        }
+            content = decode_content(frame.payload)
+            contents.setdefault(content["p"], []).append(content)
+        return {number: digests_in_order(found) for number, found in contents.items()}
 
     def _public(self, kind: str) -> dict[str, Any]:
         found = self.journal.find(kind)

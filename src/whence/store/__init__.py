@@ -1,18 +1,19 @@
 """Journals, segments, objects, cursors: everything that touches the workspace's disk."""
 
 from whence.store.catalog import Catalog, CatalogRow
-from whence.store.files import explained, write_whole
+from whence.store.content import decode_content
+from whence.store.files import explained, explained_reading, write_whole
 from whence.store.folder import Folder
 from whence.store.frames import Damage, Frame, Scan, read_frame, scan_frames
 from whence.store.journal import (
     Event,
     Journal,
-    RunWriter,
     check_object,
     check_segments,
     read_journal,
     read_object,
 )
+from whence.store.writing import RunWriter
 
 __all__ = [
     "Catalog",
@@ -26,7 +27,9 @@ __all__ = [
     "Scan",
     "check_object",
     "check_segments",
+    "decode_content",
     "explained",
+    "explained_reading",
     "read_frame",
     "read_journal",
     "read_object",

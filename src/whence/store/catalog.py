@@ -11,16 +11,17 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import sqlite3
-from collections.abc import Callable, Iterator
+import threading
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from whence.errors import StoreError
+from whence.store.content import decode_content, encode_content
 from whence.store.folder import Folder
 
-CATALOG_FORMAT = 1
+CATALOG_FORMAT = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (format INTEGER NOT NULL);
@@ -51,7 +52,7 @@ class CatalogRow:
 
 
 class Catalog:
-    """The index of a workspace.
+    """The index of a workspace; threads of one process may share it.
 
     Args:
         folder: the workspace.
@@ -61,10 +62,51 @@ class Catalog:
     def __init__(self, folder: Folder, *, summarise: Callable[[str], CatalogRow]) -> None:
         self._folder = folder
         self._summarise = summarise
-        self._connection = self._connect()
+        self._lock = threading.RLock()
+        self._connection = self._connected()
+        # nobody is asked to close a workspace, and a connection left open is warned about
+        self._close = weakref.finalize(self, self._connection.close)
 
     def refresh(self) -> None:
-        """Bring the rows up to date with the journals."""
+        """Bring the rows up to date with the journals.
+
+        Raises:
+            StoreError: the index can't be written, though it could be made.
+        """
+        with self._lock:
+            try:
+                self._refresh()
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                    raise StoreError(f"{self._path}: {error}", remedy="Try again.") from error
+                self._begin_again()  # damaged, or of tables we don't know: it is only an index
+                self._refresh()
+
+    def summaries(self) -> list[dict[str, Any]]:
+        """List the summaries of all runs, newest first, as of the last refresh."""
+        with self._lock:
+            rows = self._connection.execute("SELECT summary FROM run ORDER BY id DESC").fetchall()
+        return [decode_content(summary) for (summary,) in rows]
+
+    def find(self, name_or_id: str) -> list[str]:
+        """Find the ids of the runs of a name, an id, or the beginning of an id (8 characters or more)."""
+        with self._lock:
+            found = self._connection.execute(
+                "SELECT id FROM run WHERE id = ?1 OR name = ?1"
+                " OR (length(?1) >= 8 AND substr(id, 1, length(?1)) = upper(?1))",
+                (name_or_id.encode("utf-8", "replace").decode(),),
+            ).fetchall()
+        return sorted(run_id for (run_id,) in found)
+
+    def close(self) -> None:
+        """Close it."""
+        self._close()
+
+    @property
+    def _path(self) -> pathlib.Path:
+        return self._folder.path / "catalog.sqlite"
+
+    def _refresh(self) -> None:
         known = {
             run_id: (stamp, is_final)
             for run_id, stamp, is_final in self._connection.execute("SELECT id, stamp, is_final FROM run")
@@ -77,70 +119,59 @@ class Catalog:
             if before is not None and before[0] == stamp and before[1]:
                 continue
             row = self._summarise(run_id)
-            changed.append((run_id, row.name, stamp, int(row.is_final), msgspec.json.encode(row.summary)))
+            changed.append((run_id, row.name, stamp, int(row.is_final), encode_content(row.summary)))
         gone = [(run_id,) for run_id in known.keys() - set(run_ids)]
         if changed or gone:
-            with self._explained(), self._connection:
+            with self._connection:
                 self._connection.executemany("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?)", changed)
                 self._connection.executemany("DELETE FROM run WHERE id = ?", gone)
 
-    def summaries(self) -> Iterator[dict[str, Any]]:
-        """Give the summaries of all runs, newest first."""
-        for (summary,) in self._connection.execute("SELECT summary FROM run ORDER BY id DESC"):
-            yield msgspec.json.decode(summary)
+    def _begin_again(self) -> None:
+        self._close()
+        _remove(self._path)
+        self._connection = _in_memory() if self._path.exists() else self._connected()
+        self._close = weakref.finalize(self, self._connection.close)
 
-    def find(self, name_or_id: str) -> list[str]:
-        """Find the ids of the runs of a name, an id, or the beginning of an id (8 characters or more)."""
-        found = self._connection.execute(
-            "SELECT id FROM run WHERE id = ?1 OR name = ?1"
-            " OR (length(?1) >= 8 AND substr(id, 1, length(?1)) = upper(?1))",
-            (name_or_id,),
-        )
-        return sorted(run_id for (run_id,) in found)
-
-    def close(self) -> None:
-        """Close it."""
-        self._connection.close()
-
-    def _connect(self) -> sqlite3.Connection:
+    def _connected(self) -> sqlite3.Connection:
         if self._folder.exists:
-            path = self._folder.path / "catalog.sqlite"
             for _ in range(2):
-                with contextlib.suppress(sqlite3.OperationalError):
-                    connection = sqlite3.connect(path, timeout=_BUSY_S)
-                    if _prepare(connection):
-                        return connection
-                    connection.close()
-                _remove(path)  # damaged, or of another format: it is only an index
-        connection = sqlite3.connect(":memory:")
-        _prepare(connection)
-        return connection
+                connection = _opened(self._path)
+                if connection is not None:
+                    return connection
+                _remove(self._path)
+        return _in_memory()
 
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"{self._folder.path / 'catalog.sqlite'}: {error}",
-                remedy="Delete the file; it is made again from the journals.",
-            ) from error
+
+def _opened(path: pathlib.Path) -> sqlite3.Connection | None:
+    """Open the file; None where it can't be, or isn't a catalog of this format."""
+    try:
+        connection = sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False)
+    except sqlite3.Error:
+        return None
+    try:
+        if _prepare(connection):
+            return connection
+    except sqlite3.Error:
+        pass
+    connection.close()
+    return None
+
+
+def _in_memory() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    _prepare(connection)
+    return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> bool:
-    """Make the tables; False where the file is not a catalog of this format."""
-    try:
-        connection.executescript(_SCHEMA)
-        found = connection.execute("SELECT format FROM about").fetchone()
-        if found is None:
-            with connection:
-                connection.execute("INSERT INTO about VALUES (?)", (CATALOG_FORMAT,))
-            return True
-        return bool(found[0] == CATALOG_FORMAT)
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
-        return False
+    """Make the tables; False where the file is a catalog of another format."""
+    connection.executescript(_SCHEMA)
+    found = connection.execute("SELECT format FROM about").fetchone()
+    if found is None:
+        with connection:
+            connection.execute("INSERT INTO about VALUES (?)", (CATALOG_FORMAT,))
+        return True
+    return bool(found[0] == CATALOG_FORMAT)
 
 
 def _remove(path: pathlib.Path) -> None:

@@ -49,6 +49,25 @@ def explained(place: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def explained_reading(place: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn the system's errors of reading into ours.
+
+    Raises:
+        NotFoundError: a file or folder isn't there.
+        StoreError: anything else the system says.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{place}: not there", remedy="Check the path.") from error
+    except OSError as error:
+        raise StoreError(
+            f"{place}: can't be read ({error.strerror or error})",
+            remedy="Check the disk and who may read it.",
+        ) from error
+
+
 def write_all(descriptor: int, data: Buffer) -> None:
     """Write all of the data, going on after short writes."""
     view = memoryview(data)

@@ -9,7 +9,7 @@ import zlib
 import msgspec
 
 from whence.errors import DamagedError, NotFoundError, StoreError, StoreVersionError
-from whence.store.files import explained, write_whole
+from whence.store.files import explained, explained_reading, write_whole
 from whence.vocab import digest_bytes, digest_text
 
 WORKSPACE_FORMAT = 1
@@ -108,8 +108,9 @@ class Folder:
     def run_ids(self) -> list[str]:
         """List the runs by id, oldest first (ids sort by time)."""
         try:
-            return sorted(entry.name for entry in os.scandir(self.runs_path) if entry.is_dir())
-        except FileNotFoundError:
+            with explained_reading(self.runs_path):
+                return sorted(entry.name for entry in os.scandir(self.runs_path) if entry.is_dir())
+        except NotFoundError:
             return []
 
     def run_path(self, run_id: str) -> pathlib.Path:
@@ -130,9 +131,10 @@ class Folder:
             The digest, 32 bytes raw.
         """
         digest = digest_bytes(data)
-        path = self.object_path(digest)
-        if not path.exists():
-            write_whole(path, zlib.compress(data, 1))
+        try:
+            self.read_object(digest)
+        except (NotFoundError, DamagedError):  # damaged content is put right by whoever has it
+            write_whole(self.object_path(digest), zlib.compress(data, 1))
         return digest
 
     def read_object(self, digest: bytes) -> bytes:
@@ -150,6 +152,8 @@ class Folder:
                 f"object {digest_text(digest)} isn't in {self.path}",
                 remedy="Copy it from the workspace that has it.",
             ) from error
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}", remedy="Check who may read the folder.") from error
         except zlib.error as error:
             raise DamagedError(f"{path}: not readable ({error})", place=str(path)) from error
         if digest_bytes(data) != digest:

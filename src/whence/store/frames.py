@@ -19,8 +19,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from whence.errors import DamagedError, StoreVersionError
-from whence.store.files import explained, sync_data, write_all
+from whence.errors import DamagedError, StoreError, StoreVersionError
+from whence.store.files import explained, explained_reading, sync_data, write_all
 from whence.vocab import digest_bytes
 
 FORMAT_VERSION = 1
@@ -72,12 +72,13 @@ class FrameWriter:
         purpose: what it holds, at most 8 ASCII letters.
     """
 
-    __slots__ = ("_chain", "_descriptor", "_size", "count", "path", "unsynced")
+    __slots__ = ("_chain", "_descriptor", "_failed", "_size", "count", "path", "unsynced")
 
     def __init__(self, path: pathlib.Path, *, purpose: str) -> None:
         self.path = path
         self.count = 0
         self.unsynced = True
+        self._failed = ""
         head = _MAGIC + bytes([FORMAT_VERSION]) + purpose.encode().ljust(8, b"\x00")
         with explained(path):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
@@ -105,6 +106,12 @@ class FrameWriter:
         Raises:
             StoreFullError, StoreReadOnlyError, StoreError: the write failed; the file ends as before.
         """
+        self._check_sound()
+        if len(payload) > _LENGTH_LIMIT:
+            raise StoreError(
+                f"{self.path}: an entry of {len(payload)} bytes, wanted at most {_LENGTH_LIMIT}",
+                remedy="Log it as an artifact.",
+            )
         covered = _COVERED.pack(len(payload), kind, 0) + payload
         chain = digest_bytes(self._chain + covered)
         frame = _PREFIX.pack(_MARK, len(payload), kind, 0, zlib.crc32(covered), chain) + payload
@@ -113,7 +120,7 @@ class FrameWriter:
             try:
                 write_all(self._descriptor, frame)
             except OSError:
-                os.ftruncate(self._descriptor, offset)  # half a frame must not stand before a later one
+                self._cut_back(offset)
                 raise
         self._size += len(frame)
         self._chain = chain
@@ -123,10 +130,30 @@ class FrameWriter:
 
     def sync(self) -> None:
         """Force what was appended to the disk."""
+        self._check_sound()
         if self.unsynced:
+            try:
+                with explained(self.path):
+                    sync_data(self._descriptor)
+            except OSError:
+                # the kernel has dropped what it couldn't write, and the next call would say all is well
+                self._failed = "the disk refused what was written before"
+                raise
             self.unsynced = False
-            with explained(self.path):
-                sync_data(self._descriptor)
+
+    def _cut_back(self, offset: int) -> None:
+        """Take away what was written of a frame: half of one must not stand before a later one."""
+        try:
+            os.ftruncate(self._descriptor, offset)
+        except OSError:
+            self._failed = "half a frame couldn't be taken away again"
+
+    def _check_sound(self) -> None:
+        if self._failed:
+            raise StoreError(
+                f"{self.path}: {self._failed}, so nothing more is acknowledged",
+                remedy="Check the disk and start a new run; what was acknowledged before is in the record.",
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -142,7 +169,7 @@ def scan_frames(path: pathlib.Path) -> Scan:
         StoreVersionError: a newer whence wrote it.
         NotFoundError, StoreError: it can't be read.
     """
-    with explained(path):
+    with explained_reading(path):
         data = path.read_bytes()
     scan = Scan()
     if len(data) < _HEAD_SIZE:
@@ -176,7 +203,7 @@ def read_frame(path: pathlib.Path, offset: int) -> Frame:
     Raises:
         DamagedError: no sound frame begins there.
     """
-    with explained(path), path.open("rb") as file:
+    with explained_reading(path), path.open("rb") as file:
         file.seek(offset)
         prefix = file.read(_PREFIX.size)
         length = int.from_bytes(prefix[4:8], "little") if len(prefix) == _PREFIX.size else 0
@@ -238,5 +265,9 @@ def _is_cut_off(data: bytes, at: int) -> bool:
     rest = len(data) - at
     if rest < _PREFIX.size:
         return _MARK.startswith(data[at : at + 4]) or data[at : at + 4] == _MARK
-    mark, length, _, zero, _, _ = _PREFIX.unpack_from(data, at)
-    return bool(mark == _MARK and zero == 0 and length <= _LENGTH_LIMIT and rest < _PREFIX.size + length)
+    mark, length, kind, zero, checksum, _ = _PREFIX.unpack_from(data, at)
+    if mark != _MARK or zero != 0 or rest >= _PREFIX.size + length:
+        return False
+    # a whole last frame whose length was changed would pass for one that is cut off
+    payload = data[at + _PREFIX.size :]
+    return bool(zlib.crc32(_COVERED.pack(len(payload), kind, 0) + payload) != checksum)

@@ -13,36 +13,21 @@ salt lie in `payloads`, so that they can be destroyed and the journal still chec
 
 from __future__ import annotations
 
-import contextlib
-import os
 import pathlib
-import secrets
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from whence.errors import DamagedError, NotFoundError
-from whence.store.cursors import Cursors, read_cursors
-from whence.store.files import explained, sync_folder
+from whence.store.content import decode_content
+from whence.store.cursors import read_cursors
 from whence.store.folder import Folder
-from whence.store.frames import Damage, FrameWriter, Scan, scan_frames
-from whence.store.liveness import is_alive, own_lease, read_lease, write_lease
+from whence.store.frames import Damage, Frame, Scan, scan_frames
+from whence.store.liveness import is_alive, read_lease
 from whence.vocab import digest_bytes, digest_text
 
 EVENT = 1
 BODY = 1
 OBJECT = 2
-
-_SMALL_BYTES = 64 * 1024
-_SALT_BYTES = 16
-_SYNC_PERIOD_S = 1.0
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,148 +82,41 @@ class Journal:
         """Read how far each pass came, as (offered, taken)."""
         return read_cursors(self.path / "cursors")
 
+    def has_lease(self) -> bool:
+        """Whether a writer's lease is there; the one who ends a run takes it away."""
+        return (self.path / "lease").exists()
+
+    def has_grown(self) -> bool:
+        """Whether more was written since it was read."""
+        try:
+            return (self.path / "journal").stat().st_size > self.size + self.torn_bytes
+        except OSError:
+            return False
+
     def is_alive(self) -> bool | None:
         """Tell whether its writer still runs; None where that can't be known from here."""
         lease = read_lease(self.path / "lease")
         return False if lease is None else is_alive(lease)
 
 
-class RunWriter:
-    """The one writer of a run's folder; threads of its process may share it.
-
-    Args:
-        folder: the workspace.
-        run_id: the run's id; its folder must not exist yet.
-        now_ns: the clock.
-    """
-
-    def __init__(self, folder: Folder, run_id: str, *, now_ns: Callable[[], int] = time.time_ns) -> None:
-        folder.make()
-        self.folder = folder
-        self.run_id = run_id
-        self.path = folder.run_path(run_id)
-        self._now_ns = now_ns
-        self._lock = threading.RLock()
-        self._number = 0
-        self._kept: set[bytes] = set()
-        self._segments: dict[str, FrameWriter] = {}
-        self._stop = threading.Event()
-        with explained(self.path):
-            (self.path / "segments").mkdir(parents=True)
-            write_lease(self.path / "lease", own_lease())
-        self._journal = FrameWriter(self.path / "journal", purpose="journal")
-        self._payloads = FrameWriter(self.path / "payloads", purpose="payload")
-        self.cursors = Cursors(self.path / "cursors")
-        self._syncer = threading.Thread(target=self._sync_regularly, name="whence-sync", daemon=True)
-        self._syncer.start()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the run can still be written."""
-        return not self._stop.is_set()
-
-    def append(
-        self, kind: str, public: dict[str, Any] | None = None, body: dict[str, Any] | None = None
-    ) -> int:
-        """Write one event; when this returns it survives the death of the process.
-
-        Args:
-            kind: what happened.
-            public: numbers and our own names; stays in the journal for ever.
-            body: everything else; can be destroyed later.
-
-        Returns:
-            The event's number.
-
-        Raises:
-            StoreFullError, StoreReadOnlyError, StoreError: it couldn't be written.
-        """
-        with self._lock:
-            number = self._number
-            entry: dict[str, Any] = {"n": number, "k": kind, "at": self._now_ns(), "p": public or {}}
-            if body is not None:
-                salt = secrets.token_bytes(_SALT_BYTES)
-                content = _encode(body)
-                entry["c"] = digest_bytes(salt + content)
-                # the payload first: an event must never be there without what it commits to
-                self._payloads.append(BODY, _encode({"n": number, "s": salt, "b": content}))
-            self._journal.append(EVENT, _encode(entry))
-            self._number = number + 1
-            return number
-
-    def put_object(self, data: bytes) -> bytes:
-        """Keep content under its digest: small content with the run, large content in the workspace.
-
-        Returns:
-            The digest, 32 bytes raw.
-        """
-        if len(data) > _SMALL_BYTES:
-            return self.folder.put_object(data)
-        digest = digest_bytes(data)
-        with self._lock:
-            if digest not in self._kept:
-                self._payloads.append(OBJECT, data)
-                self._kept.add(digest)
-        return digest
-
-    def append_segment(self, name: str, kind: int, payload: bytes) -> None:
-        """Write one frame to a segment of the run."""
-        with self._lock:
-            writer = self._segments.get(name)
-            if writer is None:
-                path = self.path / "segments" / name
-                writer = self._segments[name] = FrameWriter(path, purpose=name[:8])
-            writer.append(kind, payload)
-
-    def sync(self) -> None:
-        """Force everything written so far to the disk."""
-        with self._lock:
-            for writer in (self._payloads, *self._segments.values(), self._journal):
-                writer.sync()
-
-    def seal(self, status: str, body: dict[str, Any] | None = None) -> None:
-        """End the run: commit to its segments, write its last event, force all to the disk."""
-        with self._lock:
-            if not self.is_open:
-                return
-            for name, writer in sorted(self._segments.items()):
-                self.append(
-                    "segment",
-                    {"name": name, "frames": writer.count, "bytes": writer.size, "chain": writer.chain},
-                )
-            self.append("run_end", {"status": status}, body)
-            self.sync()
-            self._stop.set()
-            for writer in (*self._segments.values(), self._payloads, self._journal):
-                writer.close()
-            self.cursors.close()
-            with contextlib.suppress(OSError):
-                (self.path / "lease").unlink()
-            sync_folder(self.path)
-
-    def _sync_regularly(self) -> None:
-        while not self._stop.wait(_SYNC_PERIOD_S):
-            with contextlib.suppress(OSError):  # the next write or seal meets the same trouble and says so
-                with self._lock:
-                    if not self.is_open:
-                        return
-                    self.sync()
-                os.utime(self.path / "lease")
-
-
 def read_journal(folder: Folder, run_id: str) -> Journal:
     """Read a run: every sound event with its body, and what is damaged.
 
     Raises:
-        NotFoundError: there is no such run.
+        NotFoundError: there is no such run, or its process died before it wrote anything.
         StoreVersionError: a newer whence wrote it.
     """
     path = folder.run_path(run_id)
-    scan = scan_frames(path / "journal")
+    payloads = _scan_if_there(path / "payloads")
     try:
-        payloads = scan_frames(path / "payloads")
+        scan = scan_frames(path / "journal")
     except NotFoundError:
-        payloads = Scan()
+        if not payloads.frames:
+            raise
+        lost = Damage(path=str(path / "journal"), offset=0, length=0, problem="the journal is not there")
+        scan = Scan(damages=[lost])
+    else:
+        payloads = _scan_if_there(path / "payloads")  # again: a body is written before its event
     journal = Journal(
         run_id=run_id,
         path=path,
@@ -248,19 +126,79 @@ def read_journal(folder: Folder, run_id: str) -> Journal:
         size=scan.sound_bytes,
         chain=scan.chain,
     )
-    bodies: dict[int, tuple[bytes, bytes]] = {}
-    for frame in payloads.frames:
+    bodies = _take_payloads(journal, payloads.frames)
+    for frame in scan.frames:
+        if frame.kind == EVENT:
+            _take_event(journal, bodies, frame)
+    if journal.find("run_end"):  # whoever ended the run had written all of it
+        for name, tail in (("journal", scan), ("payloads", payloads)):
+            if tail.torn_bytes:
+                problem = f"ends in {tail.torn_bytes} bytes that are no frame, though the run had ended"
+                journal.damages.append(_damage(journal, name, tail.sound_bytes, problem))
+    return journal
+
+
+def _scan_if_there(path: pathlib.Path) -> Scan:
+    try:
+        return scan_frames(path)
+    except NotFoundError:
+        return Scan()
+
+
+def _take_payloads(journal: Journal, frames: list[Frame]) -> dict[int, list[tuple[bytes, bytes]]]:
+    """Sort payloads into objects and, by event, bodies.
+
+    There may be several bodies for an event: after damage, reading may go on inside of an object that
+    holds frames of its own. Only one of them is what the event commits to.
+    """
+    bodies: dict[int, list[tuple[bytes, bytes]]] = {}
+    for frame in frames:
         if frame.kind == OBJECT:
             journal.objects[digest_bytes(frame.payload)] = frame.payload
         elif frame.kind == BODY:
-            entry = _decode(frame.payload)
-            bodies[entry["n"]] = (entry["s"], entry["b"])
-    for frame in scan.frames:
-        if frame.kind != EVENT:
-            continue
-        entry = _decode(frame.payload)
-        journal.events.append(_join(entry, bodies.get(entry["n"]), journal, frame.offset))
-    return journal
+            try:
+                entry = decode_content(frame.payload)
+                bodies.setdefault(entry["n"], []).append((bytes(entry["s"]), bytes(entry["b"])))
+            except (DamagedError, KeyError, TypeError):
+                journal.damages.append(_damage(journal, "payloads", frame.offset, "holds no body"))
+    return bodies
+
+
+def _take_event(journal: Journal, bodies: dict[int, list[tuple[bytes, bytes]]], frame: Frame) -> None:
+    try:
+        entry = decode_content(frame.payload)
+        number, kind, at_ns, public = entry["n"], entry["k"], entry["at"], entry["p"]
+        kept = bodies.get(number, [])
+    except (DamagedError, KeyError, TypeError):
+        journal.damages.append(_damage(journal, "journal", frame.offset, "holds no event"))
+        return
+    commitment = entry.get("c")
+    content = next((body for salt, body in kept if digest_bytes(salt + body) == commitment), None)
+    if commitment is not None and kept and content is None:
+        problem = f"the body of event {number} isn't the one the journal committed to"
+        journal.damages.append(_damage(journal, "payloads", 0, problem))
+    body = None
+    if content is not None:
+        try:
+            body = decode_content(content)
+        except DamagedError as error:
+            journal.damages.append(
+                _damage(journal, "payloads", 0, f"the body of event {number}: {error.message}")
+            )
+    journal.events.append(
+        Event(
+            number=number,
+            kind=kind,
+            at_ns=at_ns,
+            public=public,
+            body=body,
+            redacted=commitment is not None and body is None,
+        )
+    )
+
+
+def _damage(journal: Journal, name: str, offset: int, problem: str) -> Damage:
+    return Damage(path=str(journal.path / name), offset=offset, length=0, problem=problem)
 
 
 def read_object(folder: Folder, journal: Journal, digest: bytes) -> bytes:
@@ -288,28 +226,12 @@ def check_segments(journal: Journal) -> list[Damage]:
             )
             if not scan.damages:
                 damages.append(Damage(path=path, offset=scan.sound_bytes, length=0, problem=problem))
+    if journal.find("run_end"):
+        for name in sorted(entry.name for entry in (journal.path / "segments").glob("*")):
+            if name not in committed:
+                problem = "the run ended without this segment"
+                damages.append(_damage(journal, f"segments/{name}", 0, problem))
     return damages
-
-
-def _join(entry: dict[str, Any], kept: tuple[bytes, bytes] | None, journal: Journal, offset: int) -> Event:
-    commitment = entry.get("c")
-    body = None
-    if commitment is not None and kept is not None:
-        salt, content = kept
-        if digest_bytes(salt + content) == commitment:
-            body = _decode(content)
-        else:
-            problem = f"the body of event {entry['n']} isn't the one the journal committed to"
-            path = str(journal.path / "payloads")
-            journal.damages.append(Damage(path=path, offset=0, length=0, problem=problem))
-    return Event(
-        number=entry["n"],
-        kind=entry["k"],
-        at_ns=entry["at"],
-        public=entry["p"],
-        body=body,
-        redacted=commitment is not None and body is None,
-    )
 
 
 def check_object(folder: Folder, journal: Journal, digest: bytes) -> Damage | None:

@@ -1,0 +1,177 @@
+"""The writing side of a run's folder: one writer, and nothing delivered that isn't written.
+
+What lies where is told in `journal`, which reads it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from whence.errors import StoreError
+from whence.store.content import encode_content
+from whence.store.cursors import Cursors
+from whence.store.files import explained, sync_folder
+from whence.store.folder import Folder
+from whence.store.frames import FrameWriter
+from whence.store.journal import BODY, EVENT, OBJECT
+from whence.store.liveness import own_lease, write_lease
+from whence.vocab import digest_bytes
+
+_SMALL_BYTES = 64 * 1024
+_SALT_BYTES = 16
+_SYNC_PERIOD_S = 1.0
+
+
+class RunWriter:
+    """The one writer of a run's folder; threads of its process may share it.
+
+    Args:
+        folder: the workspace.
+        run_id: the run's id; its folder must not exist yet.
+        now_ns: the clock.
+    """
+
+    def __init__(self, folder: Folder, run_id: str, *, now_ns: Callable[[], int] = time.time_ns) -> None:
+        folder.make()
+        self.folder = folder
+        self.run_id = run_id
+        self.path = folder.run_path(run_id)
+        self._now_ns = now_ns
+        self._lock = threading.RLock()
+        self._number = 0
+        self._kept: set[bytes] = set()
+        self._segments: dict[str, FrameWriter] = {}
+        self._stop = threading.Event()
+        self._pid = os.getpid()
+        try:
+            with explained(self.path):
+                (self.path / "segments").mkdir(parents=True)
+                write_lease(self.path / "lease", own_lease())
+            self._journal = FrameWriter(self.path / "journal", purpose="journal")
+            self._payloads = FrameWriter(self.path / "payloads", purpose="payload")
+        except StoreError:
+            shutil.rmtree(self.path, ignore_errors=True)  # nothing was recorded, so nothing is left
+            raise
+        self.cursors = Cursors(self.path / "cursors")
+        self._syncer = threading.Thread(target=self._sync_regularly, name="whence-sync", daemon=True)
+        self._syncer.start()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run can still be written: it hasn't ended, and this is the process that began it."""
+        return not self._stop.is_set() and os.getpid() == self._pid
+
+    def append(
+        self, kind: str, public: dict[str, Any] | None = None, body: dict[str, Any] | None = None
+    ) -> int:
+        """Write one event; when this returns it survives the death of the process.
+
+        Args:
+            kind: what happened.
+            public: numbers and our own names; stays in the journal for ever.
+            body: everything else; can be destroyed later.
+
+        Returns:
+            The event's number.
+
+        Raises:
+            StoreFullError, StoreReadOnlyError, StoreError: it couldn't be written.
+        """
+        with self._lock:
+            self._check_open()
+            number = self._number
+            entry: dict[str, Any] = {"n": number, "k": kind, "at": self._now_ns(), "p": public or {}}
+            if body is not None:
+                salt = secrets.token_bytes(_SALT_BYTES)
+                content = encode_content(body)
+                entry["c"] = digest_bytes(salt + content)
+                # the payload first: an event must never be there without what it commits to
+                self._payloads.append(BODY, encode_content({"n": number, "s": salt, "b": content}))
+            self._journal.append(EVENT, encode_content(entry))
+            self._number = number + 1
+            return number
+
+    def put_object(self, data: bytes) -> bytes:
+        """Keep content under its digest: small content with the run, large content in the workspace.
+
+        Returns:
+            The digest, 32 bytes raw.
+        """
+        if len(data) > _SMALL_BYTES:
+            return self.folder.put_object(data)
+        digest = digest_bytes(data)
+        with self._lock:
+            self._check_open()
+            if digest not in self._kept:
+                self._payloads.append(OBJECT, data)
+                self._kept.add(digest)
+        return digest
+
+    def append_segment(self, name: str, kind: int, payload: bytes) -> None:
+        """Write one frame to a segment of the run."""
+        with self._lock:
+            self._check_open()
+            writer = self._segments.get(name)
+            if writer is None:
+                path = self.path / "segments" / name
+                writer = self._segments[name] = FrameWriter(path, purpose=name[:8])
+            writer.append(kind, payload)
+
+    def sync(self) -> None:
+        """Force everything written so far to the disk."""
+        with self._lock:
+            for writer in (self._payloads, *self._segments.values(), self._journal):
+                writer.sync()
+
+    def seal(self, status: str, body: dict[str, Any] | None = None) -> None:
+        """End the run: commit to its segments, write its last event, force all to the disk."""
+        with self._lock:
+            if not self.is_open:
+                return
+            for name, writer in sorted(self._segments.items()):
+                self.append(
+                    "segment",
+                    {"name": name, "frames": writer.count, "bytes": writer.size, "chain": writer.chain},
+                )
+            self.append("run_end", {"status": status}, body)
+            self.sync()
+            self._stop.set()
+            self._close()
+            with contextlib.suppress(OSError):
+                (self.path / "lease").unlink()
+            sync_folder(self.path)
+
+    def discard(self) -> None:
+        """Take the run away again, before anybody has heard of it."""
+        with self._lock:
+            self._stop.set()
+            self._close()
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def _close(self) -> None:
+        for writer in (*self._segments.values(), self._payloads, self._journal):
+            writer.close()
+        self.cursors.close()
+
+    def _check_open(self) -> None:
+        if not self.is_open:
+            raise StoreError(
+                f"{self.path}: the run has ended, or another process began it",
+                remedy="Start a run in this process.",
+            )
+
+    def _sync_regularly(self) -> None:
+        while not self._stop.wait(_SYNC_PERIOD_S):
+            with contextlib.suppress(OSError):  # the next write or seal meets the same trouble and says so
+                with self._lock:
+                    if not self.is_open:
+                        return
+                    self.sync()
+                os.utime(self.path / "lease")
