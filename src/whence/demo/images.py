@@ -77,6 +77,12 @@ def prepare(folder: pathlib.Path) -> Prepared:
     return Prepared(folder=folder, image_count=len(names), defects=defects, kept=kept)
 
 
+def shown(path: pathlib.Path) -> str:
+    """A path as one would type it from here."""
+    here = pathlib.Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
 def _write_script(path: pathlib.Path) -> bool:
     """Write a script unless the user has made it his own; tell whether it is ours."""
     text = (_PACKAGE / _SCRIPTS[path.name]).read_text(encoding="utf-8")

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import os
 import pathlib
-from typing import Any
+import sys
 
 import msgspec
 from rich.console import Console
 from rich.text import Text
 
 import whence as wh
-from whence.demo.images import SCRIPT, Defect
+from whence.demo.images import SCRIPT, Defect, shown
 from whence.demo.tour import Tour, take_tour
 
 _MARGIN = 10
+# what a draw follows from, rather than what was drawn
+_INNER = ("key", "id", "epoch", "seed")
 
 
 def tell(folder: pathlib.Path, *, as_json: bool) -> int:
     """Take the tour and tell it on standard output; returns the exit code."""
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    if as_json:
-        tour = take_tour(folder)
-        console.file.write(msgspec.json.format(msgspec.json.encode(tour.to_json()), indent=2).decode() + "\n")
-        return 0 if tour.holds else 1
     tour = take_tour(folder)
-    page = _Page(console)
-    _tell_training(page, tour)
-    _tell_answers(page, tour)
-    _tell_next(page, tour)
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(tour.to_json()), indent=2).decode() + "\n")
+    else:
+        page = _Page(Console(highlight=False, markup=False, emoji=False, soft_wrap=True))
+        _tell_training(page, tour)
+        _tell_answers(page, tour)
+        _tell_next(page, tour)
     return 0 if tour.holds else 1
 
 
@@ -92,7 +92,7 @@ def _tell_answers(page: _Page, tour: Tour) -> None:
         came,
     )
     checked = tour.verdict.checked
-    counted = ", ".join(f"{checked[what]:,} {what}" for what in ("runs", "events", "frames", "objects"))
+    counted = ", ".join(_counted(checked[what], what) for what in ("runs", "events", "frames", "objects"))
     holds = ("all as recorded", "green") if tour.verdict.holds else ("something doesn't hold", "red")
     page.line("verify", f"{counted}: ", holds)
     page.line(
@@ -102,22 +102,20 @@ def _tell_answers(page: _Page, tour: Tour) -> None:
 
 
 def _tell_next(page: _Page, tour: Tour) -> None:
-    """The five things to try, as one would type them."""
+    """Five things to try, as one would type them."""
     folder = shown(tour.prepared.folder)
-    elsewhere = os.environ.get("WHENCE_HOME")
-    page.line(
-        "next", "", (f"cd {folder}" + (" && unset WHENCE_HOME" if elsewhere else ""), "green"), ", then:"
-    )
+    elsewhere = " && unset WHENCE_HOME" if os.environ.get("WHENCE_HOME") else ""
+    page.line("try", (f"cd {folder}{elsewhere}", "green"), ", and then")
     address = tour.trace.address
-    mislabelled = tour.prepared.defects[-1].path
+    opener = "open" if sys.platform == "darwin" else "xdg-open"
     for command, answer in (
-        (f"whence trace {address}", "which file and which operations made this sample"),
-        (f"whence impact {mislabelled}", "what a file has touched: drops, batches, models"),
-        (f"whence replay {address}", "the sample again, checked against its digest"),
+        (f"whence trace {address}", "whence a sample came: its file, each operation, each random draw"),
+        (f"whence impact {tour.fates[-1][0].path}", "whither a file went: drops, batches, models"),
+        (f"whence replay {address}", "the sample again, held against its recorded digest"),
         ("whence verify", "whether the record is still what was recorded"),
-        ("open report.html", "all of it on one page"),
+        (f"{opener} {tour.report.name}", "all of it on one page, to read or to hand on"),
     ):
-        page.line("", (f"{command:<44}", "green"), f"  {answer}")
+        page.line("", (f"{command:<46}", "green"), f"  {answer}")
 
 
 def _way(trace: wh.Trace) -> list[str | tuple[str, str]]:
@@ -125,15 +123,10 @@ def _way(trace: wh.Trace) -> list[str | tuple[str, str]]:
     words: list[str | tuple[str, str]] = [(trace.origins[0].path or trace.origins[0].source, "cyan")]
     for step in trace.steps:
         words.append(f" → {step.op}")
-        drawn = _drawn(step.random)
-        if drawn:
-            words.append((f"({drawn})", "magenta"))
+        words += [
+            (f" {name}={value}", "magenta") for name, value in step.random.items() if name not in _INNER
+        ]
     return words
-
-
-def _drawn(random: dict[str, Any]) -> str:
-    named = {name: value for name, value in random.items() if name not in ("key", "id", "epoch", "seed")}
-    return ", ".join(f"{name}={value}" for name, value in named.items())
 
 
 def _fate(defect: Defect, impact: wh.Impact) -> list[str | tuple[str, str]]:
@@ -142,17 +135,17 @@ def _fate(defect: Defect, impact: wh.Impact) -> list[str | tuple[str, str]]:
         addresses = [exposure.address.partition("/")[2] for exposure in impact.exposures]
         more = f" and {len(addresses) - 3} more" if len(addresses) > 3 else ""
         return [
-            (f"used {impact.count} times", "yellow"),
-            f": {', '.join(addresses[:3])}{more}; it is in the model {', '.join(impact.models)}",
+            (f"the model saw it {_counted(impact.count, 'times')}", "yellow"),
+            f": {', '.join(addresses[:3])}{more}; no rule caught it, but its ways are known",
         ]
     never = ("never reached the model", "green") if impact.absent else ("nobody knows", "red")
     drop = impact.drops[0] if impact.drops else None
     if drop is None:
         return [never]
-    return [never, f": {drop.op}, {drop.reason}" + (f": {drop.detail}" if drop.detail else "")]
+    where = "" if drop.reason.startswith(drop.op) else f"{drop.op}: "
+    return [never, f"; {where}{drop.reason}" + (f", {drop.detail}" if drop.detail else "")]
 
 
-def shown(path: pathlib.Path) -> str:
-    """A path as one would type it from here."""
-    here = pathlib.Path.cwd()
-    return os.path.relpath(path, here) if path.is_relative_to(here) else str(path)
+def _counted(count: int, what: str) -> str:
+    """A number and its noun, given in the plural."""
+    return f"{count:,} {what[:-1] if count == 1 else what}"

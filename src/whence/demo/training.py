@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import whence as wh
-from whence.demo.images import SCRIPT, Prepared
+from whence.demo.images import SCRIPT, Prepared, shown
 from whence.errors import InputError, NotFoundError
 
 _TICK_S = 0.1
@@ -60,15 +59,16 @@ def train(prepared: Prepared) -> Training:
         reason = (complained.strip().splitlines() or [f"exit code {program.returncode}"])[-1]
         raise InputError(
             f"{prepared.folder / SCRIPT} failed: {reason}",
-            remedy=f"Run it by itself to see all of it: cd {_shown(prepared.folder)} && python {SCRIPT}",
+            remedy=f"Run it by itself to see all of it: cd {shown(prepared.folder)} && python {SCRIPT}",
         )
     run = _newest(workspace)
-    if run is None or (before is not None and run.id == before.id):
+    is_new = run is not None and (before is None or run.id != before.id)
+    samples = sum(1 for _ in run.exposures()) if run is not None and is_new else 0
+    if run is None or not samples:
         raise InputError(
-            f"{prepared.folder / SCRIPT} recorded no run",
+            f"{prepared.folder / SCRIPT} recorded nothing",
             remedy=f"Delete {SCRIPT} there to have the demo's own again.",
         )
-    samples = sum(1 for _ in run.exposures())
     return Training(run=run, samples=samples, samples_per_s=samples / run.totals["wall_s"], said=said)
 
 
@@ -93,6 +93,7 @@ def _watch(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("samples"),
         TextColumn("{task.fields[pace]}"),
         TimeElapsedColumn(),
     )
@@ -121,8 +122,3 @@ def _newest(workspace: wh.Workspace) -> wh.Run | None:
         return workspace.run()
     except NotFoundError:
         return None
-
-
-def _shown(path: pathlib.Path) -> str:
-    """A path as one would type it from here."""
-    return os.path.relpath(path) if path.is_relative_to(pathlib.Path.cwd()) else str(path)
