@@ -53,8 +53,16 @@ class NodeRecorder(Protocol):
     def set_aside(self, samples: Sequence[SetAside]) -> None:
         """These samples failed and were set aside."""
 
-    def gathered(self, items: Sequence[Any], sizes: Sequence[int]) -> None:
-        """The next items reach the consumer, in groups of these sizes."""
+    def gathered(
+        self, items: Sequence[Any], sizes: Sequence[int], *, at: tuple[Int64Array, Int64Array] | None = None
+    ) -> None:
+        """These items reach the consumer, in groups of these sizes.
+
+        Args:
+            items: group by group.
+            sizes: of the groups.
+            at: the groups' positions, and those of their first items; None: they follow the ones before.
+        """
 
     def spent(self, ns: int, in_count: int, out_count: int) -> None:
         """Time spent in the op's own loop, and what went in and out."""
@@ -92,7 +100,7 @@ class RecordedPlan(Protocol):
 
     @property
     def top(self) -> int:
-        """The node whose outputs are delivered."""
+        """The node whose outputs are delivered, the last one."""
 
     @property
     def items_at(self) -> int:
@@ -126,7 +134,9 @@ class _NullNode:
     def set_aside(self, samples: Sequence[SetAside]) -> None:
         pass
 
-    def gathered(self, items: Sequence[Any], sizes: Sequence[int]) -> None:
+    def gathered(
+        self, items: Sequence[Any], sizes: Sequence[int], *, at: tuple[Int64Array, Int64Array] | None = None
+    ) -> None:
         pass
 
     def spent(self, ns: int, in_count: int, out_count: int) -> None:

@@ -205,9 +205,11 @@ class _Node:
     def set_aside(self, samples: Sequence[SetAside]) -> None:
         self.aside.extend(samples)
 
-    def gathered(self, items: Sequence[Any], sizes: Sequence[int]) -> None:
+    def gathered(
+        self, items: Sequence[Any], sizes: Sequence[int], *, at: tuple[Int64Array, Int64Array] | None = None
+    ) -> None:
         if self.gathers:
-            self.record.digest(items, sizes)
+            self.record.digest(items, sizes, at)
 
     def spent(self, ns: int, in_count: int, out_count: int) -> None:
         self.ns += ns
@@ -225,11 +227,12 @@ class _Pass:
         self._writer = writer
         self._sources = stream.sources
         items_at = plan.items_at if with_digests else -1
-        self._nodes = [_Node(self, index, index == items_at) for index in range(len(plan.describe_nodes()))]
+        self._nodes = [_Node(self, index, index == items_at) for index in range(plan.top + 1)]
         self._witnesses: dict[int, SourceWitness] = {}
         self._item_digests: list[bytes] = []
         self._group_digests: list[bytes] = []
         self._group_sizes: list[int] = []
+        self._group_places: list[tuple[Int64Array, Int64Array]] = []
         self._view, self._slot = writer.cursors.slots(number)
         self._ended = False
 
@@ -250,8 +253,14 @@ class _Pass:
             found = self._witnesses[index] = _NULL_WITNESS if source is None else PassWitness(source)
         return found
 
-    def digest(self, items: Sequence[Any], sizes: Sequence[int]) -> None:
+    def digest(
+        self, items: Sequence[Any], sizes: Sequence[int], at: tuple[Int64Array, Int64Array] | None
+    ) -> None:
         """Witness items that are about to be delivered, in groups."""
+        if self._item_digests and (at is None) is bool(self._group_places):
+            self._flush_digests()  # a frame's groups follow those before, or all say where they are
+        if at is not None:
+            self._group_places.append(at)
         digests = sample_digests(items)
         short = digests.astype(np.uint32)
         short[(short == 0) & (digests != UNKNOWN)] = 1  # 0 says unknown, in 32 bits as in 64
@@ -317,15 +326,23 @@ class _Pass:
                 node.aside = []
         if pending:
             writer.append_segment(LINEAGE, FRAME, _encode({"p": self._number, "n": pending}))
-        if self._item_digests:
-            frame = {
-                "p": self._number,
-                "i": b"".join(self._item_digests),
-                "g": b"".join(self._group_digests),
-                "s": _short(self._group_sizes),
-            }
-            writer.append_segment(DIGESTS, FRAME, _encode(frame))
-            self._item_digests, self._group_digests, self._group_sizes = [], [], []
+        self._flush_digests()
+
+    def _flush_digests(self) -> None:
+        if not self._item_digests:
+            return
+        frame = {
+            "p": self._number,
+            "i": b"".join(self._item_digests),
+            "g": b"".join(self._group_digests),
+            "s": _short(self._group_sizes),
+        }
+        if self._group_places:
+            frame["b"] = encode_counts(np.concatenate([groups for groups, _ in self._group_places]))
+            frame["a"] = encode_counts(np.concatenate([firsts for _, firsts in self._group_places]))
+        self._writer.append_segment(DIGESTS, FRAME, _encode(frame))
+        self._item_digests, self._group_digests, self._group_sizes = [], [], []
+        self._group_places = []
 
 
 def _short(sizes: list[int]) -> list[int]:

@@ -113,6 +113,9 @@ class Batch(Op):
         bounds = rows.indptr.tolist()
         values = [self._collated(items.values[start:end], -1) for start, end in itertools.pairwise(bounds)]
         firsts = rows.indptr[:-1]
+        context.recorder.gathered(
+            items.values, np.diff(rows.indptr).tolist(), at=(positions, rows.indices[firsts])
+        )
         return Chunk(values, items.ids[firsts], items.origins[firsts])
 
     def _gather(self, chunk: Chunk, count: int, done: int, context: Context) -> Chunk:

@@ -286,7 +286,7 @@ class _PassReplay:
             items = self._evaluation.pick(lineage.inputs(items_at)[0], rows)
             content = sample_digests(items.values).astype("<u8", copy=False).tobytes()
             groups = record.group_digests(number)
-            recorded = groups[int(below[0])].hex() if int(below[0]) < len(groups) else None
+            recorded = (groups[int(below[0])].hex() or None) if int(below[0]) < len(groups) else None
             return fast128(content).hex(), recorded
         digest = sample_digests(values)[:1]
         short = int(digest.astype(np.uint32)[0]) or (1 if int(digest[0]) != UNKNOWN else 0)

@@ -1,0 +1,51 @@
+"""The digests of a pass's items and batches, put in order: batches that were picked come in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.lineage import decode_counts
+
+_GROUP_BYTES = 16
+
+
+def digests_in_order(frames: Sequence[dict[str, Any]]) -> tuple[NDArray[np.uint32], list[bytes]]:
+    """Put the digests of one pass where they belong.
+
+    Args:
+        frames: as written: "i" digests of items, "g" of groups, "s" sizes of groups as [size, count, ...];
+            where groups don't follow those before, "b" their positions and "a" those of their first items.
+
+    Returns:
+        The items' digests, 0 where one is unknown, and the groups', empty where one is unknown.
+    """
+    items = np.zeros(0, np.uint32)
+    groups: list[bytes] = []
+    followed: list[NDArray[np.uint32]] = []
+    for frame in frames:
+        found = np.frombuffer(frame["i"], "<u4")
+        whole = frame["g"]
+        digests = [whole[at : at + _GROUP_BYTES] for at in range(0, len(whole), _GROUP_BYTES)]
+        if "b" not in frame:
+            followed.append(found)
+            groups += digests
+            continue
+        sizes = np.repeat(frame["s"][::2], frame["s"][1::2])
+        firsts = decode_counts(frame["a"], len(digests))
+        starts = np.cumsum(sizes) - sizes
+        places = np.repeat(firsts - starts, sizes) + np.arange(len(found))
+        items, followed = _joined(items, followed), []
+        items = np.pad(items, (0, max(0, int(places.max(initial=-1)) + 1 - len(items))))
+        items[places] = found
+        for position, digest in zip(decode_counts(frame["b"], len(digests)).tolist(), digests, strict=True):
+            groups += [b""] * (position + 1 - len(groups))
+            groups[position] = digest
+    return _joined(items, followed), groups
+
+
+def _joined(items: NDArray[np.uint32], followed: list[NDArray[np.uint32]]) -> NDArray[np.uint32]:
+    return np.concatenate([items, *followed]) if followed else items
