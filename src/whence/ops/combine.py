@@ -80,6 +80,14 @@ class Zip(Op):
         """As long as the shortest has come so far."""
         return min(sizes)
 
+    def check_sizes(self, sizes: Sequence[int]) -> None:
+        """Refuse inputs of different lengths, whichever way they are read."""
+        if len(set(sizes)) > 1:
+            raise PlanError(
+                f"op {self.label!r}: the inputs have different lengths: {', '.join(map(str, sizes))}",
+                remedy="Make them equally long, with take(n) for instance.",
+            )
+
     def mappings(
         self, sizes: Sequence[int], recorded: Recorded | None, key: int, epoch: int
     ) -> list[Relation]:
@@ -88,12 +96,7 @@ class Zip(Op):
 
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Read all inputs side by side."""
-        known = {each.size for each in inputs if each.size is not None}
-        if len(known) > 1:
-            raise PlanError(
-                f"zip: the inputs have different lengths: {', '.join(str(each.size) for each in inputs)}",
-                remedy="Make them equally long, with take(n) for instance.",
-            )
+        self.check_sizes([each.size for each in inputs if each.size is not None])
         readers = [_Measured(each) for each in inputs]
         position = 0
         while True:

@@ -114,6 +114,13 @@ class Op(ABC):
         """Whether any output can be picked when any input can."""
         return self.mapping_kind == "closed"
 
+    def check_sizes(self, sizes: Sequence[int]) -> None:  # noqa: B027 - most ops take inputs of any sizes
+        """Refuse inputs whose sizes don't go together.
+
+        Raises:
+            PlanError: they don't.
+        """
+
     def out_size(self, sizes: Sequence[int]) -> int:
         """How many outputs so many inputs give; closed forms only."""
         return sizes[0]

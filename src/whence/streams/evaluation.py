@@ -143,7 +143,9 @@ class Evaluation:
                 known = step.node.source.rows(self._recorder.witness(index))
                 self._tell_rows(index, known)
             else:
-                known = _op_of(step).out_size([self._size_of(number) for number in step.inputs])
+                sizes = [self._size_of(number) for number in step.inputs]
+                _op_of(step).check_sizes(sizes)
+                known = _op_of(step).out_size(sizes)
             self._sizes[index] = known
         return known
 
