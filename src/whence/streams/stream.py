@@ -212,7 +212,7 @@ class Stream:
         return list(self)
 
     def count(self) -> int:
-        """Read epoch 0 and count its samples; nothing is delivered to anyone."""
+        """Read epoch 0 and count its samples; nothing is delivered to anyone, so a run has no pass of it."""
         return count_outputs(self._compiled())
 
     def to_arrow(self) -> pa.Table:
