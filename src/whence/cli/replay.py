@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import pathlib
 import secrets
 import sys
 from typing import Any
 
+from whence.cli.home import home_of
 from whence.cli.keeping import check_suffix, keep_sample
 from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, facts, name, strong, try_next
 from whence.cli.place import asked_workspace
@@ -59,12 +61,15 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
                 "--sample takes a run, and keeps no file",
                 remedy="Write whence replay RUN --sample 200 --verify",
             )
-        return _replay_many(workspace.run(arguments.what), roots, arguments, screen)
+        asked = workspace.run(arguments.what)
+        with contextlib.chdir(home_of(asked, workspace, elsewhere=roots)):
+            return _replay_many(asked, roots, arguments, screen)
     address = parse_address(arguments.what)
     if arguments.out is not None:
         check_suffix(pathlib.Path(arguments.out))
-    with contextlib.redirect_stdout(sys.stderr):
-        replayed = workspace.run(address.run).replayer(roots=roots).replay(address)
+    asked = workspace.run(address.run)
+    with contextlib.chdir(home_of(asked, workspace, elsewhere=roots)), contextlib.redirect_stdout(sys.stderr):
+        replayed = asked.replayer(roots=roots).replay(address)
     value = replayed.to_json()
     if arguments.out is not None:
         path = pathlib.Path(arguments.out)
@@ -84,7 +89,7 @@ def parse_roots(given: list[str]) -> dict[str, str]:
                 f"--root {pair!r:.80}: wanted SOURCE=FOLDER",
                 remedy="Write for example: --root mnist=/data/mnist",
             )
-        roots[source] = folder
+        roots[source] = os.path.abspath(folder)
     return roots
 
 

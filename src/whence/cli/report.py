@@ -11,6 +11,7 @@ import pathlib
 import sys
 from typing import Any
 
+from whence.cli.home import home_of
 from whence.cli.page import Block, Line, Words, dim, strong
 from whence.cli.place import asked_workspace
 from whence.cli.screen import Screen
@@ -32,8 +33,10 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     asked = workspace.run(arguments.run)
     path = pathlib.Path(arguments.out)
     screen.progress(f"writing {path} …")
-    with contextlib.redirect_stdout(sys.stderr):  # the recorded functions may print
-        write_report(asked.record, path, records=[run.record for run in workspace.runs()])
+    others = [each.record for each in workspace.runs()]
+    home = home_of(asked, workspace, elsewhere=())
+    with contextlib.chdir(home), contextlib.redirect_stdout(sys.stderr):  # recorded functions may print
+        write_report(asked.record, path.absolute(), records=others)
     screen.progress("")
     screen.show({"run": asked.name, "path": str(path), "bytes": path.stat().st_size}, page)
     return 0

@@ -15,6 +15,7 @@ from whence.cli.screen import Screen
 from whence.cli.where import parse_where
 from whence.cli.wording import moment, number, pairs, span_of
 from whence.errors import InputError
+from whence.runs import is_run_id
 
 _TONES: dict[str, Tone] = {"finished": "good", "failed": "bad", "running": "name"}
 _METRICS_SHOWN = 4
@@ -33,9 +34,13 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """List them."""
     if arguments.limit < 1:
         raise InputError(f"--limit {arguments.limit}: wanted 1 or more", remedy="Leave it out for 20.")
+    after = arguments.after.upper() if arguments.after is not None else None
+    if after is not None and not is_run_id(after):
+        raise InputError(
+            f"--after {arguments.after!r:.60} is no cursor", remedy="Give the `next` of an earlier list."
+        )
     matches = parse_where(arguments.where) if arguments.where is not None else None
     workspace = asked_workspace(arguments)
-    after = arguments.after.upper() if arguments.after is not None else None
     found = [
         summary
         for summary in workspace.summaries()

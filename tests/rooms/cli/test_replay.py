@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.rooms.cli.commands import Place, whence
+from tests.rooms.cli.commands import Place, make_place, whence
 from whence.cli.keeping import as_grey_levels, keep_sample
 from whence.errors import InputError
 
@@ -61,15 +61,17 @@ def test_changed_code_is_named(own_place: Place) -> None:
     assert {difference["cause"] for difference in done.value["differences"]} == {"code"}
 
 
-def test_files_that_moved_are_found_by_their_root(own_place: Place, tmp_path: pathlib.Path) -> None:
-    (own_place.folder / "data").rename(tmp_path / "moved")
-    address = f"{own_place.names[0]}@0:0.0"
-    lost = own_place.whence("replay", address)
+def test_files_that_moved_are_found_by_their_root(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "project").mkdir()
+    moved = make_place(tmp_path / "project")
+    (moved.folder / "data").rename(tmp_path / "moved")
+    address = f"{moved.names[0]}@0:0.0"
+    lost = moved.whence("replay", address)
     assert lost.code == 1
     assert lost.err.startswith("whence: ")
     assert "--root digits=FOLDER" in lost.err
-    assert own_place.whence("trace", address).code == 0
-    found = own_place.whence("replay", address, "--root", f"digits={tmp_path / 'moved'}")
+    assert moved.whence("trace", address).code == 0
+    found = moved.whence("replay", address, "--root", f"digits={tmp_path / 'moved'}")
     assert found.code == 0
 
 
@@ -171,7 +173,15 @@ def test_bytes_are_kept_as_base64(tmp_path: pathlib.Path) -> None:
     assert json.loads((tmp_path / "a.json").read_text()) == {"raw": "AP8=", "many": [1, None]}
 
 
-def test_replay_works_where_the_code_is_not(place: Place, tmp_path: pathlib.Path) -> None:
-    arguments = ["replay", f"{place.names[0]}@0:0.0", "-w", str(place.folder), "--json"]
-    done = whence(*arguments, "--root", f"digits={place.folder / 'data'}", cwd=tmp_path)
-    assert done.value["equal"] is True
+def test_a_sample_is_made_again_from_any_folder(place: Place, tmp_path: pathlib.Path) -> None:
+    arguments = ["replay", f"{place.names[0]}@0:0.0", "-w", str(place.folder), "--out", "kept.npy"]
+    done = whence(*arguments, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert (tmp_path / "kept.npy").exists()
+
+
+def test_a_run_is_at_home_where_its_files_are(own_place: Place, tmp_path: pathlib.Path) -> None:
+    (own_place.folder / "data").rename(tmp_path / "data")
+    (own_place.folder / "train.py").rename(tmp_path / "train.py")
+    arguments = ["replay", own_place.names[0], "--sample", "4", "--verify"]
+    assert whence(*arguments, "-w", str(own_place.folder), cwd=tmp_path).code == 0
