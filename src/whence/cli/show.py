@@ -165,9 +165,11 @@ def _metrics(value: dict[str, Any]) -> list[Block]:
 def _stream(stream: dict[str, Any]) -> list[Block]:
     passes = stream["passes"]
     note = count_of(len(passes), "pass", "passes")
-    cut = [each for each in passes if not each["complete"]]
+    delivered = sum(each["delivered"] for each in passes)
+    note += f", {delivered:,} delivered"
+    cut = sum(not each["complete"] for each in passes)
     if cut:
-        note += f", {len(cut)} of them not to the end"
+        note += f", {cut:,} not read to the end"
     rows: list[list[Cell]] = [
         [
             step["op"]
@@ -201,10 +203,18 @@ def _drops(value: dict[str, Any]) -> list[Block]:
     if not value["drops"]:
         return []
     rows: list[list[Cell]] = [
-        [f"{drop['count']:,}", Words(drop["reason"], "doubt"), dim(f"at {drop['op']}")]
+        [
+            f"{drop['count']:,}",
+            Words(drop["reason"], "doubt"),
+            dim(f"at {drop['op']}{_of_stream(value, drop)}"),
+        ]
         for drop in value["drops"]
     ]
     return [Section(title="dropped", note="over all passes"), Grid(rows=rows, right=frozenset({0}))]
+
+
+def _of_stream(value: dict[str, Any], drop: dict[str, Any]) -> str:
+    return f", stream {drop['stream']}" if len(value["streams"]) > 1 else ""
 
 
 def _sources(value: dict[str, Any]) -> list[Block]:

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import json
 import pathlib
+import signal
+import subprocess
+import sys
 
 import pytest
 
-from tests.rooms.cli.commands import Place, ask, whence
+from tests.rooms.cli.commands import Place, ask, environment_of, whence
 from whence.cli import main
+
+DIES = """
+import os, signal
+import whence as wh
+
+def is_even(value):
+    return value % 2 == 0
+
+wh.start_run("dies")
+for count, _ in enumerate(wh.from_items(list(range(1000))).filter(is_even, reason="odd")):
+    if count == 100:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_runs_are_listed_newest_first(place: Place) -> None:
@@ -95,6 +111,20 @@ def test_shares_of_time_add_up(place: Place) -> None:
 
 def test_a_failed_run_shows_how(place: Place) -> None:
     assert "RuntimeError: boom" in place.ask("show").out  # the newest one
+
+
+def test_a_run_that_died_shows_how_far_it_came(tmp_path: pathlib.Path) -> None:
+    script = tmp_path / "dies.py"
+    script.write_text(DIES)
+    died = subprocess.run([sys.executable, script], cwd=tmp_path, env=environment_of(), check=False)
+    assert died.returncode == -signal.SIGKILL
+    text = ask("show", cwd=tmp_path).out
+    for part in ("lost", "101 delivered", "1 not read to the end", "odd"):
+        assert part in text
+    name = ask("show", "--json", cwd=tmp_path).value["name"]
+    assert "In flight" in ask("trace", f"{name}@0:100", cwd=tmp_path).out
+    assert ask("trace", f"{name}@0:101", cwd=tmp_path).code == 3
+    assert "its process died" in ask("verify", cwd=tmp_path).out
 
 
 def test_a_model_is_shown_with_the_run_that_made_it(place: Place) -> None:
