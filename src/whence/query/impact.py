@@ -104,7 +104,11 @@ class Impact:
 
 
 def find_impact(
-    records: Iterable[RunRecord], origin: str | os.PathLike[str], *, rows: Sequence[int] | None
+    records: Iterable[RunRecord],
+    origin: str | os.PathLike[str],
+    *,
+    rows: Sequence[int] | None,
+    unreadable: Iterable[str] = (),
 ) -> Impact:
     """Find where source rows went, in all runs.
 
@@ -113,13 +117,14 @@ def find_impact(
         origin: a path, as it was recorded or any longer or shorter form of it that fits one file; the
             name of a source; or `SOURCE:ROW`.
         rows: rows of the source or, for a file of many rows, of that file; None asks for all.
+        unreadable: runs that couldn't be read, in words: what they would tell isn't known.
 
     Raises:
         InputError: the path fits several files of a source.
     """
     asked = os.fspath(origin)
     flows: list[Flow] = []
-    gaps: list[str] = []
+    gaps = list(unreadable)
     unreached: list[str] = []
     origins: dict[tuple[str, int], Origin] = {}
     models: list[str] = []

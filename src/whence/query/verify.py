@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from whence.errors import WhenceError
 from whence.runs import RunRecord
 from whence.store import Damage, check_object, check_segments
 
@@ -49,62 +50,72 @@ class Verdict:
         }
 
 
-def verify_runs(records: Iterable[RunRecord], *, unreadable: Iterable[Finding] = ()) -> Verdict:
+def verify_runs(
+    records: Iterable[RunRecord], *, unreadable: Iterable[Finding] = (), notes: Iterable[str] = ()
+) -> Verdict:
     """Check the chain of every journal, the bodies it commits to, its segments and its objects.
 
     Args:
         records: the runs.
         unreadable: what couldn't even be read.
+        notes: what isn't wrong and is known before anything is checked.
     """
     checked = {"runs": 0, "events": 0, "frames": 0, "objects": 0, "bytes": 0}
     findings = list(unreadable)
-    notes: list[str] = []
+    said = list(notes)
     for record in records:
-        journal = record.journal
         checked["runs"] += 1
-        checked["events"] += len(journal.events)
-        damages = [*journal.damages, *_missing_events(record), *check_segments(journal)]
-        for name in ("lineage", "digests"):
-            scan = journal.segment(name)
-            checked["frames"] += len(scan.frames)
-            checked["bytes"] += scan.sound_bytes
-            if not record.is_ended:
-                damages += scan.damages
-        for body in (*record.artifacts, *record.models):
-            checked["objects"] += 1
-            checked["bytes"] += body["bytes"]
-            problem = check_object(record.folder, journal, body["digest"])
-            if problem is not None:
-                damages.append(problem)
-        checked["bytes"] += journal.size
+        try:
+            damages = _check_run(record, checked)
+        except WhenceError as error:
+            damages = [_damage(record, error.message)]
         findings += [
             Finding(where=f"{damage.path}:{damage.offset}", problem=damage.problem)
-            for damage in _distinct(damages)
+            for damage in dict.fromkeys(damages)
         ]
-        redacted = sum(event.redacted for event in journal.events)
+        redacted = sum(event.redacted for event in record.journal.events)
         if redacted:
-            notes.append(f"{record.name}: {redacted} bodies are gone; the journal still commits to them")
+            said.append(f"{record.name}: {redacted} bodies are gone; the journal still commits to them")
         if record.status == "lost":
-            notes.append(f"{record.name}: its process died; everything up to that moment is checked")
+            said.append(f"{record.name}: its process died; everything up to that moment is checked")
     holds = not findings and checked["events"] > 0
     if not findings and not checked["events"]:
-        notes.append("nothing is recorded here, so nothing was verified")
-    return Verdict(holds=holds, checked=checked, findings=findings, notes=notes)
+        said.append("nothing is recorded here, so nothing was verified")
+    return Verdict(holds=holds, checked=checked, findings=findings, notes=said)
 
 
-def _missing_events(record: RunRecord) -> list[Damage]:
-    """Name the gaps in the numbers of a journal's events."""
-    numbers = [event.number for event in record.journal.events]
-    path = str(record.journal.path / "journal")
-    damages = []
-    if not numbers:
-        damages.append(Damage(path=path, offset=0, length=0, problem="the journal holds no event"))
-    for before, after in itertools.pairwise(numbers):
-        if after != before + 1:
-            problem = f"events {before + 1} to {after - 1} are missing"
-            damages.append(Damage(path=path, offset=0, length=0, problem=problem))
+def _check_run(record: RunRecord, checked: dict[str, int]) -> list[Damage]:
+    journal = record.journal
+    checked["events"] += len(journal.events)
+    checked["bytes"] += journal.size
+    damages = [*journal.damages, *_missing_events(record), *check_segments(journal)]
+    for name in ("lineage", "digests"):
+        scan = journal.segment(name)
+        checked["frames"] += len(scan.frames)
+        checked["bytes"] += scan.sound_bytes
+        if not record.is_ended:
+            damages += scan.damages
+    for body in (*record.artifacts, *record.models):
+        checked["objects"] += 1
+        checked["bytes"] += body["bytes"]
+        problem = check_object(record.folder, journal, body["digest"])
+        if problem is not None:
+            damages.append(problem)
     return damages
 
 
-def _distinct(damages: list[Damage]) -> list[Damage]:
-    return list(dict.fromkeys(damages))
+def _missing_events(record: RunRecord) -> list[Damage]:
+    """Name the gaps in the numbers of a journal's events, and an end that must have been there."""
+    journal = record.journal
+    numbers = [event.number for event in journal.events]
+    damages = []
+    for before, after in itertools.pairwise([-1, *numbers]):
+        if after != before + 1:
+            damages.append(_damage(record, f"events {before + 1} to {after - 1} are missing"))
+    if not record.is_ended and not journal.has_lease() and not journal.has_grown():
+        damages.append(_damage(record, "the journal's end is missing: its writer had ended the run"))
+    return damages
+
+
+def _damage(record: RunRecord, problem: str) -> Damage:
+    return Damage(path=str(record.journal.path / "journal"), offset=0, length=0, problem=problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import io
 import math
+import operator
 import os
 import pathlib
 import resource
@@ -19,9 +20,9 @@ from typing import Any, Literal
 import msgspec
 
 from whence.capture import Recording, enter_run, environment, leave_run, redact
-from whence.errors import InputError, PlanError
+from whence.errors import InputError, PlanError, SourceError
 from whence.runs.naming import friendly_name, make_run_id
-from whence.store import Folder, RunWriter, explained
+from whence.store import Folder, RunWriter
 from whence.vocab import plain
 
 Status = Literal["finished", "failed"]
@@ -47,11 +48,15 @@ class LiveRun:
         self._began_cpu_ns = time.process_time_ns()
         self._pid = os.getpid()
         self._lock = threading.RLock()
-        self._writer.append("run_start", {"name": self.name}, {"title": title})
-        self._writer.append("environment", {}, {"environment": plain(environment())})
-        self._recording = Recording(self._writer)
-        self.log_params(params or {})
-        self.set_tags(tags or {})
+        try:
+            self._writer.append("run_start", {"name": self.name}, {"title": words(title)})
+            self._writer.append("environment", {}, {"environment": plain(environment())})
+            self._recording = Recording(self._writer)
+            self.log_params(params or {})
+            self.set_tags(tags or {})
+        except BaseException:
+            self._writer.discard()  # the caller never had this run
+            raise
         enter_run(self._recording)
         atexit.register(self._finish_at_exit)
 
@@ -71,32 +76,35 @@ class LiveRun:
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None) -> None:
         """Record metrics at a step; by default the number of batches delivered so far."""
         self._check_open()
-        at = self._recording.delivered_count if step is None else step
-        for key, value in metrics.items():
-            self._writer.append("metric", {"key": str(key), "value": as_number(key, value), "step": at})
+        at = self._recording.delivered_count if step is None else as_step(step)
+        given = as_pairs("log_metrics", metrics)
+        numbers = {key: as_number(key, value) for key, value in given.items()}  # all, or none
+        for key, value in numbers.items():
+            self._writer.append("metric", {"key": key, "value": value, "step": at})
 
     def log_note(self, text: str) -> None:
         """Record a note."""
         self._check_open()
-        self._writer.append("note", {}, {"text": str(text)})
+        self._writer.append("note", {}, {"text": words(text)})
 
     def log_artifact(self, data: bytes, *, name: str, media_type: str) -> str:
         """Keep a file's content; returns its digest in hexadecimal."""
         self._check_open()
         digest = self._writer.put_object(data)
-        body = {"name": name, "digest": digest, "bytes": len(data), "media_type": media_type}
+        body = {"name": words(name), "digest": digest, "bytes": len(data), "media_type": media_type}
         self._writer.append("artifact", {}, body)
         return digest.hex()
 
     def log_model(self, data: bytes, *, name: str, metadata: Mapping[str, Any]) -> str:
         """Keep a model's content as a new version of its name; returns its digest in hexadecimal."""
         self._check_open()
-        if not name or any(char in "/@#:" for char in name):
+        if not isinstance(name, str) or not name or any(char in "/@#:" for char in name):
             raise PlanError(
                 f"log_model({name!r:.40}): wanted a name without / @ # :", remedy='Write "digits".'
             )
+        described = plain(as_pairs("metadata", metadata))
         digest = self._writer.put_object(data)
-        body = {"name": name, "digest": digest, "bytes": len(data), "metadata": plain(dict(metadata))}
+        body = {"name": words(name), "digest": digest, "bytes": len(data), "metadata": described}
         self._writer.append("model", {}, body)
         self._writer.sync()
         return digest.hex()
@@ -129,19 +137,25 @@ class LiveRun:
 
     def _log_pairs(self, kind: str, pairs: Mapping[str, Any]) -> None:
         self._check_open()
-        if pairs:
-            self._writer.append(kind, {}, {kind: {str(key): plain(value) for key, value in pairs.items()}})
+        given = as_pairs(kind, pairs)
+        if given:
+            self._writer.append(kind, {}, {kind: {key: plain(value) for key, value in given.items()}})
 
     def _check_open(self) -> None:
         if not self.is_open:
             raise InputError(f"the run {self.name} has ended", remedy="Start a new run to log more.")
 
 
+def words(text: Any) -> str:
+    """Take a text for people: what isn't Unicode is spelled out, so that it can be shown anywhere."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
 def as_number(key: str, value: Any) -> float:
     """Take a metric's value: anything that becomes a float; NaN and infinities are values too."""
     try:
         number = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"log_metric({key!r:.60}): wanted a number, got {type(value).__name__}",
             remedy="Log numbers as metrics; text belongs into params, tags or notes.",
@@ -149,13 +163,50 @@ def as_number(key: str, value: Any) -> float:
     return number if not math.isnan(number) else math.nan
 
 
+def as_step(step: Any) -> int:
+    """Take a metric's step: an integer of 64 bits."""
+    try:
+        found = operator.index(step)
+    except TypeError:
+        found = 1 << 63
+    if not -(1 << 63) <= found < 1 << 63:
+        raise InputError(
+            f"log_metric(step={step!r:.40}): wanted an integer of 64 bits, got {type(step).__name__}",
+            remedy="Leave the step out to count by batches.",
+        )
+    return found
+
+
+def as_pairs(what: str, given: Any) -> dict[str, Any]:
+    """Take names with values."""
+    if not isinstance(given, Mapping):
+        raise InputError(
+            f"{what}: wanted a dict of names and values, got {type(given).__name__}",
+            remedy='Write {"lr": 0.1}, for example.',
+        )
+    return {words(key): value for key, value in given.items()}
+
+
 def content_of(given: bytes | bytearray | memoryview | str | os.PathLike[str]) -> bytes:
-    """Take bytes as they are, or read the file at a path."""
+    """Take bytes as they are, or read the file at a path.
+
+    Raises:
+        SourceError: the file can't be read.
+        InputError: neither bytes nor a path.
+    """
     if isinstance(given, bytes | bytearray | memoryview):
         return bytes(given)
+    if not isinstance(given, str | os.PathLike):
+        raise InputError(
+            f"wanted bytes or the path of a file, got {type(given).__name__}", remedy="Give one of them."
+        )
     path = pathlib.Path(given)
-    with explained(path):
+    try:
         return path.read_bytes()
+    except OSError as error:
+        raise SourceError(
+            f"{path}: can't be read ({error.strerror or error})", remedy="Check the path.", place=str(path)
+        ) from error
 
 
 def as_json(value: Any) -> bytes:

@@ -87,9 +87,10 @@ class Run:
 
     def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> str:
         """Keep a file; returns its digest."""
+        content = content_of(path)
         named = name or pathlib.Path(path).name
         kind = mimetypes.guess_type(named)[0] or "application/octet-stream"
-        return _digest(self._writing.log_artifact(content_of(path), name=named, media_type=kind))
+        return _digest(self._writing.log_artifact(content, name=named, media_type=kind))
 
     def log_dict(self, content: Any, name: str) -> str:
         """Keep a value as JSON; returns its digest."""
@@ -97,7 +98,11 @@ class Run:
 
     def log_text(self, text: str, name: str) -> str:
         """Keep a text; returns its digest."""
-        return _digest(self._writing.log_artifact(text.encode(), name=name, media_type="text/plain"))
+        return _digest(
+            self._writing.log_artifact(
+                text.encode("utf-8", "surrogatepass"), name=name, media_type="text/plain"
+            )
+        )
 
     def log_figure(self, figure: Any, name: str) -> str:
         """Keep a figure as PNG; returns its digest."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from whence.errors import NotFoundError, WhenceError
+from whence.errors import NotFoundError, StoreError, WhenceError
 from whence.query import (
     Finding,
     Impact,
@@ -81,11 +82,15 @@ class Workspace:
 
     def summaries(self) -> list[dict[str, Any]]:
         """Summarise the runs, newest first: id, name, title, status, times, params, metrics, tags."""
-        return list(self._catalog().summaries())
+        return self._catalog().summaries()
 
     def runs(self) -> list[Run]:
-        """Open the runs, newest first."""
-        return [self._open_run(run_id) for run_id in reversed(self._folder.run_ids())]
+        """Open the runs, newest first; without those whose process died before it wrote anything.
+
+        Raises:
+            StoreError: a run can't be read.
+        """
+        return list(self._newest_first())
 
     def run(self, name: str | None = None) -> Run:
         """Open a run by its name, id or the beginning of its id; the newest one without a name.
@@ -93,11 +98,15 @@ class Workspace:
         Raises:
             NotFoundError: there is none.
         """
-        found = self._folder.run_ids()[-1:] if name is None else self._catalog().find(name)
+        if name is None:
+            newest = next(self._newest_first(), None)
+            if newest is not None:
+                return newest
+        found = [] if name is None else self._catalog().find(name)
         if not found:
             near = ", ".join(summary["name"] for summary in self.summaries()[:3])
             raise NotFoundError(
-                f"no run {name!r} in {self.path}" if name else f"no runs in {self.path}",
+                f"no run {name!r:.80} in {self.path}" if name is not None else f"no runs in {self.path}",
                 remedy=f"The newest are: {near}." if near else "Record one: with wh.start_run(): ...",
             )
         if len(found) > 1:
@@ -152,18 +161,34 @@ class Workspace:
 
     def impact(self, origin: str | os.PathLike[str], rows: Sequence[int] | None = None) -> Impact:
         """Whither: find where a file, a source or some of its rows went, in all runs."""
-        return find_impact((run.record for run in self.runs()), origin, rows=rows)
+        records, _, unreadable = self._read_all()
+        problems = [f"{finding.where}: {finding.problem}" for finding in unreadable]
+        return find_impact(reversed(records), origin, rows=rows, unreadable=problems)
 
     def verify(self) -> Verdict:
         """Check every journal, segment and object."""
+        records, begun, unreadable = self._read_all()
+        notes = [f"{run_id}: its process died before it wrote anything" for run_id in begun]
+        return verify_runs(records, unreadable=unreadable, notes=notes)
+
+    def _read_all(self) -> tuple[list[RunRecord], list[str], list[Finding]]:
+        """Read every run, oldest first; and name those only begun, and those that can't be read."""
         records: list[RunRecord] = []
+        begun: list[str] = []
         unreadable: list[Finding] = []
         for run_id in self._folder.run_ids():
             try:
                 records.append(RunRecord.read(self._folder, run_id))
+            except NotFoundError:
+                begun.append(run_id)
             except WhenceError as error:
                 unreadable.append(Finding(where=str(self._folder.run_path(run_id)), problem=error.message))
-        return verify_runs(records, unreadable=unreadable)
+        return records, begun, unreadable
+
+    def _newest_first(self) -> Iterator[Run]:
+        for run_id in reversed(self._folder.run_ids()):
+            with contextlib.suppress(NotFoundError):
+                yield self._open_run(run_id)
 
     def _open_run(self, run_id: str) -> Run:
         return Run(self._folder, record=RunRecord.read(self._folder, run_id))
@@ -178,7 +203,13 @@ class Workspace:
         try:
             record = RunRecord.read(self._folder, run_id)
         except NotFoundError:  # its process died before the journal was begun
-            return CatalogRow(run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id))
+            return CatalogRow(
+                run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id, "lost")
+            )
+        except StoreError:  # the others are to be seen all the same; asking for this one says why
+            return CatalogRow(
+                run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id, "unknown")
+            )
         return CatalogRow(
             run_id=run_id, name=record.name, is_final=record.is_ended, summary=summarise_run(record)
         )
@@ -232,8 +263,8 @@ def summarise_run(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _empty_summary(run_id: str) -> dict[str, Any]:
+def _empty_summary(run_id: str, status: str) -> dict[str, Any]:
     return {
-        "id": run_id, "name": run_id, "title": "", "status": "lost", "started_at": None, "ended_at": None,
+        "id": run_id, "name": run_id, "title": "", "status": status, "started_at": None, "ended_at": None,
         "params": {}, "metrics": {}, "tags": {},
     }  # fmt: skip
