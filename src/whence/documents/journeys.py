@@ -249,7 +249,7 @@ def fact_of(value: Any) -> str:
         bounds = (
             f", {number_text(float(value.min()))} to {number_text(float(value.max()))}" if is_number else ""
         )
-        return f"{value.dtype} {shape or 'scalar'}{bounds}"
+        return f"{value.dtype} [{shape}]{bounds}"
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{size_text(len(value))} of bytes"
     if isinstance(value, File):

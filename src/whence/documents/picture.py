@@ -14,11 +14,11 @@ from whence.documents.counting import NodeCount, StreamCount
 from whence.documents.wording import counted, shown, shown_value
 from whence.runs import RunRecord
 
-BOX_WIDTH = 236
+BOX_WIDTH = 216
 BOX_HEIGHT = 48
 GAP = 40
 SIDE = 26
-SIDE_WIDTH = 178
+SIDE_WIDTH = 152
 MARGIN = 4
 COLUMN_GAP = 28
 
@@ -26,9 +26,9 @@ CHAIN_LIMIT = 40
 INPUTS_LIMIT = 4
 COLUMNS_LIMIT = 6
 
-_LABEL_CHARS = 28
-_DETAIL_CHARS = 36
-_REASON_CHARS = 27
+_LABEL_CHARS = 22
+_DETAIL_CHARS = 34
+_REASON_CHARS = 23
 _REASON_LINES = 3
 
 
@@ -74,6 +74,7 @@ class Picture:
     """
 
     name: str
+    box_width: int = BOX_WIDTH
     width: int = 0
     height: int = 0
     told: str = ""
@@ -199,7 +200,7 @@ class _Drawing:
         delivered = sum(each.view.delivered for each in passes)
         noun = self._noun(top)
         told = f"{counted(delivered, noun, _plural(noun))} in {counted(len(passes), 'pass', 'passes')}"
-        self._box("delivery", "delivered to the program", told, x, y)
+        self._box("delivery", "received by the program", told, x, y)
 
     def _node(self, index: int, x: int, y: int) -> None:
         node, count = self._nodes[index], self._counts[index]
@@ -231,7 +232,13 @@ class _Drawing:
 
     def _box(self, kind: str, label: str, detail: str, x: int, y: int) -> None:
         self._picture.boxes.append(
-            Box(kind=kind, label=shown(label, _LABEL_CHARS), detail=shown(detail, _DETAIL_CHARS), x=x, y=y)
+            Box(
+                kind=kind,
+                label=shown(label, _LABEL_CHARS + 2 if kind == "delivery" else _LABEL_CHARS),
+                detail=shown(detail, _DETAIL_CHARS),
+                x=x,
+                y=y,
+            )
         )
 
     def _flowing(self, index: int) -> str:
@@ -243,7 +250,7 @@ class _Drawing:
     def _noun(self, index: int) -> str:
         """What flows out of a node: files, rows, samples or batches."""
         node = self._nodes[index]
-        while node["kind"] not in ("batch", "unbatch", "flat_map", "source"):
+        while node["kind"] not in ("batch", "unbatch", "flat_map", "zip", "source"):
             if node["kind"] in ("map", "map_batches") and not self._is_batched(node):
                 return "sample"
             node = self._nodes[node["inputs"][0]]

@@ -39,8 +39,8 @@ class Plot:
         dots: single points, where there are few.
         x_ticks: along the steps.
         y_ticks: along the values.
-        facts: in numbers.
         notes: what the picture doesn't show.
+        along: what the horizontal axis counts: steps, or values where they all have one step.
     """
 
     key: str
@@ -53,11 +53,12 @@ class Plot:
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     notes: list[str]
+    along: str = "step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """All metrics: the first `PLOTS` drawn, at most `ROWS` more in words."""
+    """All metrics: the first `PLOTS` of several values drawn, at most `ROWS` more in words."""
 
     plots: list[Plot]
     others: list[Plot]
@@ -72,16 +73,22 @@ def plot_metrics(record: RunRecord) -> Metrics:
         key = str(event.public["key"])
         steps.setdefault(key, []).append(int(event.public["step"]))
         values.setdefault(key, []).append(float(event.public["value"]))
+    drawable = [key for key in steps if len(steps[key]) > 1]
+    order = drawable[:PLOTS] + [key for key in steps if key not in set(drawable[:PLOTS])]
     plots = [
         plot_metric(key, np.array(steps[key], np.float64), np.array(values[key], np.float64))
-        for key in list(steps)[: PLOTS + ROWS]
+        for key in order[: PLOTS + ROWS]
     ]
-    return Metrics(plots=plots[:PLOTS], others=plots[PLOTS:], left_out=max(0, len(steps) - len(plots)))
+    drawn = min(PLOTS, len(drawable))
+    return Metrics(plots=plots[:drawn], others=plots[drawn:], left_out=len(steps) - len(plots))
 
 
 def plot_metric(key: str, step: FloatArray, value: FloatArray) -> Plot:
     """Plot one metric, shapes (n,) with n > 0."""
     last = number_text(float(value[-1]))
+    along = "step"
+    if len(step) > 1 and not np.ptp(step):  # logged while nothing was delivered
+        along, step = "value", np.arange(1, len(step) + 1, dtype=np.float64)
     order = np.argsort(step, kind="stable")
     step, value = step[order], value[order]
     finite = np.isfinite(value)
@@ -117,6 +124,7 @@ def plot_metric(key: str, step: FloatArray, value: FloatArray) -> Plot:
         x_ticks=[Tick(at=across(each), text=_step_text(each)) for each in x_ticks],
         y_ticks=[Tick(at=upward(each), text=number_text(each)) for each in y_ticks],
         notes=notes,
+        along=along,
     )  # fmt: skip
 
 

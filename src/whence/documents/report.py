@@ -38,6 +38,7 @@ from whence.store import explained
 STREAMS = 6
 PASSES = 30
 OPS = 100
+INPUTS = 3
 
 
 def write_report(
@@ -151,7 +152,7 @@ def _rows(stream: StreamCount, counts: Sequence[NodeCount]) -> list[dict[str, An
         {
             "op": shown(node["label"], 60),
             "detail": "source" if node["kind"] == "source" else shown(describe_op(node), 80),
-            "in": None if None in count.ins or not count.ins else sum(each or 0 for each in count.ins),
+            "in": _ins_text(count),
             "out": count.out,
             "dropped": count.dropped,
             "time": duration_text(count.ns / 1e9) if count.ns else "",
@@ -159,6 +160,12 @@ def _rows(stream: StreamCount, counts: Sequence[NodeCount]) -> list[dict[str, An
         }
         for node, count in zip(stream.view.nodes[:OPS], counts, strict=False)
     ]
+
+
+def _ins_text(count: NodeCount) -> str:
+    if len(count.ins) <= INPUTS:
+        return " + ".join("?" if each is None else f"{each:,}" for each in count.ins)
+    return f"{sum(each or 0 for each in count.ins):,}"
 
 
 def _pass_row(stream: StreamCount, each: PassCount, *, with_rows: bool) -> dict[str, Any]:
