@@ -12,7 +12,6 @@ from typing import Any
 from whence.cli.page import Block, Cell, Grid, Line, Tone, Words, dim, name, try_next
 from whence.cli.place import asked_workspace
 from whence.cli.screen import Screen
-from whence.cli.where import parse_where
 from whence.cli.wording import moment, number, pairs, span_of
 from whence.errors import InputError
 from whence.runs import is_run_id
@@ -39,12 +38,11 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         raise InputError(
             f"--after {arguments.after!r:.60} is no cursor", remedy="Give the `next` of an earlier list."
         )
-    matches = parse_where(arguments.where) if arguments.where is not None else None
     workspace = asked_workspace(arguments)
     found = [
         summary
-        for summary in workspace.summaries()
-        if (after is None or summary["id"] < after) and (matches is None or matches(summary))
+        for summary in workspace.summaries(where=arguments.where)
+        if after is None or summary["id"] < after
     ]
     shown = found[: arguments.limit]
     value = {"runs": shown, "next": shown[-1]["id"] if len(found) > len(shown) else None}

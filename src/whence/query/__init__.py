@@ -7,6 +7,7 @@ from whence.query.impact import Drop, Impact, find_impact
 from whence.query.replay import Difference, Replay, Replayer, Stage
 from whence.query.trace import Origin, Step, Trace, trace_address
 from whence.query.verify import Finding, Verdict, verify_runs
+from whence.query.where import parse_where
 
 __all__ = [
     "Address",
@@ -27,6 +28,7 @@ __all__ = [
     "find_pass",
     "name_origin",
     "parse_address",
+    "parse_where",
     "trace_address",
     "verify_runs",
 ]

@@ -18,6 +18,7 @@ from whence.query import (
     Verdict,
     find_impact,
     parse_address,
+    parse_where,
     trace_address,
     verify_runs,
 )
@@ -80,17 +81,23 @@ class Workspace:
         """Make its folder, which the first run would do as well."""
         self._folder.make()
 
-    def summaries(self) -> list[dict[str, Any]]:
-        """Summarise the runs, newest first: id, name, title, status, times, params, metrics, tags."""
-        return self._catalog().summaries()
+    def summaries(self, where: str | None = None) -> list[dict[str, Any]]:
+        """Summarise the runs, newest first: id, name, title, status, times, params, metrics, tags.
 
-    def runs(self) -> list[Run]:
-        """Open the runs, newest first; without those whose process died before it wrote anything.
+        Args:
+            where: a condition, such as `metrics.loss < 0.3 and params.lr = 0.1`; None for all runs.
 
         Raises:
-            StoreError: a run can't be read.
+            InputError: the condition can't be read; the message says where.
         """
-        return list(self._newest_first())
+        found = self._catalog().summaries()
+        return list(found) if where is None else list(filter(parse_where(where), found))
+
+    def runs(self, where: str | None = None) -> list[Run]:
+        """Open the runs for which a condition holds, newest first; see `summaries`."""
+        if where is None:
+            return [self._open_run(run_id) for run_id in reversed(self._folder.run_ids())]
+        return [self._open_run(summary["id"]) for summary in self.summaries(where)]
 
     def run(self, name: str | None = None) -> Run:
         """Open a run by its name, id or the beginning of its id; the newest one without a name.

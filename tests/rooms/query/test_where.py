@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whence.cli.where import KEYED_FIELDS, PLAIN_FIELDS, Comparison, parse_comparisons, parse_where
+import whence as wh
 from whence.errors import InputError
+from whence.query.where import KEYED_FIELDS, PLAIN_FIELDS, Comparison, parse_comparisons, parse_where
 
 SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt,
@@ -149,3 +151,14 @@ def test_a_mistake_is_pointed_at(condition: str, at: int, said: str) -> None:
 def test_nothing_is_evaluated() -> None:
     with pytest.raises(InputError):
         parse_where("__import__('os').system('true') = 1")
+
+
+def test_a_workspace_lists_the_runs_that_match(tmp_path: pathlib.Path) -> None:
+    for rate in (0.1, 0.2):
+        with wh.start_run("train", params={"rate": rate}, workspace=tmp_path) as run:
+            run.log_metric("loss", rate * 2)
+    workspace = wh.open(tmp_path)
+    assert [
+        run.params["rate"] for run in workspace.runs(where="metrics.loss < 0.3 and params.rate = 0.1")
+    ] == [0.1]
+    assert len(workspace.runs()) == 2
