@@ -6,7 +6,8 @@ threads), from the first sample asked for to the end of the run, so writing and 
 
     python benchmarks/capture.py [--rounds 15] [--json]
 
-Data: 2,000 PNG files of MNIST, as the demo ships them, unpacked into a temporary folder.
+Data: five copies of the demo's 2,000 PNG files of MNIST, each in a folder of its own. "ns/op" is the
+difference for each sample and operation.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ Sample = dict[str, Any]
 Job = Callable[[int], Iterable[Any]]
 
 BATCH = 64
-EPOCHS = 6
+EPOCHS = 2
+COPIES = 5
 INTEGERS = 1_000_000
 
 
@@ -121,10 +123,10 @@ def stacked(samples: Iterable[Sample]) -> Iterator[dict[str, Any]]:
         yield {key: np.stack([np.asarray(each[key]) for each in waiting]) for key in waiting[0]}
 
 
-def integers_by_generators() -> Iterator[Any]:
+def integers_by_generators(integers: list[int]) -> Iterator[Any]:
     """The integer job by hand."""
     waiting: list[int] = []
-    for value in (value for value in (increment(value) for value in range(INTEGERS)) if is_odd(value)):
+    for value in (value for value in (increment(value) for value in integers) if is_odd(value)):
         waiting.append(value)
         if len(waiting) == BATCH:
             yield np.array(waiting)
@@ -218,20 +220,24 @@ def main() -> int:
         with zipfile.ZipFile(
             io.BytesIO(resources.files("whence.demo").joinpath("mnist-2k.zip").read_bytes())
         ) as z:
-            z.extractall(folder)
+            for copy in range(COPIES):
+                z.extractall(pathlib.Path(folder, str(copy)))
         rows = run_all(folder, options.rounds)
     if options.json:
         print(json.dumps({"machine": machine(), "rounds": options.rounds, "rows": rows}, indent=2))
         return 0
     print(machine())
     print(f"{options.rounds} rounds, interleaved, CPU time; median of the ratios (quartiles)\n")
-    print(f"{'job':10} {'way':9} {'against':12} {'ratio':>7}  {'quartiles':>14}  {'bound':>6}  µs/sample")
+    print(
+        f"{'job':10} {'way':9} {'against':12} {'ratio':>7}  {'quartiles':>14}  {'bound':>6}  "
+        "µs/sample   ns/op"
+    )
     for row in rows:
         bound = f"{row['bound']:.2f}" if row["bound"] else ""
         quartiles = f"{row['low']:.3f} - {row['high']:.3f}"
         print(
             f"{row['job']:10} {row['way']:9} {row['against']:12} {row['ratio']:7.3f}  {quartiles:>14}  "
-            f"{bound:>6}  {row['us_per_sample']:9.2f}"
+            f"{bound:>6}  {row['us_per_sample']:9.2f}  {row['ns_per_op']:6.0f}"
         )
     return 0
 
@@ -250,15 +256,21 @@ def run_all(folder: str, rounds: int) -> list[dict[str, Any]]:
     ]
     files = augmented(wh.from_files(f"{folder}/**/*.png").map(decode))
     memory = augmented(wh.from_arrays(image=columns["image"], label=columns["label"]))
-    numbers = wh.from_items(range(INTEGERS)).map(increment).filter(is_odd).batch(BATCH)
+    integers = list(range(INTEGERS))
+    numbers = wh.from_items(integers).map(increment).filter(is_odd).batch(BATCH)
     plain_files = [PlainFile(path) for path in paths]
-    jobs: dict[str, tuple[dict[str, tuple[Job, str | None]], int, int]] = {
-        "files": (ways(files, lambda epoch: by_generators(plain_files, decode, epoch)), EPOCHS, len(paths)),
-        "memory": (ways(memory, lambda epoch: by_generators(rows, None, epoch)), EPOCHS, len(paths)),
-        "integers": (ways(numbers, lambda epoch: integers_by_generators()), 1, INTEGERS),
+    jobs: dict[str, tuple[dict[str, tuple[Job, str | None]], int, int, int]] = {
+        "files": (
+            ways(files, lambda epoch: by_generators(plain_files, decode, epoch)),
+            EPOCHS,
+            len(paths),
+            7,
+        ),
+        "memory": (ways(memory, lambda epoch: by_generators(rows, None, epoch)), EPOCHS, len(paths), 6),
+        "integers": (ways(numbers, lambda epoch: integers_by_generators(integers)), 1, INTEGERS, 3),
     }
     found = []
-    for job, (by_way, epochs, count) in jobs.items():
+    for job, (by_way, epochs, count, op_count) in jobs.items():
         seconds = compare(by_way, epochs, rounds)
         for way, against in (
             ("lineage", "off"),
@@ -277,9 +289,14 @@ def run_all(folder: str, rounds: int) -> list[dict[str, Any]]:
                     "high": high,
                     "bound": BOUNDS.get((job, way, against)),
                     "us_per_sample": statistics.median(seconds[way]) / epochs / count * 1e6,
+                    "ns_per_op": _median_gap(seconds, way, against) / epochs / count / op_count * 1e9,
                 }
             )
     return found
+
+
+def _median_gap(seconds: dict[str, list[float]], name: str, base: str) -> float:
+    return statistics.median(a - b for a, b in zip(seconds[name], seconds[base], strict=True))
 
 
 def ways(stream: wh.Stream, by_hand: Job) -> dict[str, tuple[Job, str | None]]:
