@@ -14,7 +14,7 @@ import numpy as np
 from whence.capture import NullWitness, SourceWitness
 from whence.sources.source import Int64Array
 
-BLOCK_ROWS = 1024
+BLOCK_ROWS = 4_096
 
 
 def listens(witness: SourceWitness) -> bool:
