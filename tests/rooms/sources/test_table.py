@@ -14,6 +14,7 @@ from tests.rooms.sources.listening import DATA, Listener, at, read_all, samples_
 from whence import sources
 from whence.errors import MissingExtraError, PositionError, SourceError
 from whence.sources import TableSource
+from whence.sources.told import BLOCK_ROWS
 
 ROWS = [
     {"i": i, "f": i / 2, "s": f"é{i}", "n": None if i % 3 else i, "l": [i, i], "w": ["é", str(i)]}
@@ -49,11 +50,11 @@ def test_a_pandas_index_is_left_out() -> None:
 
 def test_each_row_is_told_once_in_whole_blocks() -> None:
     witness = Listener()
-    reader = TableSource.of(pa.table({"a": np.arange(3000)})).open(witness)
-    at(reader, 2100)
-    assert sorted(witness.values) == list(range(2048, 3000))
+    reader = TableSource.of(pa.table({"a": np.arange(9000)})).open(witness)
+    at(reader, 8200)
+    assert sorted(witness.values) == list(range(2 * BLOCK_ROWS, 9000))
     read_all(reader, 100)
-    assert witness.values == {row: {"a": row} for row in range(3000)}
+    assert witness.values == {row: {"a": row} for row in range(9000)}
     read_all(reader)
 
 
