@@ -69,7 +69,7 @@ class Filter(Op):
         for chunk in inputs[0].scan():
             began = time.perf_counter_ns()
             size = len(chunk.values)
-            kept = kept_of(self._flags(decide, chunk, context, position))
+            kept = self._kept(decide, chunk, context, position)
             passed = keep(chunk, kept, context)
             context.recorder.spent(time.perf_counter_ns() - began, size, len(passed.values))
             position += size
@@ -88,6 +88,15 @@ class Filter(Op):
             return with_rng
         call = functools.partial(fn, **params) if params else fn
         return lambda values, chunk: map(call, values)
+
+    def _kept(self, decide: Loop, chunk: Chunk, context: Context, position: int) -> NDArray[np.bool_]:
+        flags = self._flags(decide, chunk, context, position)
+        try:
+            return kept_of(flags)
+        except Exception as error:  # an array's truth value, for instance
+            index = next(index for index, flag in enumerate(flags) if not _has_truth(flag))
+            origin = context.name_origin(int(chunk.origins[index]))
+            raise failed(self, position + index, origin, error) from error
 
     def _flags(self, decide: Loop, chunk: Chunk, context: Context, position: int) -> list[Any]:
         size = len(chunk.values)
@@ -114,6 +123,14 @@ def kept_of(flags: list[Any]) -> NDArray[np.bool_]:
     except (TypeError, ValueError):
         return np.fromiter(map(bool, flags), np.bool_, len(flags))
     return kept
+
+
+def _has_truth(flag: Any) -> bool:
+    try:
+        bool(flag)
+    except Exception:  # any type may refuse in its own way
+        return False
+    return True
 
 
 def keep(chunk: Chunk, kept: NDArray[np.bool_], context: Context) -> Chunk:

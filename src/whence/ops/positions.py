@@ -177,7 +177,8 @@ class Sample(Op):
 
     def __post_init__(self) -> None:
         check_seed(self.seed, "sample")
-        if not isinstance(self.share, int | float) or not 0 <= self.share <= 1:
+        is_number = isinstance(self.share, int | float) and not isinstance(self.share, bool)
+        if not is_number or not 0 <= self.share <= 1:
             raise PlanError(
                 f"sample(share={self.share!r:.40}): wanted a share from 0 to 1",
                 remedy="Write sample(0.1, seed=7).",
