@@ -62,6 +62,7 @@ class Recording:
         """Begin to listen to a pass over a stream."""
         mode = record_mode()
         if not self._writer.is_open:
+            self._writer.note_fork()
             return NullPass()
         with self._lock:
             if mode == "off":

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from whence.errors import DamagedError
 from whence.query.flow import ExposurePoint, Flow
 from whence.query.following import Int64Array, PassLineage
 from whence.query.rows import find_rows
@@ -129,20 +130,22 @@ def find_impact(
     origins: dict[tuple[str, int], Origin] = {}
     models: list[str] = []
     for record in records:
-        if record.has_gaps:
-            gaps.append(f"{record.name}: {_gap_of(record)}")
-        rows_by_source = {
-            source.number: found
-            for source in record.sources
-            if len(found := find_rows(source, asked, rows, record)) or source.is_redacted
-        }
+        gaps += [f"{record.name}: {gap}" for gap in record.gaps]
+        rows_by_source: dict[int, Int64Array] = {}
+        for source in record.sources:
+            try:
+                found = find_rows(source, asked, rows, record)
+            except DamagedError as error:
+                gaps.append(f"{record.name}: {error.message}")
+                continue
+            if len(found):
+                rows_by_source[source.number] = found
         for number, found in rows_by_source.items():
             source = record.sources[number]
-            if source.is_redacted:
-                gaps.append(f"{record.name}: what a source was has been destroyed")
             for row in found[:1000].tolist():
                 origins.setdefault((source.name, row), origin_of(source, row))
-        reached = list(_flows_of(record, rows_by_source))
+        reached, unknown = _flows_of(record, rows_by_source)
+        gaps += unknown
         flows += reached
         gaps += [f"{record.name}: op {op!r} can't be followed" for flow in reached for op in flow.unknown_ops]
         if any(flow.unreached for flow in reached) and not any(flow.count for flow in reached):
@@ -165,14 +168,20 @@ def find_impact(
     )
 
 
-def _flows_of(record: RunRecord, rows_by_source: dict[int, Int64Array]) -> Iterator[Flow]:
-    if not rows_by_source:
-        return
+def _flows_of(record: RunRecord, rows_by_source: dict[int, Int64Array]) -> tuple[list[Flow], list[str]]:
+    """Follow rows through each pass that read their source; and say which passes can't be followed."""
+    flows: list[Flow] = []
+    gaps: list[str] = []
     streams = {stream.number: stream for stream in record.streams}
-    for view in record.passes:
+    for view in record.passes if rows_by_source else ():
         stream = streams.get(view.stream)
-        if stream is not None and any(node.get("source") in rows_by_source for node in stream.nodes):
-            yield Flow(PassLineage(record, view), rows_by_source)
+        if stream is None or not any(node.get("source") in rows_by_source for node in stream.nodes):
+            continue
+        try:
+            flows.append(Flow(PassLineage(record, view), rows_by_source))
+        except DamagedError as error:
+            gaps.append(f"{record.name}: {error.message}")
+    return flows, gaps
 
 
 def _gather_drops(flows: list[Flow]) -> list[Drop]:
@@ -184,9 +193,3 @@ def _gather_drops(flows: list[Flow]) -> list[Drop]:
         Drop(run=run, stream=stream, op=op, reason=reason, detail=detail, epochs=tuple(sorted(set(found))))
         for (run, stream, op, reason, detail), found in epochs.items()
     ]
-
-
-def _gap_of(record: RunRecord) -> str:
-    if record.journal.damages:
-        return f"its record is damaged ({record.journal.damages[0].problem})"
-    return "passes were read with the record off"

@@ -20,13 +20,11 @@ def find_rows(source: SourceView, asked: str, rows: Sequence[int] | None, record
         if rows is not None:
             return np.unique(np.array(rows, np.int64))
         return np.arange(_row_count(source, record), dtype=np.int64)
-    name, _, number = asked.rpartition(":")
-    if name and number.isdigit() and rows is None:
-        return find_rows(source, name, [int(number)], record)
-    if source.kind in ("items", "arrays", "table"):
-        return np.empty(0, np.int64)
-    parts = _parts_matching(source, asked)
+    parts = [] if source.kind in ("items", "arrays", "table") else _parts_matching(source, asked)
     if not parts:
+        name, _, number = asked.rpartition(":")
+        if name and number.isdecimal() and rows is None:
+            return find_rows(source, name, [int(number)], record)
         return np.empty(0, np.int64)
     starts, counts = _part_rows(source, record)
     found = []

@@ -1,8 +1,9 @@
 """Runs: written while they go on, read back from their journals."""
 
+from whence.runs.decisions import Decisions
 from whence.runs.live import LiveRun, as_json, as_number, as_png, content_of
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
-from whence.runs.record import Decisions, History, PassView, RunRecord, SourceView, StreamView, finite_or_none
+from whence.runs.record import History, PassView, RunRecord, SourceView, StreamView, finite_or_none
 
 __all__ = [
     "Decisions",

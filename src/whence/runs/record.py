@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.errors import NotFoundError
-from whence.lineage import CountsIndex, SelectionIndex
+from whence.errors import DamagedError, NotFoundError
+from whence.runs.decisions import Decisions, LineageSegment, read_decisions
 from whence.runs.digests import digests_in_order
 from whence.store import Event, Folder, Journal, decode_content, read_journal, read_object
 
@@ -42,6 +42,7 @@ class SourceView:
         description: what makes it again.
         digests: by part and first row: algorithm, size in bytes and digest, as last read.
         part_rows: rows found in a part that was read through.
+        snapshot: one digest for all that was read of it, hexadecimal; None before a pass ended.
         is_redacted: whether what it was has been destroyed.
     """
 
@@ -55,6 +56,7 @@ class SourceView:
     description: dict[str, Any]
     digests: dict[tuple[int, int], tuple[str, int, bytes]]
     part_rows: dict[int, int]
+    snapshot: str | None = None
     is_redacted: bool = False
 
 
@@ -211,10 +213,24 @@ class RunRecord:
         """Its notes."""
         return [event.body["text"] for event in self.journal.find("note") if event.body]
 
+    @functools.cached_property
+    def gaps(self) -> list[str]:
+        """What was read in it and isn't recorded, or can't be known any more, in words."""
+        found = [f"its record is damaged ({damage.problem})" for damage in self.journal.damages[:1]]
+        if self.journal.find("unrecorded"):
+            found.append("passes were read with the record off")
+        if self.journal.was_forked():
+            found.append("passes were read in a process forked from it")
+        if any(event.redacted for event in self.journal.find("stream")):
+            found.append("what a stream was has been destroyed")
+        if any(source.is_redacted for source in self.sources):
+            found.append("what a source was has been destroyed")
+        return found
+
     @property
     def has_gaps(self) -> bool:
         """Whether something was read in it that wasn't recorded, or its record is damaged."""
-        return bool(self.journal.find("unrecorded") or self.journal.damages)
+        return bool(self.gaps)
 
     def read_object(self, digest: bytes) -> bytes:
         """Read an artifact's or a model's content by its digest."""
@@ -227,13 +243,29 @@ class RunRecord:
         told: dict[int, list[Event]] = {}
         for event in self.journal.find("source_parts"):
             told.setdefault(event.public["source"], []).append(event)
-        return [_source_view(number, found[number], told.get(number, [])) for number in sorted(found)]
+        snapshots = {
+            event.public["source"]: event.body["digest"].hex()
+            for event in self.journal.find("snapshot")
+            if event.body
+        }
+        named = {node["source"] for stream in self.streams for node in stream.nodes if "source" in node}
+        count = max([-1, *found, *told, *named]) + 1
+        return [
+            _source_view(number, found.get(number), told.get(number, []), snapshots.get(number))
+            for number in range(count)
+        ]
 
     @functools.cached_property
     def streams(self) -> list[StreamView]:
         """The streams read in it, by number."""
         return [
-            StreamView(number=event.public["stream"], **event.body)
+            StreamView(
+                number=event.public["stream"],
+                name=event.body["name"],
+                top=event.body["top"],
+                items_at=event.body["items_at"],
+                nodes=event.body["nodes"],
+            )
             for event in self.journal.find("stream")
             if event.body
         ]
@@ -271,8 +303,19 @@ class RunRecord:
                 yield event.public["node"], event.public["position"], event.body or {}
 
     def decisions(self, pass_number: int) -> dict[int, Decisions]:
-        """Give what the data decided in a pass, by node."""
-        return self._decisions_by_pass.get(pass_number, {})
+        """Give what the data decided in a pass, by node.
+
+        Raises:
+            DamagedError: some of it is missing or isn't what the run was sealed with.
+        """
+        if self._lineage.is_broken(pass_number):
+            place = self.journal.path / "segments" / "lineage"
+            raise DamagedError(
+                f"{place}: what was decided in pass {pass_number} of run {self.name} is damaged",
+                remedy="Restore the file from a copy; whence verify tells what else is damaged.",
+                place=str(place),
+            )
+        return self._lineage.by_pass.get(pass_number, {})
 
     def item_digests(self, pass_number: int) -> NDArray[np.uint32]:
         """Give the 32-bit digests of a pass's items, in order; 0 where a digest is unknown."""
@@ -283,20 +326,19 @@ class RunRecord:
         return self._digests_by_pass.get(pass_number, (None, []))[1]
 
     @functools.cached_property
-    def _decisions_by_pass(self) -> dict[int, dict[int, Decisions]]:
-        found: dict[int, dict[int, Decisions]] = {}
-        for frame in self.journal.segment("lineage").frames:
-            content = decode_content(frame.payload)
-            nodes = found.setdefault(content["p"], {})
-            for node, in_count, out_count, data, *more in content["n"]:
-                nodes.setdefault(node, Decisions()).add(in_count, out_count, data, more[0] if more else b"")
-        return found
+    def _lineage(self) -> LineageSegment:
+        sealed = [event.public for event in self.journal.find("segment") if event.public["name"] == "lineage"]
+        return read_decisions(self.journal.segment("lineage"), sealed=sealed[-1] if sealed else None)
 
     @functools.cached_property
     def _digests_by_pass(self) -> dict[int, tuple[NDArray[np.uint32], list[bytes]]]:
         contents: dict[int, list[dict[str, Any]]] = {}
-        for frame in self.journal.segment("digests").frames:
+        scan = self.journal.segment("digests")
+        first_damage = min((damage.offset for damage in scan.damages), default=None)
+        for frame in scan.frames:
             content = decode_content(frame.payload)
+            if first_damage is not None and frame.offset >= first_damage and "b" not in content:
+                continue  # it isn't known any more which items these are
             contents.setdefault(content["p"], []).append(content)
         return {number: digests_in_order(found) for number, found in contents.items()}
 
@@ -315,56 +357,26 @@ class RunRecord:
         return merged
 
 
-class Decisions:
-    """What the data decided at one node during one pass, chunk by chunk."""
-
-    def __init__(self) -> None:
-        self._in_counts: list[int] = []
-        self._out_counts: list[int] = []
-        self._datas: list[bytes] = []
-        self._witnesses: list[bytes] = []
-
-    def add(self, in_count: int, out_count: int, data: bytes, witnesses: bytes) -> None:
-        """Take the next chunk."""
-        self._in_counts.append(in_count)
-        self._out_counts.append(out_count)
-        self._datas.append(data)
-        self._witnesses.append(witnesses)
-
-    @property
-    def row_count(self) -> int:
-        """How many rows a source had."""
-        return sum(self._in_counts)
-
-    def selection(self) -> SelectionIndex:
-        """As the selection of a filter, a dedup, a sample."""
-        return SelectionIndex(self._in_counts, self._out_counts, self._datas)
-
-    def counts(self) -> CountsIndex:
-        """As the counts of a flat_map or an unbatch."""
-        return CountsIndex(self._in_counts, self._out_counts, self._datas)
-
-    def witness_chunks(self) -> Iterator[tuple[int, int, int, bytes]]:
-        """Give each chunk's first input position, inputs, outputs, and what its dropped ones repeat."""
-        start = 0
-        for in_count, out_count, data in zip(self._in_counts, self._out_counts, self._witnesses, strict=True):
-            yield start, in_count, out_count, data
-            start += in_count
-
-
-def _source_view(number: int, event: Event, told: list[Event]) -> SourceView:
-    outline = event.body
+def _source_view(number: int, event: Event | None, told: list[Event], snapshot: str | None) -> SourceView:
+    outline = event.body if event is not None else None
     digests: dict[tuple[int, int], tuple[str, int, bytes]] = {}
     part_rows: dict[int, int] = {}
     for each in told:
-        for part, first_row, rows, size, algorithm, digest in (each.body or {}).get("parts", []):
-            digests[part, first_row] = (algorithm, size, digest)
-            if rows >= 0:
-                part_rows[part] = rows
+        body = each.body
+        if body is None:
+            continue
+        parts = body["parts"]
+        width = len(body["digests"]) // len(parts)
+        first_rows = body.get("first_rows") or [0] * len(parts)
+        for place, (part, row, size) in enumerate(zip(parts, first_rows, body["sizes"], strict=True)):
+            digest = body["digests"][place * width : (place + 1) * width]
+            digests[part, row] = (body["algorithm"], size, digest)
+        part_rows |= {int(part): rows for part, rows in body.get("rows", {}).items()}
     if outline is None:
         return SourceView(
             number=number, name=f"redacted source {number}", kind="unknown", root="", paths=[], rows=None,
-            layout="rows", description={}, digests=digests, part_rows=part_rows, is_redacted=True,
+            layout="rows", description={}, digests=digests, part_rows=part_rows, snapshot=snapshot,
+            is_redacted=True,
         )  # fmt: skip
     paths = zlib.decompress(outline["paths"]).decode("utf-8", "surrogateescape")
     return SourceView(
@@ -378,6 +390,7 @@ def _source_view(number: int, event: Event, told: list[Event]) -> SourceView:
         description=outline["description"],
         digests=digests,
         part_rows=part_rows,
+        snapshot=snapshot,
     )
 
 

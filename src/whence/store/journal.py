@@ -5,6 +5,7 @@
     runs/<run>/segments/<name>    frames of positions, decisions and digests (no personal content)
     runs/<run>/cursors            how far each pass has come
     runs/<run>/lease              who writes it; gone when the run has ended
+    runs/<run>/forked             there if a process forked from the writer read what isn't recorded
 
 An event in the journal holds numbers and names of things of ours, and for everything a person may
 have put in (paths, parameters, notes, code) only a commitment: SHA-256(salt, body). The body and its
@@ -92,6 +93,10 @@ class Journal:
             return (self.path / "journal").stat().st_size > self.size + self.torn_bytes
         except OSError:
             return False
+
+    def was_forked(self) -> bool:
+        """Whether a process forked from the writer read something that isn't recorded."""
+        return (self.path / "forked").exists()
 
     def is_alive(self) -> bool | None:
         """Tell whether its writer still runs; None where that can't be known from here."""

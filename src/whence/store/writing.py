@@ -148,6 +148,12 @@ class RunWriter:
                 (self.path / "lease").unlink()
             sync_folder(self.path)
 
+    def note_fork(self) -> None:
+        """Leave a sign, in a process forked from the writer, that something is read and not recorded."""
+        if os.getpid() != self._pid:
+            with explained(self.path):
+                os.close(os.open(self.path / "forked", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+
     def discard(self) -> None:
         """Take the run away again, before anybody has heard of it."""
         with self._lock:
