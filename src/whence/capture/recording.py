@@ -300,8 +300,7 @@ class _Pass:
             return
         self._flush()
         for source in self._sources.values():
-            if source.told:
-                source.flush(self._number)
+            source.flush(self._number)
             source.snapshot()
         nodes = [[node.ns, node.in_count, node.out_count] for node in self._nodes]
         public = {"pass": self._number, "complete": complete, "delivered": delivered, "nodes": nodes}

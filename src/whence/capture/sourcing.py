@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
+import numpy as np
 
 from whence.capture.witness import Buffer
 from whence.store import RunWriter
@@ -19,11 +19,9 @@ from whence.vocab import Hasher, digest_bytes, digest_value, fast64, fast128, sa
 SHA256 = "sha256"
 XXH3 = "xxh3-128"
 
-_MEMORY_DIGESTS_AT_ONCE = 256
+_BLOCKS_AT_ONCE = 256
 _SMALL_BYTES = 16 * 1024
 _WAITING_AT_MOST = 1024
-
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class SourceRecord:
@@ -32,13 +30,15 @@ class SourceRecord:
     def __init__(self, number: int, identity: bytes, outline: dict[str, Any], writer: RunWriter) -> None:
         self.number = number
         self.identity = identity
-        self.told: list[tuple[int, int, int, int, str, bytes]] = []
+        self.waiting: list[tuple[int, bytes]] = []
         self._outline = outline
         self._writer = writer
-        self._known: dict[tuple[int, int], bytes] = {}
+        self._quick_by_part: dict[int, int] = {}
+        self._parts: dict[int, bytes] = {}
+        self._blocks: dict[tuple[int, int], bytes] = {}
+        self._new_parts = _Columns()
+        self._new_blocks = _Columns()
         self._snapped_count = 0
-        self._seen: dict[int, int] = {}
-        self.waiting: list[tuple[int, bytes]] = []
 
     @classmethod
     def of(cls, source: Any, number: int, writer: RunWriter) -> SourceRecord:
@@ -61,11 +61,20 @@ class SourceRecord:
         """Write what the source is."""
         self._writer.append("source", {"source": self.number}, self._outline)
 
-    def tell(self, part: int, first_row: int, rows: int, size: int, algorithm: str, digest: bytes) -> None:
-        """Take the digest of what was read; kept for writing if it is new."""
-        if self._known.get((part, first_row)) != digest:
-            self._known[part, first_row] = digest
-            self.told.append((part, first_row, rows, size, algorithm, digest))
+    def tell_part(self, part: int, rows: int, size: int, digest: bytes) -> None:
+        """Take the SHA-256 of a part that was read whole; `rows` is -1 where they weren't counted."""
+        if self._parts.get(part) != digest:
+            self._parts[part] = digest
+            self._new_parts.add(part, size, digest)
+            if rows >= 0:
+                self._new_parts.rows[str(part)] = rows
+
+    def tell_block(self, part: int, first_row: int, size: int, digest: bytes) -> None:
+        """Take the XXH3-128 of rows in memory."""
+        if self._blocks.get((part, first_row)) != digest:
+            self._blocks[part, first_row] = digest
+            self._new_blocks.add(part, size, digest)
+            self._new_blocks.first_rows.append(first_row)
 
     def digest_waiting(self) -> None:
         """Digest the small parts that were read.
@@ -74,35 +83,73 @@ class SourceRecord:
         cold; and a part whose fast digest is what it was in this process isn't digested again.
         """
         waiting, self.waiting = self.waiting, []
-        seen = self._seen
+        quick_by_part = self._quick_by_part
         for part, data in waiting:
             quick = fast64(data)
-            if seen.get(part) != quick:
-                seen[part] = quick
-                self.tell(part, 0, -1, len(data), SHA256, digest_bytes(data))
+            if quick_by_part.get(part) != quick:
+                quick_by_part[part] = quick
+                digest = self._parts[part] = digest_bytes(data)
+                self._new_parts.add(part, len(data), digest)
 
     @property
     def is_due(self) -> bool:
-        """Whether digests wait to be written: files at once, memory by and by, since it dies with us."""
-        return bool(self.told) and (self.told[-1][4] == SHA256 or len(self.told) >= _MEMORY_DIGESTS_AT_ONCE)
+        """Whether digests wait to be written: parts at once, memory by and by, since it dies with us."""
+        return bool(self._new_parts.parts) or len(self._new_blocks.parts) >= _BLOCKS_AT_ONCE
 
     def flush(self, pass_number: int) -> None:
         """Write the digests that are new since the last time."""
-        told, self.told = self.told, []
-        body = {"parts": [list(entry) for entry in told]}
-        self._writer.append("source_parts", {"source": self.number, "pass": pass_number}, body)
+        public = {"source": self.number, "pass": pass_number}
+        for algorithm, new in ((SHA256, self._new_parts), (XXH3, self._new_blocks)):
+            if new.parts:
+                self._writer.append("source_parts", public, new.body(algorithm))
+        self._new_parts, self._new_blocks = _Columns(), _Columns()
 
     def snapshot(self) -> None:
         """Write one digest for all that has been read of the source, if more has been since the last one."""
-        if len(self._known) == self._snapped_count:
+        count = len(self._parts) + len(self._blocks)
+        if count == self._snapped_count:
             return
-        self._snapped_count = len(self._known)
-        content = b"".join(
-            part.to_bytes(8, "little") + row.to_bytes(8, "little") + digest
-            for (part, row), digest in sorted(self._known.items())
-        )
-        public = {"source": self.number, "digests": len(self._known)}
+        self._snapped_count = count
+        parts = sorted(self._parts)
+        blocks = sorted(self._blocks)
+        places = np.array([*parts, *(number for block in blocks for number in block)], "<u8")
+        digests = [*map(self._parts.__getitem__, parts), *map(self._blocks.__getitem__, blocks)]
+        public = {"source": self.number, "digests": count}
+        content = places.tobytes() + b"".join(digests)
         self._writer.append("snapshot", public, {"digest": digest_bytes(content)})
+
+
+class _Columns:
+    """Digests on their way to the journal, a column for each of their fields."""
+
+    __slots__ = ("digests", "first_rows", "parts", "rows", "sizes")
+
+    def __init__(self) -> None:
+        self.parts: list[int] = []
+        self.sizes: list[int] = []
+        self.digests = bytearray()
+        self.rows: dict[str, int] = {}
+        self.first_rows: list[int] = []
+
+    def add(self, part: int, size: int, digest: bytes) -> None:
+        """Take one more."""
+        self.parts.append(part)
+        self.sizes.append(size)
+        self.digests += digest
+
+    def body(self, algorithm: str) -> dict[str, Any]:
+        """The body of an event that tells them."""
+        body: dict[str, Any] = {
+            "algorithm": algorithm,
+            "parts": self.parts,
+            "sizes": self.sizes,
+            "digests": bytes(self.digests),
+        }
+        if self.rows:
+            body["rows"] = self.rows
+        if self.first_rows:
+            body["first_rows"] = self.first_rows
+        return body
 
 
 class PassWitness:
@@ -117,7 +164,7 @@ class PassWitness:
     def whole(self, part: int, data: Buffer) -> None:
         """Digest the complete content of a part: small ones together, before the next delivery."""
         if len(data) > _SMALL_BYTES or type(data) is not bytes:  # a view may be closed by then
-            self._record.tell(part, 0, -1, len(data), SHA256, digest_bytes(data))
+            self._record.tell_part(part, -1, len(data), digest_bytes(data))
             return
         self._record.waiting.append((part, data))
         if len(self._record.waiting) >= _WAITING_AT_MOST:
@@ -133,16 +180,16 @@ class PassWitness:
     def end(self, part: int, rows: int) -> None:
         """Digest a part that was read piece by piece."""
         hasher = self._hashers.pop(part, None) or Hasher()
-        self._record.tell(part, 0, rows, hasher.size, SHA256, hasher.digest())
+        self._record.tell_part(part, rows, hasher.size, hasher.digest())
 
     def memory(self, part: int, first_row: int, data: Buffer) -> None:
         """Digest rows in memory."""
-        self._record.tell(part, first_row, -1, len(data), XXH3, fast128(data))
+        self._record.tell_block(part, first_row, len(data), fast128(data))
 
     def objects(self, part: int, first_row: int, values: Sequence[Any]) -> None:
         """Digest rows that are Python objects."""
         content = sample_digests(values).astype("<u8", copy=False).tobytes()
-        self._record.tell(part, first_row, -1, len(content), XXH3, fast128(content))
+        self._record.tell_block(part, first_row, len(content), fast128(content))
 
 
 def _memory_of(source: Any) -> int:

@@ -232,7 +232,7 @@ def _digest_arrays(values: Sequence[NDArray[Any]]) -> UInt64Array:
         return np.fromiter(map(_digest_array, values), np.uint64, len(values))
     seed = _seed_of(dtype.newbyteorder("<").str, shape)
     with contextlib.suppress(BufferError):  # nearly always each is contiguous and is read where it lies
-        return np.array([xxh3_64_intdigest(memoryview(v), seed) for v in values], np.uint64)
+        return np.array([xxh3_64_intdigest(v.data, seed) for v in values], np.uint64)
     contiguous = (v if v.flags.c_contiguous else np.ascontiguousarray(v) for v in values)
     return np.fromiter((xxh3_64_intdigest(v.data, seed) for v in contiguous), np.uint64, len(values))
 
