@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,10 +94,16 @@ class Workspace:
         return list(found) if where is None else list(filter(parse_where(where), found))
 
     def runs(self, where: str | None = None) -> list[Run]:
-        """Open the runs for which a condition holds, newest first; see `summaries`."""
+        """Open the runs for which a condition holds, newest first; see `summaries`.
+
+        Runs whose process died before it wrote anything are left out.
+
+        Raises:
+            StoreError: a run can't be read.
+        """
         if where is None:
-            return [self._open_run(run_id) for run_id in reversed(self._folder.run_ids())]
-        return [self._open_run(summary["id"]) for summary in self.summaries(where)]
+            return list(self._opened(self._newest_first()))
+        return list(self._opened(summary["id"] for summary in self.summaries(where)))
 
     def run(self, name: str | None = None) -> Run:
         """Open a run by its name, id or the beginning of its id; the newest one without a name.
@@ -106,7 +112,7 @@ class Workspace:
             NotFoundError: there is none.
         """
         if name is None:
-            newest = next(self._newest_first(), None)
+            newest = next(self._opened(self._newest_first()), None)
             if newest is not None:
                 return newest
         found = [] if name is None else self._catalog().find(name)
@@ -192,8 +198,11 @@ class Workspace:
                 unreadable.append(Finding(where=str(self._folder.run_path(run_id)), problem=error.message))
         return records, begun, unreadable
 
-    def _newest_first(self) -> Iterator[Run]:
-        for run_id in reversed(self._folder.run_ids()):
+    def _newest_first(self) -> Iterator[str]:
+        return reversed(self._folder.run_ids())
+
+    def _opened(self, run_ids: Iterable[str]) -> Iterator[Run]:
+        for run_id in run_ids:
             with contextlib.suppress(NotFoundError):
                 yield self._open_run(run_id)
 
