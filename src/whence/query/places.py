@@ -30,7 +30,7 @@ class Places:
     Args:
         positions: shape (n,).
         insides: shape (n, depth): which item of the value at the position, and which inside that;
-            -1: the whole of it.
+            -1: the whole of it, and then of all that follow too.
     """
 
     positions: Int64Array
@@ -96,10 +96,8 @@ def go_down(node: dict[str, Any], mapping: Mapping, number: int, places: Places)
     if _joins_samples(node):
         nth = np.arange(len(below)) - rows.indptr[which]
         chosen = (items == _WHOLE) | (items == nth)
-        which, below, items = which[chosen], below[chosen], items[chosen]
-    insides = places.insides[which, 1:].copy()
-    insides[items == _WHOLE] = _WHOLE
-    return Places(below, insides)
+        which, below = which[chosen], below[chosen]
+    return Places(below, places.insides[which, 1:])
 
 
 def go_up(node: dict[str, Any], mapping: Mapping, number: int, places: Places) -> tuple[Places, Int64Array]:
@@ -120,10 +118,8 @@ def go_up(node: dict[str, Any], mapping: Mapping, number: int, places: Places) -
         items = places._items[which]
         nth = np.arange(len(above)) - rows.indptr[which]
         chosen = (items == _WHOLE) | (items == nth)
-        which, above, items = which[chosen], above[chosen], items[chosen]
-        insides = places.insides[which, 1:].copy()
-        insides[items == _WHOLE] = _WHOLE
-        return Places(above, insides), which
+        which, above = which[chosen], above[chosen]
+        return Places(above, places.insides[which, 1:]), which
     if _joins_samples(node):
         found = Places(above, places.insides[which])
         return found.entered(places.positions[which] - _first(mapping.backward(above))), which
