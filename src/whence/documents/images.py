@@ -98,7 +98,7 @@ def as_pixels(array: NDArray[Any]) -> NDArray[Any] | None:
 
 
 def to_bytes(pixels: NDArray[Any]) -> tuple[U8Array, str]:
-    """Bring numbers to 0 to 255; what isn't plainly a picture is stretched, and the note says from where."""
+    """Bring numbers to 0 to 255; what isn't plainly a picture is stretched, and the note says so."""
     if pixels.dtype == np.uint8:
         return pixels, ""
     if pixels.dtype == np.bool_:
@@ -108,9 +108,11 @@ def to_bytes(pixels: NDArray[Any]) -> tuple[U8Array, str]:
     if not finite.any():
         return np.zeros(pixels.shape, np.uint8), "no finite number"
     low, high = float(numbers[finite].min()), float(numbers[finite].max())
-    note = "shades stretched from the lowest to the highest number"
+    note = "shades stretched"
     if pixels.dtype.kind == "f" and low >= 0 and 0.5 < high <= 1:
         low, high, note = 0.0, 1.0, ""
+    if pixels.dtype.kind == "f" and low >= 0 and 32 < high <= 255:  # bytes that became floats
+        low, high, note = 0.0, 255.0, ""
     span = (high / 2 - low / 2) or 1.0
     share = np.where(finite, (numbers / 2 - low / 2) / span, 0.0)
     return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8), note

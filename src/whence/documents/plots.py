@@ -14,9 +14,10 @@ from whence.runs import RunRecord
 PLOTS = 24
 ROWS = 200
 STRETCHES = 300
+_LARGEST = 1e300  # what is beyond it is as good as infinite, and its sums are
 
 WIDTH, HEIGHT = 360, 204
-LEFT, RIGHT, TOP, BOTTOM = 50, 12, 12, 34
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 34
 
 FloatArray = NDArray[np.float64]
 
@@ -91,6 +92,7 @@ def plot_metric(key: str, step: FloatArray, value: FloatArray) -> Plot:
         along, step = "value", np.arange(1, len(step) + 1, dtype=np.float64)
     order = np.argsort(step, kind="stable")
     step, value = step[order], value[order]
+    value = np.where(np.abs(value) <= _LARGEST, value, np.nan)
     finite = np.isfinite(value)
     notes = []
     if not finite.all():
@@ -122,7 +124,10 @@ def plot_metric(key: str, step: FloatArray, value: FloatArray) -> Plot:
             (across(x), upward(y)) for x, y in zip(step, value, strict=True) if math.isfinite(y)
         ] if few else [],
         x_ticks=[Tick(at=across(each), text=_step_text(each)) for each in x_ticks],
-        y_ticks=[Tick(at=upward(each), text=number_text(each)) for each in y_ticks],
+        y_ticks=[
+            Tick(at=upward(each), text=text)
+            for each, text in zip(y_ticks, tick_texts(y_ticks), strict=True)
+        ],
         notes=notes,
         along=along,
     )  # fmt: skip
@@ -145,7 +150,7 @@ def extremes(value: FloatArray, stretches: int) -> NDArray[np.int64]:
 
 def nice_ticks(low: float, high: float, wanted: int, *, whole: bool = False) -> list[float]:
     """Choose round numbers that enclose a range, ascending, at least two."""
-    if not high - low > abs(high) * 1e-12:
+    if not high - low > max(abs(low), abs(high)) * 1e-9:  # closer than twelve digits tell apart
         margin = abs(high) * 0.1 or 1.0
         low, high = low - (0 if whole else margin), high + (1 if whole else margin)
     rough = (high / wanted - low / wanted) or 1.0  # divided first: their difference may overflow
@@ -158,6 +163,18 @@ def nice_ticks(low: float, high: float, wanted: int, *, whole: bool = False) -> 
         ticks = [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
         return ticks if len(ticks) > 1 else [low, high]
     return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
+
+
+def tick_texts(ticks: list[float]) -> list[str]:
+    """Write the numbers of an axis with as few digits as tell them apart."""
+    texts: list[str] = []
+    for digits in range(3, 18):
+        texts = [f"{tick:.{digits}g}" for tick in ticks]
+        if len(set(texts)) == len(ticks):
+            break
+    if max(map(abs, ticks)) < 1e6 and all(tick == int(tick) for tick in ticks):
+        return [f"{int(tick):,}" for tick in ticks]
+    return [text.replace("e-0", "e-").replace("e+0", "e") for text in texts]
 
 
 def _scale(low: float, high: float, start: float, end: float) -> _Scale:

@@ -73,14 +73,15 @@ def test_any_numbers_can_be_shown(numbers: Any) -> None:
     assert shades.dtype == np.uint8
     finite = np.isfinite(numbers)
     if finite.any() and numbers[finite].max() > numbers[finite].min():
-        assert shades[finite].max() == 255 or numbers[finite].max() <= 1
+        assert shades[finite].max() == 255 or 0 <= numbers[finite].min() <= numbers[finite].max() <= 255
 
 
-def test_shares_between_0_and_1_are_not_stretched_and_others_say_that_they_are() -> None:
+def test_shares_and_bytes_keep_their_shades_and_other_numbers_are_stretched_and_say_so() -> None:
     assert to_bytes(np.array([[0.2, 0.8]]))[0].tolist() == [[51, 204]]
     assert to_bytes(np.array([[0.2, 0.8]]))[1] == ""
+    assert to_bytes(np.array([[0.0, 51.0]]))[0].tolist() == [[0, 51]]
     shades, note = to_bytes(np.array([[-1.0, 3.0]]))
-    assert (shades.tolist(), note) == ([[0, 255]], "shades stretched from the lowest to the highest number")
+    assert (shades.tolist(), note) == ([[0, 255]], "shades stretched")
 
 
 def test_a_large_array_is_shown_by_some_of_its_pixels() -> None:

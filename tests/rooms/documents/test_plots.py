@@ -11,9 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whence.documents.plots import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, extremes, nice_ticks, plot_metric
+from whence.documents.plots import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    extremes,
+    nice_ticks,
+    plot_metric,
+    tick_texts,
+)
 
-finite = st.floats(allow_nan=False, allow_infinity=False)
+finite = st.floats(-1e300, 1e300)
 
 
 def places(path: str) -> list[tuple[float, float]]:
@@ -96,3 +107,15 @@ def test_thinning_is_said() -> None:
 )
 def test_steps_are_marked_at_whole_numbers(low: float, high: float, ticks: list[float]) -> None:
     assert nice_ticks(low, high, 4, whole=True) == ticks
+
+
+@given(low=st.floats(-1e6, 1e6), share=st.floats(1e-9, 10))
+def test_the_numbers_of_an_axis_are_told_apart(low: float, share: float) -> None:
+    ticks = nice_ticks(low, low + (abs(low) or 1.0) * share, 4)
+    assert len(set(tick_texts(ticks))) == len(ticks)
+
+
+def test_the_numbers_of_an_axis_are_short() -> None:
+    assert tick_texts([0.0, 0.00005, 0.0001]) == ["0", "5e-5", "0.0001"]
+    assert tick_texts([0.0, 250_000.0]) == ["0", "250,000"]
+    assert tick_texts([0.88432, 0.88433]) == ["0.88432", "0.88433"]
