@@ -38,7 +38,7 @@ class SourceRecord:
         self._blocks: dict[tuple[int, int], bytes] = {}
         self._new_parts = _Columns()
         self._new_blocks = _Columns()
-        self._snapped_count = 0
+        self._snapped: bytes | None = None
 
     @classmethod
     def of(cls, source: Any, number: int, writer: RunWriter) -> SourceRecord:
@@ -105,18 +105,16 @@ class SourceRecord:
         self._new_parts, self._new_blocks = _Columns(), _Columns()
 
     def snapshot(self) -> None:
-        """Write one digest for all that has been read of the source, if more has been since the last one."""
-        count = len(self._parts) + len(self._blocks)
-        if count == self._snapped_count:
-            return
-        self._snapped_count = count
+        """Write one digest for all that has been read of the source, if it isn't the one written last."""
         parts = sorted(self._parts)
         blocks = sorted(self._blocks)
         places = np.array([*parts, *(number for block in blocks for number in block)], "<u8")
         digests = [*map(self._parts.__getitem__, parts), *map(self._blocks.__getitem__, blocks)]
-        public = {"source": self.number, "digests": count}
-        content = places.tobytes() + b"".join(digests)
-        self._writer.append("snapshot", public, {"digest": digest_bytes(content)})
+        digest = digest_bytes(places.tobytes() + b"".join(digests))
+        if digests and digest != self._snapped:
+            self._snapped = digest
+            public = {"source": self.number, "digests": len(digests)}
+            self._writer.append("snapshot", public, {"digest": digest})
 
 
 class _Columns:
