@@ -7,10 +7,11 @@ Also what this rests on: samples don't depend on how they are moved (chunks), ho
 from __future__ import annotations
 
 import functools
+import itertools
 import pathlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -132,10 +133,11 @@ def recorded(pipeline: Pipeline, folder: pathlib.Path, stream: Stream, *sizes: i
     """Read a pipeline in chunks of other sizes; give what was delivered and what was written of it."""
     with chunks_of(*sizes), wh.start_run(workspace=folder / "ws") as run:
         readings = read_all(stream, pipeline)
-    passes = [
-        (run.record.item_digests(view.number)[:count].tolist(), run.record.group_digests(view.number)[:count])
-        for view, count in ((view, view.delivered) for view in run.passes if view.is_complete)
-    ]
+    passes = []
+    for view in run.passes:
+        if view.is_complete:
+            found = run.record.digests(view.number)
+            passes.append((found.items.tolist(), found.groups, found.outputs.tolist()))
     return [reading.got for reading in readings], passes
 
 
@@ -147,9 +149,10 @@ def check_chunks(pipeline: Pipeline) -> int:
         one = recorded(pipeline, folder, stream, 1, 1)
         other = recorded(pipeline, folder, stream, pipeline.first_chunk, pipeline.largest_chunk)
     assert alike(list(one[0]), list(other[0]))
-    if batch_below(pipeline.plan) is not None:  # without batches a group is a chunk
-        assert one[1] == other[1]
-    assert [items for items, _ in one[1]] == [items for items, _ in other[1]]
+    for (items, groups, outputs), others in zip(one[1], other[1], strict=True):
+        assert (items, outputs) == (others[0], others[2])
+        # without batches a group is a chunk
+        assert groups == others[1] or batch_below(pipeline.plan) is None
     return sum(map(len, one[0]))
 
 
@@ -236,3 +239,34 @@ def test_what_a_sample_carries_is_drawn_again_by_its_trace(tmp_path: pathlib.Pat
         for item, sample in enumerate(batch):
             steps = {step.op: step for step in run.trace(2, number, item).steps}
             assert np.float64(steps["jittered"].random["dx"]) == sample[2]
+
+
+# what the digests can tell
+
+
+def by_the_clock(batch: list[int]) -> list[float]:
+    """A function that no one can run again."""
+    return [number + next(TICKS) for number in batch]
+
+
+TICKS = itertools.count()
+
+UNSTEADY: dict[str, Callable[[Stream], Stream]] = {
+    "a map of batches": lambda stream: stream.batch(2, collate=list).map(by_the_clock),
+    "and a shuffle of them": lambda stream: stream.batch(2, collate=list).map(by_the_clock).shuffle(seed=1),
+    "a collate function": lambda stream: stream.batch(2, collate=by_the_clock),
+    "a map before the batch": lambda stream: stream.map(lambda n: next(TICKS) + n).batch(2),
+    "batches that are picked": lambda stream: stream.map(lambda n: next(TICKS) + n).batch(2).shuffle(seed=1),
+    "no batches": lambda stream: stream.map(lambda n: next(TICKS) + n),
+    "what is zipped": lambda stream: stream.zip(stream, combine=lambda a, b: a + b + next(TICKS)),
+}
+
+
+@pytest.mark.parametrize("what", UNSTEADY)
+def test_what_comes_out_different_is_told(tmp_path: pathlib.Path, what: str) -> None:
+    stream = UNSTEADY[what](wh.from_items(list(range(6)), name="numbers"))
+    with wh.start_run(workspace=tmp_path) as run:
+        outputs = stream.collect()
+    replayer = run.replayer(stream=stream)
+    for number in range(len(outputs)):
+        assert replayer.replay(Address(run=run.name, epoch=0, batch=number)).equal is False

@@ -77,6 +77,9 @@ class PassRecorder(Protocol):
     def witness(self, index: int) -> SourceWitness:
         """The listener for the source at one node of the plan."""
 
+    def made(self, values: list[Any]) -> None:
+        """The next outputs aren't the batches that were gathered: functions made them of those."""
+
     def deliver(self, values: list[Any]) -> Iterator[Any]:
         """Make the record of these outputs safe, then hand them out one by one."""
 
@@ -158,6 +161,9 @@ class NullPass:
     def witness(self, index: int) -> SourceWitness:
         """The witness that ignores everything."""
         return self._witness
+
+    def made(self, values: list[Any]) -> None:
+        """Ignore it."""
 
     def deliver(self, values: list[Any]) -> Iterator[Any]:
         """Hand out the values."""

@@ -227,11 +227,13 @@ class _Pass:
         self._number = number
         self._writer = writer
         self._sources = stream.sources
+        self._with_digests = with_digests
         items_at = plan.items_at if with_digests else -1
         self._nodes = [_Node(self, index, index == items_at) for index in range(plan.top + 1)]
         self._witnesses: dict[int, SourceWitness] = {}
         self._item_digests: list[bytes] = []
         self._group_digests: list[bytes] = []
+        self._output_digests: list[bytes] = []
         self._group_sizes: list[int] = []
         self._group_places: list[tuple[Int64Array, Int64Array]] = []
         self._view, self._slot = writer.cursors.slots(number)
@@ -272,6 +274,11 @@ class _Pass:
             self._group_digests.append(fast128(whole[start : start + 8 * size]))
             start += 8 * size
         self._group_sizes.extend(sizes)
+
+    def made(self, values: list[Any]) -> None:
+        """Witness outputs that functions made of batches."""
+        if self._with_digests:
+            self._output_digests.append(sample_digests(values).astype("<u8", copy=False).tobytes())
 
     def deliver(self, values: list[Any]) -> Iterator[Any]:
         """Write what was decided, then hand out the values, raising the cursor around each."""
@@ -329,7 +336,7 @@ class _Pass:
         self._flush_digests()
 
     def _flush_digests(self) -> None:
-        if not self._item_digests:
+        if not self._item_digests and not self._output_digests:
             return
         frame = {
             "p": self._number,
@@ -337,6 +344,9 @@ class _Pass:
             "g": b"".join(self._group_digests),
             "s": _short(self._group_sizes),
         }
+        if self._output_digests:
+            frame["o"] = b"".join(self._output_digests)
+            self._output_digests = []
         if self._group_places:
             frame["b"] = encode_counts(np.concatenate([groups for groups, _ in self._group_places]))
             frame["a"] = encode_counts(np.concatenate([firsts for _, firsts in self._group_places]))

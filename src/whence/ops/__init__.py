@@ -5,7 +5,7 @@ from whence.ops.combine import Concat, Zip
 from whence.ops.dedup import Dedup
 from whence.ops.filter import Filter
 from whence.ops.flat_map import FlatMap, Unbatch
-from whence.ops.identities import draw_ids
+from whence.ops.identities import draw_ids, hands_on, keeps_apart
 from whence.ops.map import Map
 from whence.ops.map_batches import MapBatches
 from whence.ops.op import (
@@ -49,6 +49,8 @@ __all__ = [
     "check_count",
     "check_seed",
     "draw_ids",
+    "hands_on",
+    "keeps_apart",
     "name_of",
     "outline_op",
     "restore_op",

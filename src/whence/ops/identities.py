@@ -1,18 +1,34 @@
-"""Draw ids without samples: what a trace needs to draw again what an op drew."""
+"""What is known of samples without making them: their draw ids, and which ops hand them on as they are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from whence.lineage import Mapping as Relation
+from whence.ops.batch import Batch
 from whence.ops.combine import Concat
+from whence.ops.dedup import Dedup
+from whence.ops.filter import Filter
 from whence.ops.flat_map import FlatMap, Unbatch, child_ids_at
 from whence.ops.op import Int64Array, Op, UInt64Array
-from whence.ops.positions import Repeat, repeated_ids
+from whence.ops.positions import Repeat, Sample, Shuffle, Slice, repeated_ids
 
 IdsBelow = Callable[[int, Int64Array], UInt64Array]
+
+_HANDS_ON = frozenset(op.kind for op in (Filter, Dedup, Slice, Sample, Shuffle, Repeat, Concat))
+
+
+def hands_on(kind: str) -> bool:
+    """Tell whether ops of a kind give samples on as they are, only choosing and arranging them."""
+    return kind in _HANDS_ON
+
+
+def keeps_apart(kind: str, parameters: Mapping[str, Any]) -> bool:
+    """Tell whether an op is a batch whose n-th item is the n-th sample it gathered."""
+    return kind == Batch.kind and parameters.get("collate") in ("stack", "list")
 
 
 def draw_ids(op: Op, positions: Int64Array, mappings: Sequence[Relation], below: IdsBelow) -> UInt64Array:

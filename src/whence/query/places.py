@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.lineage import Mapping, Origins
+from whence.ops import hands_on, keeps_apart
 
 Int64Array = NDArray[np.int64]
 
-_HANDS_ON = frozenset(("filter", "dedup", "slice", "sample", "shuffle", "repeat", "concat"))
 _WHOLE = -1
 
 
@@ -130,14 +130,14 @@ def go_up(node: dict[str, Any], mapping: Mapping, number: int, places: Places) -
 
 def _moved(node: dict[str, Any], rows: Origins, places: Places) -> Places:
     which, positions = _pairs(rows)
-    if node["kind"] not in _HANDS_ON:
+    if not hands_on(node["kind"]):
         return Places.whole(positions)
     return Places(positions, places.insides[which])
 
 
 def _joins_samples(node: dict[str, Any]) -> bool:
     """Whether it is a batch that keeps its items apart."""
-    return node["kind"] == "batch" and node["params"].get("collate") in ("stack", "list")
+    return keeps_apart(node["kind"], node["params"])
 
 
 def _joins_inputs(node: dict[str, Any]) -> bool:

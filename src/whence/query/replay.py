@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from whence.capture import (
     NullPass,
@@ -275,8 +276,13 @@ class _PassReplay:
         """Digest what was made as it was digested when it was delivered: an item, or a whole batch."""
         lineage = self._lineage
         items_at = lineage.stream.items_at
-        record, number = lineage.record, lineage.view.number
+        recorded = lineage.record.digests(lineage.view.number)
         is_batched = lineage.node(items_at)["kind"] == "batch"
+        place = int(positions[0])
+        if is_batched and index == lineage.stream.top and len(recorded.outputs):
+            # of the output itself, which functions made of batches
+            now, then = int(sample_digests(values)[0]), _at(recorded.outputs, place)
+            return f"{now:016x}", f"{then:016x}" if then != UNKNOWN else None
         if is_batched and index >= items_at:
             below = positions
             at = index
@@ -285,16 +291,13 @@ class _PassReplay:
             rows = lineage.mappings(items_at)[0].backward(below).indices
             items = self._evaluation.pick(lineage.inputs(items_at)[0], rows)
             content = sample_digests(items.values).astype("<u8", copy=False).tobytes()
-            groups = record.group_digests(number)
-            recorded = (groups[int(below[0])].hex() or None) if int(below[0]) < len(groups) else None
-            return fast128(content).hex(), recorded
+            place = int(below[0])
+            group = recorded.groups[place] if place < len(recorded.groups) else b""
+            return fast128(content).hex(), group.hex() or None
         digest = sample_digests(values)[:1]
         short = int(digest.astype(np.uint32)[0]) or (1 if int(digest[0]) != UNKNOWN else 0)
-        recorded_items = record.item_digests(number)
-        position = int(positions[0])
-        if position >= len(recorded_items) or int(recorded_items[position]) == UNKNOWN:
-            return f"{short:08x}", None
-        return f"{short:08x}", f"{int(recorded_items[position]):08x}"
+        then = _at(recorded.items, place)
+        return f"{short:08x}", f"{then:08x}" if then != UNKNOWN else None
 
     def _program_of(self, given: Stream | None, roots: Mapping[str, str]) -> Program:
         if given is not None:
@@ -366,6 +369,10 @@ class _PassReplay:
             for package, (before, after) in sorted(packages.items())
         ]
         return found + _platform_differences(self._lineage.record)
+
+
+def _at(digests: NDArray[Any], place: int) -> int:
+    return int(digests[place]) if place < len(digests) else UNKNOWN
 
 
 def _code_change(label: str, recorded: dict[str, Any], now: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,28 @@ from whence.lineage import decode_counts
 _GROUP_BYTES = 16
 
 
-def digests_in_order(frames: Sequence[dict[str, Any]]) -> tuple[NDArray[np.uint32], list[bytes]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassDigests:
+    """The digests of one pass.
+
+    Args:
+        items: 32 bits each, in order; 0 where one is unknown.
+        groups: of batches, 128 bits each, in order; empty where one is unknown.
+        outputs: 64 bits each, in order; only where functions made the outputs of batches; 0: unknown.
+    """
+
+    items: NDArray[np.uint32]
+    groups: list[bytes]
+    outputs: NDArray[np.uint64]
+
+
+def digests_in_order(frames: Sequence[dict[str, Any]]) -> PassDigests:
     """Put the digests of one pass where they belong.
 
     Args:
         frames: as written: "i" digests of items, "g" of groups, "s" sizes of groups as [size, count, ...];
-            where groups don't follow those before, "b" their positions and "a" those of their first items.
-
-    Returns:
-        The items' digests, 0 where one is unknown, and the groups', empty where one is unknown.
+            where groups don't follow those before, "b" their positions and "a" those of their first items;
+            "o" digests of outputs, if any.
     """
     items = np.zeros(0, np.uint32)
     groups: list[bytes] = []
@@ -44,7 +58,8 @@ def digests_in_order(frames: Sequence[dict[str, Any]]) -> tuple[NDArray[np.uint3
         for position, digest in zip(decode_counts(frame["b"], len(digests)).tolist(), digests, strict=True):
             groups += [b""] * (position + 1 - len(groups))
             groups[position] = digest
-    return _joined(items, followed), groups
+    outputs = np.frombuffer(b"".join(frame.get("o", b"") for frame in frames), "<u8")
+    return PassDigests(items=_joined(items, followed), groups=groups, outputs=outputs)
 
 
 def _joined(items: NDArray[np.uint32], followed: list[NDArray[np.uint32]]) -> NDArray[np.uint32]:

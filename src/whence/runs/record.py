@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from whence.errors import DamagedError, NotFoundError
 from whence.runs.decisions import Decisions, LineageSegment, read_decisions
-from whence.runs.digests import digests_in_order
+from whence.runs.digests import PassDigests, digests_in_order
 from whence.store import Event, Folder, Journal, decode_content, read_journal, read_object
 
 
@@ -317,13 +317,9 @@ class RunRecord:
             )
         return self._lineage.by_pass.get(pass_number, {})
 
-    def item_digests(self, pass_number: int) -> NDArray[np.uint32]:
-        """Give the 32-bit digests of a pass's items, in order; 0 where a digest is unknown."""
-        return self._digests_by_pass.get(pass_number, (np.empty(0, np.uint32), []))[0]
-
-    def group_digests(self, pass_number: int) -> list[bytes]:
-        """Give the 128-bit digests of a pass's batches, in order; empty where a digest is unknown."""
-        return self._digests_by_pass.get(pass_number, (None, []))[1]
+    def digests(self, pass_number: int) -> PassDigests:
+        """Give the digests of what a pass delivered."""
+        return self._digests_by_pass.get(pass_number) or digests_in_order([])
 
     @functools.cached_property
     def _lineage(self) -> LineageSegment:
@@ -331,14 +327,16 @@ class RunRecord:
         return read_decisions(self.journal.segment("lineage"), sealed=sealed[-1] if sealed else None)
 
     @functools.cached_property
-    def _digests_by_pass(self) -> dict[int, tuple[NDArray[np.uint32], list[bytes]]]:
+    def _digests_by_pass(self) -> dict[int, PassDigests]:
         contents: dict[int, list[dict[str, Any]]] = {}
         scan = self.journal.segment("digests")
         first_damage = min((damage.offset for damage in scan.damages), default=None)
         for frame in scan.frames:
             content = decode_content(frame.payload)
-            if first_damage is not None and frame.offset >= first_damage and "b" not in content:
-                continue  # it isn't known any more which items these are
+            if first_damage is not None and frame.offset >= first_damage:
+                content.pop("o", None)  # it isn't known any more which outputs these are,
+                if "b" not in content:  # nor which items, unless they say so
+                    continue
             contents.setdefault(content["p"], []).append(content)
         return {number: digests_in_order(found) for number, found in contents.items()}
 

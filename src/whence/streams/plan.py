@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from whence.errors import PlanError
-from whence.ops import Function, Op, Shuffle
+from whence.ops import Function, Op, Shuffle, hands_on, keeps_apart
 from whence.sources import Source
 from whence.vocab import key64
 
@@ -132,6 +132,18 @@ class Program:
         return find_items_at(
             [step.node.op.kind if step.node.op else "source" for step in self.steps], self._inputs()
         )
+
+    @property
+    def delivers_items(self) -> bool:
+        """Whether what is delivered is made of the items counted and of nothing else, as they are."""
+        at, end = self.top, self.items_at
+        while at != end:
+            op = self.steps[at].node.op
+            if op is None or not hands_on(op.kind):
+                return False
+            at = self.steps[at].inputs[0]
+        op = self.steps[at].node.op
+        return op is None or op.kind != "batch" or keeps_apart(op.kind, op.parameters())
 
     def _inputs(self) -> list[tuple[int, ...]]:
         return [step.inputs for step in self.steps]

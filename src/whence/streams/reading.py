@@ -63,9 +63,12 @@ def _deliver(program: Program, epoch: int) -> Generator[Any, None, None]:
     evaluation = Evaluation(program, epoch=epoch, recorder=recorder)
     top = recorder.node(program.top)
     counts_items_here = program.items_at == program.top and not _is_batch(program)
+    delivers_items = program.delivers_items
     complete = False
     try:
         for chunk in evaluation.scan():
+            if not delivers_items:
+                recorder.made(chunk.values)
             if counts_items_here:
                 top.gathered(chunk.values, [len(chunk.values)])
             yield from recorder.deliver(chunk.values)

@@ -41,8 +41,8 @@ def test_full_leaves_digests_lineage_leaves_none_and_off_leaves_a_gap(tmp_path: 
         with wh.config(record=mode), wh.start_run(mode, workspace=tmp_path) as run:
             assert stream.collect() == [0, 2, 4, 6, 8]
         runs[mode] = run
-    assert len(runs["full"].record.item_digests(0)) == 5
-    assert len(runs["lineage"].record.item_digests(0)) == 0
+    assert len(runs["full"].record.digests(0).items) == 5
+    assert len(runs["lineage"].record.digests(0).items) == 0
     assert runs["lineage"].passes[0].mode == "lineage"
     for mode in ("full", "lineage"):
         assert runs[mode].trace(0, 3).origins[0].row == 6

@@ -109,12 +109,12 @@ def test_a_segment_that_is_gone_stops_answers_on_all_passes(run: wh.Run) -> None
 def test_a_damaged_digest_is_unknown_and_not_another_one(run: wh.Run) -> None:
     path = run.record.journal.path / "segments" / "digests"
     frames = scan_frames(path).frames
-    whole = run.record.item_digests(0)
+    whole = run.record.digests(0).items
     flip(path, frames[1].offset + 50)
-    found = again(run).record.item_digests(0)
+    found = again(run).record.digests(0).items
     assert 0 < len(found) < len(whole)
     assert found.tolist() == whole[: len(found)].tolist()
-    assert len(again(run).record.item_digests(1)) == 0
+    assert len(again(run).record.digests(1).items) == 0
 
 
 def test_a_source_whose_description_is_gone_does_not_lend_its_number_to_another(
