@@ -52,7 +52,7 @@ class _Names:
 
 @st.composite
 def pipelines(
-    draw: st.DrawFn, sources: tuple[str, ...] = ALL_SOURCES, *, random: bool = True, most_ops: int = 6
+    draw: st.DrawFn, sources: tuple[str, ...] = ALL_SOURCES, *, random: bool = True, most_ops: int = 7
 ) -> Pipeline:
     """Make a plan of any operations over sources of these kinds, and a way to read it."""
     plan = draw(plans(sources, random=random, most_ops=most_ops))
@@ -106,12 +106,13 @@ class _Grower:
         return group(part)  # type: ignore[no-any-return,operator]  # one of the methods below
 
     def _groups(self, part: _Part) -> list[object]:
-        groups: list[object] = [self._map, self._map_batches, self._select, self._batch, self._shuffle]
+        groups: list[object] = [self._batch, self._batch, self._batch]
+        groups += [self._map, self._map_batches, self._select, self._shuffle]
         groups += [self._dedup, self._position, self._position, self._concat, self._zip]
         if part.most * 3 <= _LARGEST:
             groups += [self._expand, self._repeat]
         if part.form.startswith(("list ", "stack")) and part.most * 6 <= _LARGEST * 4:
-            groups += [self._unbatch] * 3
+            groups += [self._unbatch] * 6 + [self._map] * 2
         return groups
 
     def _done(
@@ -121,8 +122,8 @@ class _Grower:
         return _Part(done, part.form if form is None else form, part.most if most is None else most)
 
     def _map(self, part: _Part) -> _Part:
-        ops = ["fold", "grow", "fragile"] + ["jitter", "drawn", "frail"] * self._random
-        ops += ["grow_inside"] * 3 * part.form.startswith(("list ",))
+        ops = ["fold", "grow", "fragile", "fragile"] + ["jitter", "drawn", "frail"] * 2 * self._random
+        ops += ["grow_inside"] * 9 * part.form.startswith("list ")
         op = self._draw(st.sampled_from(ops))
         if op in ("grow", "grow_inside"):
             form = "row" if op == "grow" else "list row"
