@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -211,24 +212,9 @@ class Workspace:
 
     def _catalog(self) -> Catalog:
         if self._cataloged is None:
-            self._cataloged = Catalog(self._folder, summarise=self._summarise)
+            self._cataloged = Catalog(self._folder, summarise=functools.partial(_catalog_row, self._folder))
         self._cataloged.refresh()
         return self._cataloged
-
-    def _summarise(self, run_id: str) -> CatalogRow:
-        try:
-            record = RunRecord.read(self._folder, run_id)
-        except NotFoundError:  # its process died before the journal was begun
-            return CatalogRow(
-                run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id, "lost")
-            )
-        except StoreError:  # the others are to be seen all the same; asking for this one says why
-            return CatalogRow(
-                run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id, "unknown")
-            )
-        return CatalogRow(
-            run_id=run_id, name=record.name, is_final=record.is_ended, summary=summarise_run(record)
-        )
 
 
 def open(path: str | os.PathLike[str] | None = None) -> Workspace:
@@ -277,6 +263,20 @@ def summarise_run(record: RunRecord) -> dict[str, Any]:
         "metrics": {key: finite_or_none(value) for key, value in record.metrics.items()},
         "tags": record.tags,
     }
+
+
+def _catalog_row(folder: Folder, run_id: str) -> CatalogRow:
+    try:
+        record = RunRecord.read(folder, run_id)
+    except NotFoundError:  # its process died before the journal was begun
+        return CatalogRow(run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id, "lost"))
+    except StoreError:  # the others are to be seen all the same; asking for this one says why
+        return CatalogRow(
+            run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id, "unknown")
+        )
+    return CatalogRow(
+        run_id=run_id, name=record.name, is_final=record.is_ended, summary=summarise_run(record)
+    )
 
 
 def _empty_summary(run_id: str, status: str) -> dict[str, Any]:

@@ -1,0 +1,215 @@
+"""Bad input, the disk: full or read-only, it is said with place and remedy, and the record stays whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+import whence as wh
+from tests.earlier import Earlier, run_python
+from whence.errors import StoreFullError, StoreReadOnlyError
+from whence.store import scan_frames
+
+DISK_KIB = 600
+
+
+@pytest.fixture
+def disk(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A small disk of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_KIB}k", "tmpfs", str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"a disk of its own can't be mounted here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def remount(disk: pathlib.Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
+
+
+def fill(disk: pathlib.Path) -> pathlib.Path:
+    """Fill a disk to the last byte."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (65_536, 4_096, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                continue
+    return ballast
+
+
+def frames_are_whole(folder: pathlib.Path) -> None:
+    for path in [*folder.rglob("journal"), *folder.rglob("payloads"), *folder.rglob("segments/*")]:
+        scan = scan_frames(path)
+        assert (scan.damages, scan.torn_bytes, scan.sound_bytes) == ([], 0, path.stat().st_size), path
+
+
+def log_until_full(run: wh.Run) -> int:
+    for number in range(1_000_000):
+        run.log_metric("n", number)
+    raise AssertionError("the disk took everything")
+
+
+def test_a_full_disk_is_named_and_every_acknowledged_entry_is_there(disk: pathlib.Path) -> None:
+    earlier = Earlier(disk)
+    run = wh.start_run("fills the disk", workspace=disk)
+    error = earlier.refuses(StoreFullError, lambda: log_until_full(run), run.record.journal.path)
+    assert "WHENCE_HOME" in error.remedy
+    assert error.exit_code == 4
+    frames_are_whole(disk)
+    logged = run.history("n").value.tolist()
+    assert logged == list(range(len(logged)))
+    # what is freed can be used again: the same run goes on
+    earlier.lines.unlink()
+    run.log_metric("n", len(logged))
+    run.finish()
+    assert run.status == "finished"
+    assert wh.open(disk).verify().holds
+
+
+def test_a_run_begun_on_a_full_disk_is_refused_and_leaves_nothing(disk: pathlib.Path) -> None:
+    earlier = Earlier(disk)
+    ballast = fill(disk)
+    error = earlier.refuses(StoreFullError, lambda: wh.start_run("later", workspace=disk), disk)
+    assert "space" in error.remedy
+    ballast.unlink()
+    assert [run.title for run in wh.open(disk).runs()] == ["earlier"]
+    assert len(list((disk / ".whence" / "runs").iterdir())) == 1
+    with wh.start_run("later", workspace=disk):
+        pass
+    assert wh.open(disk).verify().holds
+
+
+def test_a_model_that_does_not_fit_is_refused_and_leaves_no_half_of_it(disk: pathlib.Path) -> None:
+    earlier = Earlier(disk)
+    with wh.start_run("later", workspace=disk) as run:
+        earlier.refuses(StoreFullError, lambda: run.log_model("large", os.urandom(DISK_KIB * 1024)))
+    assert run.models == []
+    assert not [
+        path
+        for path in disk.rglob("*")
+        if path.name.startswith(".") and path.is_file() and path.name != ".gitignore"
+    ]
+    assert wh.open(disk).verify().holds
+
+
+def test_a_workspace_on_a_full_disk_answers(disk: pathlib.Path) -> None:
+    earlier = Earlier(disk)
+    (disk / ".whence" / "catalog.sqlite").unlink(missing_ok=True)
+    fill(disk)
+    earlier.check()
+    assert wh.open(disk).summaries()[0]["title"] == "earlier"
+
+
+def test_a_read_only_disk_is_named_and_its_records_answer(disk: pathlib.Path) -> None:
+    earlier = Earlier(disk)
+    (disk / ".whence" / "catalog.sqlite").unlink(missing_ok=True)
+    remount(disk, "ro")
+    error = earlier.refuses(StoreReadOnlyError, lambda: wh.start_run("later", workspace=disk), disk)
+    assert "writable" in error.remedy
+    assert error.exit_code == 4
+    assert wh.open(disk).summaries()[0]["title"] == "earlier"
+    remount(disk, "rw")
+    with wh.start_run("later", workspace=disk):
+        pass
+    remount(disk, "ro")
+    # an index that is behind and can't be written is made anew in memory
+    assert [row["title"] for row in wh.open(disk).summaries()] == ["later", "earlier"]
+
+
+def test_a_place_that_never_held_a_workspace_and_is_read_only_is_named(disk: pathlib.Path) -> None:
+    remount(disk, "ro")
+    with pytest.raises(StoreReadOnlyError) as caught:
+        wh.start_run("first", workspace=disk)
+    assert str(disk) in caught.value.message
+    assert wh.open(disk).summaries() == []
+
+
+LIMITED = """
+import json, os, resource, sys
+import whence as wh
+from whence.errors import StoreFullError
+run = wh.start_run("limited", workspace=sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
+count = 0
+try:
+    while True:
+        run.log_metric("n", count)
+        count += 1
+except StoreFullError as error:
+    print(json.dumps([count, error.message, error.remedy]))
+    sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def test_a_limit_on_the_size_of_files_is_named_like_a_full_disk(earlier: Earlier) -> None:
+    done = run_python(LIMITED, earlier.folder)
+    assert done.returncode == 0, done.stderr
+    count, message, remedy = json.loads(done.stdout)
+    run = wh.open(earlier.folder).run()
+    assert run.title == "limited"
+    assert run.history("n").value.tolist() == list(range(count))
+    assert str(run.record.journal.path) in message
+    assert "WHENCE_HOME" in remedy
+    assert run.status == "lost"
+    frames_are_whole(earlier.folder)
+    assert wh.open(earlier.folder).verify().holds
+    earlier.check()
+
+
+FORBIDDEN = """
+import os, sys
+import whence as wh
+from whence.errors import WhenceError
+with wh.start_run("warm", workspace=sys.argv[2]) as run:  # everything is loaded while it may be
+    wh.from_items([1, 2]).map(abs).batch(2).collect()
+wh.open(sys.argv[2]).summaries()
+os.setgid(65534)
+os.setuid(65534)
+try:
+    print([row["title"] for row in wh.open(sys.argv[1]).summaries()])
+    wh.start_run("later", workspace=sys.argv[1])
+except WhenceError as error:
+    print(type(error).__name__, "|", error.message, "|", error.remedy)
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "titles", "kind"), [(0o755, "['earlier']", "StoreReadOnlyError"), (0o700, None, "StoreError")]
+)
+def test_a_folder_of_somebody_else_is_named(
+    tmp_path_factory: pytest.TempPathFactory, mode: int, titles: str | None, kind: str
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else, and root itself may write everywhere")
+    folder = tmp_path_factory.mktemp("theirs")
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(0o755)
+    earlier = Earlier(folder)
+    (folder / ".whence").chmod(mode)
+    done = run_python(FORBIDDEN, folder, tmp_path_factory.mktemp("warm"))
+    assert done.returncode == 4, done.stderr
+    *asked, said = done.stdout.splitlines()
+    assert asked == ([] if titles is None else [titles])
+    named, message, remedy = said.split(" | ")
+    assert named == kind
+    assert str(folder / ".whence") in message
+    assert remedy
+    (folder / ".whence").chmod(0o755)
+    earlier.check()
