@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.msgpack import Ext
 
 from whence.errors import DamagedError
 
 _HALVES = 1
+_PAIRS = 2
 
 
 def encode_content(value: Any) -> bytes:
@@ -31,28 +33,37 @@ def decode_content(data: bytes) -> Any:
     """
     try:
         return _decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, NotImplementedError, RecursionError) as error:
+    except (msgspec.DecodeError, NotImplementedError, RecursionError, TypeError, ValueError) as error:
         raise DamagedError(f"not msgpack ({error})") from error
 
 
 def _wrapped(value: Any) -> Any:
     if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return msgspec.msgpack.Ext(_HALVES, value.encode("utf-8", "surrogatepass"))
-        return value
+        return value if _is_unicode(value) else Ext(_HALVES, value.encode("utf-8", "surrogatepass"))
     if isinstance(value, dict):
-        return {_wrapped(key): _wrapped(item) for key, item in value.items()}
+        if all(_is_unicode(key) for key in value if isinstance(key, str)):
+            return {key: _wrapped(item) for key, item in value.items()}
+        return Ext(_PAIRS, _encode([_wrapped(part) for pair in value.items() for part in pair]))
     if isinstance(value, list | tuple):
         return [_wrapped(item) for item in value]
     return value
 
 
-def _unwrap(code: int, data: memoryview) -> str:
-    if code != _HALVES:
-        raise NotImplementedError(f"extension {code}")
-    return bytes(data).decode("utf-8", "surrogatepass")
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unwrap(code: int, data: memoryview) -> Any:
+    if code == _HALVES:
+        return bytes(data).decode("utf-8", "surrogatepass")
+    if code == _PAIRS:
+        parts = _decode(bytes(data))
+        return dict(zip(parts[::2], parts[1::2], strict=True))
+    raise NotImplementedError(f"extension {code}")
 
 
 _encode = msgspec.msgpack.Encoder().encode

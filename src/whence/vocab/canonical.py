@@ -1,7 +1,7 @@
 """Canonical bytes: one value, one spelling, on every machine and in every version.
 
 The form is JSON text in UTF-8 without white space. What JSON knows exactly stands as it is: null,
-true, false, strings, integers (any size), lists, and dicts with string keys, sorted as RFC 8785
+true, false, strings, integers, lists, and dicts with string keys, sorted as RFC 8785
 sorts them (by UTF-16 code units). Everything else is an object with a single key that begins with
 "$" and names the type, so that 1, 1.0, True and "1" differ, as do the infinities and NaN.
 Source: RFC 8785 section 3.2.3 (key order), section 3.2.2.2 (strings).

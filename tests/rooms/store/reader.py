@@ -18,13 +18,16 @@ MARK = b"\xf7WHF"
 
 
 def read_content(data: bytes) -> Any:
-    """Read msgpack, with the extension for texts that Unicode lacks."""
+    """Read msgpack, with the extensions for texts that Unicode lacks."""
 
-    def text(code: int, content: memoryview) -> str:
+    def unwrap(code: int, content: memoryview) -> Any:
+        if code == 2:
+            parts = read_content(bytes(content))
+            return dict(zip(parts[::2], parts[1::2], strict=True))
         assert code == 1
         return bytes(content).decode("utf-8", "surrogatepass")
 
-    return msgspec.msgpack.decode(data, ext_hook=text)
+    return msgspec.msgpack.decode(data, ext_hook=unwrap)
 
 
 def sha256(data: bytes) -> bytes:

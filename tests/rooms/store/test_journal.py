@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.rooms.store.test_frames import forge
@@ -41,11 +41,27 @@ BODIES = st.none() | st.dictionaries(TEXT, CONTENT, max_size=3)
 
 
 @given(CONTENT)
+@example({"\udcff": {"\ud800": "\udfff"}, "a": ["\udcff"]})
 def test_content_of_frames_comes_back_as_it_was(value: Any) -> None:
     assert decode_content(encode_content(value)) == value
 
 
-@pytest.mark.parametrize("data", [b"", b"\xc1", b"\x81", b"\xa1\xff", b"\xd4\x05x", b"\x91" * 5000 + b"\xc0"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",
+        b"\x81",
+        b"\xa1\xff",
+        b"\xd4\x05x",
+        b"\xd4\x01\xff",
+        b"\xd4\x02\x90\x01",
+        b"\xd4\x02\xc0",
+        b"\xd5\x02\x91\x01",
+        b"\xd6\x02\x92\x90\x01\x00",
+        b"\x91" * 5000 + b"\xc0",
+    ],
+)
 def test_content_that_is_not_ours_is_damage(data: bytes) -> None:
     with pytest.raises(DamagedError):
         decode_content(data)
