@@ -39,7 +39,7 @@ Sample = dict[str, Any]
 Job = Callable[[int], Iterable[Any]]
 
 BATCH = 64
-EPOCHS = 2
+EPOCHS = 3
 COPIES = 5
 INTEGERS = 1_000_000
 
@@ -97,14 +97,12 @@ def augmented(stream: wh.Stream) -> wh.Stream:
     )
 
 
-def by_generators(samples: list[Any], first: Callable[[Any], Sample] | None, epoch: int) -> Iterator[Any]:
+def by_generators(pick: Callable[[int], Sample], count: int, epoch: int) -> Iterator[Any]:
     """The image job as one writes it by hand: chained generators and one random generator."""
-    order = list(range(len(samples)))
+    order = list(range(count))
     rng = random.Random(epoch)
     rng.shuffle(order)
-    picked = (samples[number] for number in order)
-    decoded = map(first, picked) if first is not None else picked
-    resized = (resize(sample) for sample in decoded if has_ink(sample))
+    resized = (resize(sample) for sample in map(pick, order) if has_ink(sample))
     cropped = (
         crop_and_flip(sample, rng.randrange(5), rng.randrange(5), rng.random() < 0.5) for sample in resized
     )
@@ -250,23 +248,31 @@ def run_all(folder: str, rounds: int) -> list[dict[str, Any]]:
         "image": np.stack([i["image"] for i in images]),
         "label": np.array([i["label"] for i in images]),
     }
-    rows = [
-        dict(zip(columns, row, strict=True))
-        for row in zip(columns["image"], columns["label"].tolist(), strict=True)
-    ]
     files = augmented(wh.from_files(f"{folder}/**/*.png").map(decode))
     memory = augmented(wh.from_arrays(image=columns["image"], label=columns["label"]))
     integers = list(range(INTEGERS))
     numbers = wh.from_items(integers).map(increment).filter(is_odd).batch(BATCH)
     plain_files = [PlainFile(path) for path in paths]
+
+    def from_disk(number: int) -> Sample:
+        return decode(plain_files[number])
+
+    def from_memory(number: int) -> Sample:
+        return {"image": columns["image"][number], "label": int(columns["label"][number])}
+
     jobs: dict[str, tuple[dict[str, tuple[Job, str | None]], int, int, int]] = {
         "files": (
-            ways(files, lambda epoch: by_generators(plain_files, decode, epoch)),
+            ways(files, lambda epoch: by_generators(from_disk, len(paths), epoch)),
             EPOCHS,
             len(paths),
             7,
         ),
-        "memory": (ways(memory, lambda epoch: by_generators(rows, None, epoch)), EPOCHS, len(paths), 6),
+        "memory": (
+            ways(memory, lambda epoch: by_generators(from_memory, len(paths), epoch)),
+            EPOCHS,
+            len(paths),
+            6,
+        ),
         "integers": (ways(numbers, lambda epoch: integers_by_generators(integers)), 1, INTEGERS, 3),
     }
     found = []

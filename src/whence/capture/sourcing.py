@@ -82,14 +82,16 @@ class SourceRecord:
         One after another they cost less than between the calls of an image decoder, which leave the caches
         cold; and a part whose fast digest is what it was in this process isn't digested again.
         """
-        waiting, self.waiting = self.waiting, []
-        quick_by_part = self._quick_by_part
-        for part, data in waiting:
+        quick_by_part, parts, new = self._quick_by_part, self._parts, self._new_parts
+        for part, data in self.waiting:
             quick = fast64(data)
             if quick_by_part.get(part) != quick:
                 quick_by_part[part] = quick
-                digest = self._parts[part] = digest_bytes(data)
-                self._new_parts.add(part, len(data), digest)
+                parts[part] = digest = digest_bytes(data)
+                new.parts.append(part)
+                new.sizes.append(len(data))
+                new.digests += digest
+        self.waiting.clear()
 
     @property
     def is_due(self) -> bool:
@@ -153,10 +155,11 @@ class _Columns:
 class PassWitness:
     """Witnesses one source during one pass: a part that a pass leaves half-read is no part of the next."""
 
-    __slots__ = ("_hashers", "_record")
+    __slots__ = ("_hashers", "_record", "_waiting")
 
     def __init__(self, record: SourceRecord) -> None:
         self._record = record
+        self._waiting = record.waiting
         self._hashers: dict[int, Hasher] = {}
 
     def whole(self, part: int, data: Buffer) -> None:
@@ -164,8 +167,9 @@ class PassWitness:
         if len(data) > _SMALL_BYTES or type(data) is not bytes:  # a view may be closed by then
             self._record.tell_part(part, -1, len(data), digest_bytes(data))
             return
-        self._record.waiting.append((part, data))
-        if len(self._record.waiting) >= _WAITING_AT_MOST:
+        waiting = self._waiting
+        waiting.append((part, data))
+        if len(waiting) >= _WAITING_AT_MOST:
             self._record.digest_waiting()
 
     def piece(self, part: int, data: Buffer) -> None:
