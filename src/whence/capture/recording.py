@@ -8,7 +8,7 @@ failures in the journal, the progress of delivery in the pass's cursor.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -110,8 +110,10 @@ class Recording:
         if stream is None:
             stream = _StreamRecord(len(self._streams), sources)
             self._streams[digest] = stream
+            name = _free_name(plan.name or "stream", self._names)
+            self._names.add(name)
             body = {
-                "name": self._free_name(plan.name),
+                "name": name,
                 "top": plan.top,
                 "items_at": plan.items_at,
                 "nodes": nodes,
@@ -137,17 +139,19 @@ class Recording:
         record = SourceRecord.of(source, len(self._sources), self._writer)
         known = self._sources.get(record.identity)
         if known is None:
+            taken = {each.name for each in self._sources.values()}
             self._sources[record.identity] = known = record
-            known.begin()
+            known.begin(_free_name(record.name, taken))
         return known
 
-    def _free_name(self, wanted: str) -> str:
-        name, count = wanted or "stream", 1
-        while name in self._names:
-            count += 1
-            name = f"{wanted or 'stream'}-{count}"
-        self._names.add(name)
-        return name
+
+def _free_name(wanted: str, taken: Collection[str]) -> str:
+    """Number a name that another one has already."""
+    name, count = wanted, 1
+    while name in taken:
+        count += 1
+        name = f"{wanted}-{count}"
+    return name
 
 
 def describe_function(fn: Callable[..., Any]) -> dict[str, Any]:

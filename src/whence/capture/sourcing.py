@@ -50,15 +50,21 @@ class SourceRecord:
             "name": listing.name,
             "root": listing.root,
             "layout": listing.layout,
-            "rows": listing.rows,
             "description": source.describe(),
         }
+        # without the rows: some sources know them only when they have been read
         identity = digest_value([outline, digest_bytes(paths), _memory_of(source)])
-        outline["paths"] = zlib.compress(paths, 1)
+        outline |= {"rows": listing.rows, "paths": zlib.compress(paths, 1)}
         return cls(number, identity, outline, writer)
 
-    def begin(self) -> None:
-        """Write what the source is."""
+    @property
+    def name(self) -> str:
+        """What origins call it."""
+        return str(self._outline["name"])
+
+    def begin(self, name: str) -> None:
+        """Write what the source is, under a name that no other source of the run has."""
+        self._outline["name"] = name
         self._writer.append("source", {"source": self.number}, self._outline)
 
     def tell_part(self, part: int, rows: int, size: int, digest: bytes) -> None:

@@ -60,6 +60,12 @@ class Map(Op):
                 f"map({self.label}): on_error={self.on_error!r}, wanted 'raise' or 'quarantine'",
                 remedy="Use on_error='quarantine' to set failing samples aside.",
             )
+        both = sorted(self.draw.keys() & self.params.keys())
+        if both:
+            raise PlanError(
+                f"map({self.label}): {', '.join(both)} can't be both drawn and given",
+                remedy="Rename the one or the other.",
+            )
         for name, draw in self.draw.items():
             if not isinstance(draw, Draw) or not name.isidentifier():
                 raise PlanError(

@@ -169,7 +169,8 @@ def check_callable(fn: Any, where: str) -> None:
     """Refuse what can't be called."""
     if not callable(fn):
         raise PlanError(
-            f"{where}: wanted a function, got {type(fn).__name__}", remedy="Pass a function of one sample."
+            f"{where}: wanted a function, got {type(fn).__name__}",
+            remedy="Pass a function, or anything else that can be called.",
         )
 
 

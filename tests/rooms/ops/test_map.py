@@ -116,3 +116,8 @@ def test_two_maps_of_one_function_draw_for_themselves() -> None:
     assert all(first != second for first, second in rows)
     other = wh.from_items([()] * 50).map(push).map(push).seeded(1).collect()
     assert not {first for first, _ in rows} & {first for first, _ in other}
+
+
+def test_a_value_both_drawn_and_given_is_refused() -> None:
+    with pytest.raises(PlanError, match="dx can't be both drawn and given"):
+        wh.from_items([1]).map(max, draw={"dx": wh.draw.coin()}, dx=1)
