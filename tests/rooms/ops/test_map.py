@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import whence as wh
-from whence.errors import NotFoundError, OpError
+from whence.errors import NotFoundError, OpError, PlanError
 
 
 def unlike(number: int, *, disliked: int) -> int:
