@@ -65,6 +65,18 @@ def test_a_damaged_frame_stops_answers_on_its_pass_and_those_after(run: wh.Run) 
     assert (nothing.count, nothing.absent) == (0, False)
 
 
+def test_a_damaged_frame_among_those_of_two_passes_stops_answers_on_both(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "n.txt").write_text("\n".join(str(number) for number in range(COUNT)))
+    stream = wh.from_text(tmp_path / "n.txt", name="n").map(int).filter(is_odd)
+    with wh.start_run("t", workspace=tmp_path) as run:
+        assert len(list(zip(stream.epoch(0), stream.epoch(1), strict=True))) == COUNT // 2
+    path, frames = frames_by_pass(run)
+    flip(path, frames[4].offset + 50)
+    for epoch in (0, 1):
+        with pytest.raises(DamagedError):
+            again(run).trace(epoch, 700)
+
+
 def _cut_off(path: pathlib.Path, frames: list[Frame]) -> None:
     path.write_bytes(path.read_bytes()[: frames[-1].offset])
 

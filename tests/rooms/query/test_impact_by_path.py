@@ -9,6 +9,7 @@ import pytest
 
 import whence as wh
 from whence.errors import InputError
+from whence.store import decode_content, scan_frames
 
 
 @pytest.fixture
@@ -168,11 +169,28 @@ def test_a_run_that_can_not_be_read_leaves_nothing_absent(workspace: wh.Workspac
     assert "format 99" in impact.gaps[0]
 
 
-def test_a_destroyed_source_leaves_nothing_absent(workspace: wh.Workspace) -> None:
+@pytest.mark.parametrize("kind", ["source", "stream"])
+def test_a_destroyed_source_or_stream_leaves_nothing_absent(workspace: wh.Workspace, kind: str) -> None:
+    journal = workspace.run().record.journal
+    path = journal.path / "payloads"
+    data, frames = path.read_bytes(), scan_frames(path).frames
+    (event,) = journal.find(kind)
+    ends = [*[frame.offset for frame in frames[1:]], len(data)]
+    kept = [
+        data[frame.offset : end]
+        for frame, end in zip(frames, ends, strict=True)
+        if frame.kind != 1 or decode_content(frame.payload)["n"] != event.number
+    ]
+    assert len(kept) == len(frames) - 1
+    path.write_bytes(data[:16] + b"".join(kept))
+    impact = workspace.impact("train/1.txt")
+    assert (impact.count, impact.absent) == (0, False)
+    assert any(f"what a {kind} was has been destroyed" in gap for gap in impact.gaps)
+
+
+def test_all_bodies_destroyed_leave_nothing_absent(workspace: wh.Workspace) -> None:
     (workspace.run().record.journal.path / "payloads").unlink()
-    impact = workspace.impact("nothing")
-    assert not impact.absent
-    assert impact.gaps
+    assert not workspace.impact("nothing").absent
 
 
 def test_a_process_forked_from_the_run_leaves_nothing_absent(

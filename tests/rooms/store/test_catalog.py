@@ -113,7 +113,7 @@ def _spoil_the_pages(path: pathlib.Path) -> None:
 def _another_format(path: pathlib.Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE about SET format = 99")
-        connection.execute("DELETE FROM run")
+        connection.execute("UPDATE run SET name = 'what another format means by it'")
     connection.close()
 
 
