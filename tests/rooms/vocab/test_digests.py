@@ -29,7 +29,7 @@ def test_a_digest_is_written_with_its_algorithm() -> None:
 def test_the_fast_digests_are_those_of_the_xxhash_specification() -> None:
     assert fast64(b"") == 0x2D06800538D394C2
     assert fast128(b"").hex() == "99aa06d3014798d86001c324468d497f"
-    assert fast64(b"a", 1) != fast64(b"a")
+    assert fast64(b"a") == 0xE6C632B61E964E1F
 
 
 def test_a_key_is_what_other_programs_compute_from_the_page() -> None:
