@@ -33,7 +33,8 @@ class SourceRecord:
         self.waiting: list[tuple[int, bytes]] = []
         self._outline = outline
         self._writer = writer
-        self._quick_by_part: dict[int, int] = {}
+        self.quick_by_part: dict[int, int] = {}
+        self._has_changed = False
         self._parts: dict[int, bytes] = {}
         self._blocks: dict[tuple[int, int], bytes] = {}
         self._new_parts = _Columns()
@@ -70,6 +71,7 @@ class SourceRecord:
     def tell_part(self, part: int, rows: int, size: int, digest: bytes) -> None:
         """Take the SHA-256 of a part that was read whole; `rows` is -1 where they weren't counted."""
         if self._parts.get(part) != digest:
+            self._has_changed = True
             self._parts[part] = digest
             self._new_parts.add(part, size, digest)
             if rows >= 0:
@@ -78,25 +80,20 @@ class SourceRecord:
     def tell_block(self, part: int, first_row: int, size: int, digest: bytes) -> None:
         """Take the XXH3-128 of rows in memory."""
         if self._blocks.get((part, first_row)) != digest:
+            self._has_changed = True
             self._blocks[part, first_row] = digest
             self._new_blocks.add(part, size, digest)
             self._new_blocks.first_rows.append(first_row)
 
     def digest_waiting(self) -> None:
-        """Digest the small parts that were read.
-
-        One after another they cost less than between the calls of an image decoder, which leave the caches
-        cold; and a part whose fast digest is what it was in this process isn't digested again.
-        """
-        quick_by_part, parts, new = self._quick_by_part, self._parts, self._new_parts
+        """Digest the small parts that were read; together they cost less than between a decoder's calls."""
+        self._has_changed = True
+        parts, new = self._parts, self._new_parts
         for part, data in self.waiting:
-            quick = fast64(data)
-            if quick_by_part.get(part) != quick:
-                quick_by_part[part] = quick
-                parts[part] = digest = digest_bytes(data)
-                new.parts.append(part)
-                new.sizes.append(len(data))
-                new.digests += digest
+            parts[part] = digest = digest_bytes(data)
+            new.parts.append(part)
+            new.sizes.append(len(data))
+            new.digests += digest
         self.waiting.clear()
 
     @property
@@ -114,12 +111,14 @@ class SourceRecord:
 
     def snapshot(self) -> None:
         """Write one digest for all that has been read of the source, if it isn't the one written last."""
-        parts = sorted(self._parts)
-        blocks = sorted(self._blocks)
-        places = np.array([*parts, *(number for block in blocks for number in block)], "<u8")
+        if not self._has_changed:
+            return
+        self._has_changed = False
+        parts, blocks = sorted(self._parts), sorted(self._blocks)
+        places = np.array(parts, "<u8").tobytes() + np.array(blocks, "<u8").tobytes()
         digests = [*map(self._parts.__getitem__, parts), *map(self._blocks.__getitem__, blocks)]
-        digest = digest_bytes(places.tobytes() + b"".join(digests))
-        if digests and digest != self._snapped:
+        digest = digest_bytes(places + b"".join(digests))
+        if digest != self._snapped:
             self._snapped = digest
             public = {"source": self.number, "digests": len(digests)}
             self._writer.append("snapshot", public, {"digest": digest})
@@ -161,22 +160,29 @@ class _Columns:
 class PassWitness:
     """Witnesses one source during one pass: a part that a pass leaves half-read is no part of the next."""
 
-    __slots__ = ("_hashers", "_record", "_waiting")
+    __slots__ = ("_hashers", "_quick_of", "_record")
 
     def __init__(self, record: SourceRecord) -> None:
         self._record = record
-        self._waiting = record.waiting
+        self._quick_of = record.quick_by_part.get
         self._hashers: dict[int, Hasher] = {}
 
     def whole(self, part: int, data: Buffer) -> None:
-        """Digest the complete content of a part: small ones together, before the next delivery."""
-        if len(data) > _SMALL_BYTES or type(data) is not bytes:  # a view may be closed by then
-            self._record.tell_part(part, -1, len(data), digest_bytes(data))
+        """Digest the complete content of a part: small ones together, before the next delivery.
+
+        A part whose fast digest is what it was when this run last read it isn't digested again.
+        """
+        quick = fast64(data)
+        if self._quick_of(part) == quick:
             return
-        waiting = self._waiting
-        waiting.append((part, data))
-        if len(waiting) >= _WAITING_AT_MOST:
-            self._record.digest_waiting()
+        record = self._record
+        record.quick_by_part[part] = quick
+        if len(data) > _SMALL_BYTES or type(data) is not bytes:  # a view may be closed by then
+            record.tell_part(part, -1, len(data), digest_bytes(data))
+            return
+        record.waiting.append((part, data))
+        if len(record.waiting) >= _WAITING_AT_MOST:
+            record.digest_waiting()
 
     def piece(self, part: int, data: Buffer) -> None:
         """Digest the next piece of a part."""
