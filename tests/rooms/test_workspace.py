@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 import threading
 
 import pytest
@@ -40,12 +41,13 @@ def test_an_unknown_run_is_not_found_and_the_newest_are_named(workspace: wh.Work
 
 
 def test_the_beginning_of_several_ids_is_not_guessed(workspace: wh.Workspace) -> None:
-    ids = [run.id for run in workspace.runs()]
-    shared = ids[0][:8]
-    assert all(run_id.startswith(shared) for run_id in ids)
-    with pytest.raises(NotFoundError, match="names 3 runs") as caught:
-        workspace.run(shared)
-    assert ids[0] in caught.value.message
+    first = workspace.run().id
+    twin = first[:-1] + ("1" if first[-1] == "0" else "0")
+    runs = workspace.path / "runs"
+    shutil.copytree(runs / first, runs / twin)
+    with pytest.raises(NotFoundError, match="names 2 runs") as caught:
+        workspace.run(first[:-1])
+    assert twin in caught.value.message
 
 
 def test_runs_are_summarised_newest_first_as_json(workspace: wh.Workspace) -> None:

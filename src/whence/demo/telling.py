@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shlex
+import shutil
 import sys
 
 import msgspec
@@ -105,6 +107,9 @@ def _tell_next(page: _Page, tour: Tour) -> None:
     """Five things to try, as one would type them."""
     folder = shown(tour.prepared.folder)
     elsewhere = " && unset WHENCE_HOME" if os.environ.get("WHENCE_HOME") else ""
+    if shutil.which("whence") is None:  # its environment isn't the shell's
+        program = os.path.relpath(pathlib.Path(sys.executable).with_name("whence"), tour.prepared.folder)
+        elsewhere += f" && alias whence={shlex.quote(program)}"
     page.line("try", (f"cd {folder}{elsewhere}", "green"), ", and then")
     address = tour.trace.address
     opener = "open" if sys.platform == "darwin" else "xdg-open"

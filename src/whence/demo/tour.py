@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-import resource
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from whence.demo.images import Defect, Prepared, prepare
 from whence.demo.training import Training, train
 from whence.documents import write_report
 from whence.query import Replay
+from whence.runs import peak_memory_bytes
 
 _WANTED = (2, 17, 5)
 
@@ -95,7 +94,7 @@ def take_tour(folder: pathlib.Path) -> Tour:
         verdict=verdict,
         report=report,
         seconds=time.perf_counter() - began,
-        peak_memory_bytes=int(run.totals["peak_memory_bytes"]) + _own_peak_bytes(),
+        peak_memory_bytes=int(run.totals["peak_memory_bytes"]) + peak_memory_bytes(),
     )
 
 
@@ -104,8 +103,3 @@ def _choose_sample(run: wh.Run) -> str:
     delivered = list(run.exposures(stream=run.streams[0].name))
     wanted = [point for point in delivered if (point.epoch, point.batch, point.item) == _WANTED]
     return (wanted or delivered[len(delivered) // 2 :])[0].address
-
-
-def _own_peak_bytes() -> int:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,7 +1,7 @@
 """Runs: written while they go on, read back from their journals."""
 
 from whence.runs.decisions import Decisions
-from whence.runs.live import LiveRun, as_json, as_number, as_png, content_of
+from whence.runs.live import LiveRun, as_json, as_number, as_png, content_of, peak_memory_bytes
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
 from whence.runs.record import History, PassView, RunRecord, SourceView, StreamView, finite_or_none
 
@@ -21,4 +21,5 @@ __all__ = [
     "friendly_name",
     "is_run_id",
     "make_run_id",
+    "peak_memory_bytes",
 ]
