@@ -75,7 +75,7 @@ class PassRecorder(Protocol):
         """The listener for one node of the plan."""
 
     def witness(self, index: int) -> SourceWitness:
-        """The listener for the source at one node of the plan."""
+        """A listener for one reading of the source at a node of the plan."""
 
     def made(self, values: list[Any]) -> None:
         """The next outputs aren't the batches that were gathered: functions made them of those."""

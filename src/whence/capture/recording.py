@@ -26,7 +26,7 @@ from whence.capture.recorder import (
 )
 from whence.capture.references import refer
 from whence.capture.settings import record_mode
-from whence.capture.sourcing import PassWitness, SourceRecord
+from whence.capture.sourcing import ReadingWitness, SourceRecord
 from whence.capture.witness import NullWitness, SourceWitness
 from whence.lineage import encode_counts, encode_mask
 from whence.store import RunWriter
@@ -234,7 +234,6 @@ class _Pass:
         self._with_digests = with_digests
         items_at = plan.items_at if with_digests else -1
         self._nodes = [_Node(self, index, index == items_at) for index in range(plan.top + 1)]
-        self._witnesses: dict[int, SourceWitness] = {}
         self._item_digests: list[bytes] = []
         self._group_digests: list[bytes] = []
         self._output_digests: list[bytes] = []
@@ -253,12 +252,9 @@ class _Pass:
         return self._nodes[index]
 
     def witness(self, index: int) -> SourceWitness:
-        """The listener for one source."""
-        found = self._witnesses.get(index)
-        if found is None:
-            source = self._sources.get(index)
-            found = self._witnesses[index] = _NULL_WITNESS if source is None else PassWitness(source)
-        return found
+        """A listener for one reading of a source."""
+        source = self._sources.get(index)
+        return _NULL_WITNESS if source is None else ReadingWitness(source)
 
     def digest(
         self, items: Sequence[Any], sizes: Sequence[int], at: tuple[Int64Array, Int64Array] | None

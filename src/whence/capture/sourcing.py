@@ -157,8 +157,8 @@ class _Columns:
         return body
 
 
-class PassWitness:
-    """Witnesses one source during one pass: a part that a pass leaves half-read is no part of the next."""
+class ReadingWitness:
+    """Witnesses one reading of a source: a part that it leaves half-read is no part of the next reading."""
 
     __slots__ = ("_hashers", "_quick_of", "_record")
 

@@ -109,11 +109,12 @@ class Evaluation:
     def _scan_source(self, index: int, step: Step) -> Iterator[Chunk]:
         row = 0
         number = step.source_number << SOURCE_BITS
-        for values in self._reader(index).chunks(lambda: self._chunk_size):
-            origins = np.arange(row | number, (row + len(values)) | number, dtype=np.int64)
-            row += len(values)
-            self._tell_rows(index, row)
-            yield Chunk(values, origins.view(np.uint64), origins)
+        with self._open(index) as reader:  # of its own: another scan of the source may be left half-way
+            for values in reader.chunks(lambda: self._chunk_size):
+                origins = np.arange(row | number, (row + len(values)) | number, dtype=np.int64)
+                row += len(values)
+                self._tell_rows(index, row)
+                yield Chunk(values, origins.view(np.uint64), origins)
         self._sizes[index] = row
 
     def _scan_by_position(self, index: int) -> Iterator[Chunk]:
@@ -169,11 +170,14 @@ class Evaluation:
     def _reader(self, index: int) -> Reader:
         reader = self._readers.get(index)
         if reader is None:
-            source = self._program.steps[index].node.source
-            if source is None:
-                raise AssertionError("only a source is read")
-            reader = self._readers[index] = source.open(self._recorder.witness(index))
+            reader = self._readers[index] = self._open(index)
         return reader
+
+    def _open(self, index: int) -> Reader:
+        source = self._program.steps[index].node.source
+        if source is None:
+            raise AssertionError("only a source is read")
+        return source.open(self._recorder.witness(index))
 
     def _context_of(self, index: int, step: Step) -> Context:
         return Context(
