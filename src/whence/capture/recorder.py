@@ -47,6 +47,15 @@ class NodeRecorder(Protocol):
     def expanded(self, counts: Int64Array) -> None:
         """The next input samples gave so many outputs each."""
 
+    def related(self, number: int, counts: Int64Array, positions: Int64Array) -> None:
+        """The next outputs came from these positions of one input.
+
+        Args:
+            number: which input; an op tells of each of its inputs for the same outputs.
+            counts: of how many positions each output was made, shape (n,).
+            positions: output by output, ascending and without repeats for each, shape (sum of counts,).
+        """
+
     def found_rows(self, count: int) -> None:
         """So many more rows are there at the source of this node."""
 
@@ -129,6 +138,9 @@ class _NullNode:
         pass
 
     def expanded(self, counts: Int64Array) -> None:
+        pass
+
+    def related(self, number: int, counts: Int64Array, positions: Int64Array) -> None:
         pass
 
     def found_rows(self, count: int) -> None:

@@ -28,7 +28,7 @@ from whence.capture.references import refer
 from whence.capture.settings import record_mode
 from whence.capture.sourcing import ReadingWitness, SourceRecord
 from whence.capture.witness import NullWitness, SourceWitness
-from whence.lineage import encode_counts, encode_mask
+from whence.lineage import encode_counts, encode_mask, encode_relation
 from whence.store import RunWriter
 from whence.vocab import UNKNOWN, digest_text, digest_value, fast128, sample_digests
 
@@ -182,13 +182,14 @@ class _StreamRecord:
 class _Node:
     """Gathers what one node decided since the last frame."""
 
-    __slots__ = ("aside", "gathers", "in_count", "index", "ns", "out_count", "pending", "record")
+    __slots__ = ("aside", "gathers", "in_count", "index", "ns", "out_count", "pending", "record", "relations")
 
     def __init__(self, record: _Pass, index: int, gathers: bool) -> None:
         self.record = record
         self.index = index
         self.gathers = gathers
         self.pending: list[Any] = []
+        self.relations: list[Any] = []
         self.aside: list[SetAside] = []
         self.ns = self.in_count = self.out_count = 0
 
@@ -203,6 +204,9 @@ class _Node:
 
     def expanded(self, counts: Int64Array) -> None:
         self.pending.append([self.index, len(counts), int(counts.sum()), encode_counts(counts)])
+
+    def related(self, number: int, counts: Int64Array, positions: Int64Array) -> None:
+        self.relations.append([self.index, number, len(counts), encode_relation(counts, positions)])
 
     def found_rows(self, count: int) -> None:
         self.pending.append([self.index, count, count, b""])
@@ -321,24 +325,31 @@ class _Pass:
             if source.is_due:
                 source.flush(self._number)
         pending: list[Any] = []
+        relations: list[Any] = []
         for node in self._nodes:
             if node.pending:
                 pending += node.pending
                 node.pending = []
+            if node.relations:
+                relations += node.relations
+                node.relations = []
             if node.aside:
                 for sample in node.aside:
                     public = {"pass": self._number, "node": node.index, "position": sample.position}
                     body = {"origin": sample.origin, "kind": sample.kind, "message": sample.message}
                     writer.append("set_aside", public, body)
                 node.aside = []
-        if pending:
-            writer.append_segment(LINEAGE, FRAME, _encode({"p": self._number, "n": pending}))
+        if pending or relations:
+            frame: dict[str, Any] = {"p": self._number, "n": pending}
+            if relations:
+                frame["r"] = relations
+            writer.append_segment(LINEAGE, FRAME, _encode(frame))
         self._flush_digests()
 
     def _flush_digests(self) -> None:
         if not self._item_digests and not self._output_digests:
             return
-        frame = {
+        frame: dict[str, Any] = {
             "p": self._number,
             "i": b"".join(self._item_digests),
             "g": b"".join(self._group_digests),

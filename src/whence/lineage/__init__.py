@@ -14,7 +14,8 @@ from whence.lineage.grouped import Blocks, Windows
 from whence.lineage.mapping import Mapping, PermutationLike, Positions, follow, reach
 from whence.lineage.masks import decode_mask, encode_mask
 from whence.lineage.origins import BoolArray, IntArray, Origins, compose
-from whence.lineage.stored import Expansion, Gather, Inverse, Selection
+from whence.lineage.relations import RelationIndex, decode_relation, encode_relation
+from whence.lineage.stored import Expansion, Gather, Inverse, Related, Selection
 
 __all__ = [
     "Affine",
@@ -32,6 +33,8 @@ __all__ = [
     "PermutationLike",
     "Permuted",
     "Positions",
+    "Related",
+    "RelationIndex",
     "Selection",
     "SelectionIndex",
     "Tile",
@@ -40,8 +43,10 @@ __all__ = [
     "compose",
     "decode_counts",
     "decode_mask",
+    "decode_relation",
     "encode_counts",
     "encode_mask",
+    "encode_relation",
     "follow",
     "reach",
 ]

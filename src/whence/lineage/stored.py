@@ -11,6 +11,7 @@ from whence.errors import PlanError
 from whence.lineage.chunks import CountsIndex, SelectionIndex
 from whence.lineage.mapping import Mapping, Positions, as_positions, check_positions, check_size
 from whence.lineage.origins import IntArray, Origins
+from whence.lineage.relations import RelationIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,28 @@ class Expansion:
 
     def forward(self, positions: Positions) -> Origins:
         return Origins.ranges(*self.counts.children(positions))
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Each output came from any inputs, as recorded: sort, join, group_by, pack, mix."""
+
+    index: RelationIndex
+    known: ClassVar[bool] = True
+
+    @property
+    def in_size(self) -> int:
+        return self.index.in_size
+
+    @property
+    def out_size(self) -> int:
+        return self.index.out_size
+
+    def backward(self, positions: Positions) -> Origins:
+        return self.index.backward(positions)
+
+    def forward(self, positions: Positions) -> Origins:
+        return self.index.forward(positions)
 
 
 class Gather:

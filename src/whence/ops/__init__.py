@@ -1,6 +1,7 @@
 """What is done to samples: one idea a file, and no op knows the chain."""
 
 from whence.ops.batch import Batch
+from whence.ops.chunk import Chunk
 from whence.ops.combine import Concat, Zip
 from whence.ops.dedup import Dedup
 from whence.ops.filter import Filter
@@ -9,7 +10,6 @@ from whence.ops.identities import draw_ids, hands_on, keeps_apart
 from whence.ops.map import Map
 from whence.ops.map_batches import MapBatches
 from whence.ops.op import (
-    Chunk,
     Context,
     Fetch,
     Function,

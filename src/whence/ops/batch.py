@@ -13,18 +13,8 @@ import numpy as np
 from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Blocks
 from whence.lineage import Mapping as Relation
-from whence.ops.op import (
-    Chunk,
-    Context,
-    Fetch,
-    Function,
-    Input,
-    Int64Array,
-    Op,
-    Recorded,
-    check_callable,
-    check_count,
-)
+from whence.ops.chunk import Chunk, Int64Array
+from whence.ops.op import Context, Fetch, Function, Input, Op, Recorded, check_callable, check_count
 
 Collate = Literal["stack"] | Function
 _NUMBERS = {bool, int, float, complex, np.ndarray}
@@ -86,23 +76,17 @@ class Batch(Op):
 
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Gather across the borders of chunks."""
-        waiting = Chunk([], np.empty(0, np.uint64), np.empty(0, np.int64))
+        waiting = Chunk.empty()
         done = 0
         for following in inputs[0].scan():
-            chunk = following
-            if waiting.values:
-                chunk = Chunk(
-                    waiting.values + following.values,
-                    np.concatenate((waiting.ids, following.ids)),
-                    np.concatenate((waiting.origins, following.origins)),
-                )
-            full = len(chunk.values) // self.size * self.size
-            waiting = Chunk(chunk.values[full:], chunk.ids[full:], chunk.origins[full:])
+            chunk = Chunk.joined([waiting, following]) if len(waiting) else following
+            full = len(chunk) // self.size * self.size
+            waiting = chunk.taken(slice(full, None))
             if full:
                 yield self._gather(chunk, full, done, context)
                 done += full
-        if waiting.values and not self.drop_last:
-            yield self._gather(waiting, len(waiting.values), done, context)
+        if len(waiting) and not self.drop_last:
+            yield self._gather(waiting, len(waiting), done, context)
 
     def pick(
         self, positions: Int64Array, mappings: Sequence[Relation], fetch: Fetch, context: Context

@@ -12,7 +12,8 @@ import numpy as np
 from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Identity, Part
 from whence.lineage import Mapping as Relation
-from whence.ops.op import Chunk, Context, Fetch, Function, Input, Int64Array, Op, Recorded, failed
+from whence.ops.chunk import Chunk, Int64Array
+from whence.ops.op import Context, Fetch, Function, Input, Op, Recorded, failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,7 @@ class _Measured:
 
     def __init__(self, source: Input) -> None:
         self._chunks = source.scan()
-        self._chunk = Chunk([], np.empty(0, np.uint64), np.empty(0, np.int64))
+        self._chunk = Chunk.empty()
         self._at = 0
 
     def ready(self) -> int:
@@ -163,6 +164,6 @@ class _Measured:
 
     def take(self, count: int) -> Chunk:
         """Take the next samples."""
-        part = slice(self._at, self._at + count)
+        start = self._at
         self._at += count
-        return Chunk(self._chunk.values[part], self._chunk.ids[part], self._chunk.origins[part])
+        return self._chunk.taken(slice(start, self._at))

@@ -11,8 +11,9 @@ import numpy as np
 
 from whence.errors import OpError, WhenceError
 from whence.lineage import Mapping as Relation
+from whence.ops.chunk import Chunk
 from whence.ops.filter import keep, selection_of
-from whence.ops.op import Chunk, Context, Function, Input, MappingKind, Op, Recorded, failed
+from whence.ops.op import Context, Function, Input, MappingKind, Op, Recorded, failed
 from whence.vocab import content_key
 
 

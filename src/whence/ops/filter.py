@@ -7,7 +7,6 @@ import operator
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,8 +16,9 @@ from whence.chance import Bits
 from whence.errors import WhenceError
 from whence.lineage import Mapping as Relation
 from whence.lineage import Selection, SelectionIndex
+from whence.ops.chunk import Chunk
 from whence.ops.map import Loop, takes_rng
-from whence.ops.op import Chunk, Context, Function, Input, MappingKind, Op, Recorded, failed, plain_params
+from whence.ops.op import Context, Function, Input, MappingKind, Op, Recorded, failed, plain_params
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +135,12 @@ def _has_truth(flag: Any) -> bool:
 
 def keep(chunk: Chunk, kept: NDArray[np.bool_], context: Context) -> Chunk:
     """Keep some samples of a chunk, and say so."""
-    size = len(chunk.values)
+    size = len(chunk)
     if kept.all():
         context.recorder.selected(None, size)
         return chunk
     context.recorder.selected(kept, size)
-    return Chunk(list(compress(chunk.values, kept.tolist())), chunk.ids[kept], chunk.origins[kept])
+    return chunk.taken(kept)
 
 
 def selection_of(recorded: Recorded | None, sizes: Sequence[int]) -> list[Relation]:

@@ -13,21 +13,9 @@ from whence.chance import Bits
 from whence.errors import OpError, WhenceError
 from whence.lineage import CountsIndex, Expansion
 from whence.lineage import Mapping as Relation
+from whence.ops.chunk import Chunk, Int64Array, UInt64Array
 from whence.ops.map import takes_rng
-from whence.ops.op import (
-    Chunk,
-    Context,
-    Fetch,
-    Function,
-    Input,
-    Int64Array,
-    MappingKind,
-    Op,
-    Recorded,
-    UInt64Array,
-    failed,
-    plain_params,
-)
+from whence.ops.op import Context, Fetch, Function, Input, MappingKind, Op, Recorded, failed, plain_params
 from whence.vocab import mix64
 
 _CHILD = np.uint64(0xD1B54A32D192ED03)

@@ -9,11 +9,12 @@ import numpy as np
 
 from whence.lineage import Mapping as Relation
 from whence.ops.batch import Batch
+from whence.ops.chunk import Int64Array, UInt64Array
 from whence.ops.combine import Concat
 from whence.ops.dedup import Dedup
 from whence.ops.filter import Filter
 from whence.ops.flat_map import FlatMap, Unbatch, child_ids_at
-from whence.ops.op import Int64Array, Op, UInt64Array
+from whence.ops.op import Op
 from whence.ops.positions import Repeat, Sample, Shuffle, Slice, repeated_ids
 
 IdsBelow = Callable[[int, Int64Array], UInt64Array]

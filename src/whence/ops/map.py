@@ -17,19 +17,8 @@ from whence.chance import Bits, Draw, draw_key
 from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Identity, Selection, SelectionIndex
 from whence.lineage import Mapping as Relation
-from whence.ops.op import (
-    Chunk,
-    Context,
-    Fetch,
-    Function,
-    Input,
-    Int64Array,
-    MappingKind,
-    Op,
-    Recorded,
-    failed,
-    plain_params,
-)
+from whence.ops.chunk import Chunk, Int64Array
+from whence.ops.op import Context, Fetch, Function, Input, MappingKind, Op, Recorded, failed, plain_params
 
 OnError = Literal["raise", "quarantine"]
 

@@ -13,20 +13,9 @@ from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Identity
 from whence.lineage import Mapping as Relation
 from whence.ops.batch import stack
+from whence.ops.chunk import Chunk, Int64Array
 from whence.ops.flat_map import apart
-from whence.ops.op import (
-    Chunk,
-    Context,
-    Fetch,
-    Function,
-    Input,
-    Int64Array,
-    Op,
-    Recorded,
-    check_count,
-    failed,
-    plain_params,
-)
+from whence.ops.op import Context, Fetch, Function, Input, Op, Recorded, check_count, failed, plain_params
 
 Form = Literal["list", "columns"]
 
@@ -74,22 +63,16 @@ class MapBatches(Op):
 
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Map group by group, across the borders of chunks."""
-        waiting = Chunk([], np.empty(0, np.uint64), np.empty(0, np.int64))
+        waiting = Chunk.empty()
         done = 0
         for chunk in inputs[0].scan():
-            joined = Chunk(
-                waiting.values + chunk.values,
-                np.concatenate((waiting.ids, chunk.ids)),
-                np.concatenate((waiting.origins, chunk.origins)),
-            )
+            joined = Chunk.joined([waiting, chunk]) if len(waiting) else chunk
             full = len(joined) // self.size * self.size
-            waiting = Chunk(joined.values[full:], joined.ids[full:], joined.origins[full:])
+            waiting = joined.taken(slice(full, None))
             if full:
-                yield self._mapped(
-                    Chunk(joined.values[:full], joined.ids[:full], joined.origins[:full]), done, context
-                )
+                yield self._mapped(joined.taken(slice(full)), done, context)
                 done += full
-        if waiting.values:
+        if len(waiting):
             yield self._mapped(waiting, done, context)
 
     def pick(

@@ -14,38 +14,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from whence.capture import NodeRecorder
 from whence.errors import OpError, PlanError
-from whence.lineage import CountsIndex, SelectionIndex
+from whence.lineage import CountsIndex, RelationIndex, SelectionIndex
 from whence.lineage import Mapping as Relation
+from whence.ops.chunk import Chunk, Int64Array
 from whence.vocab import plain
 
-Int64Array = NDArray[np.int64]
-UInt64Array = NDArray[np.uint64]
 Function = Callable[..., Any]
-MappingKind = Literal["closed", "selection", "expansion", "unknown"]
-
-
-@dataclass(slots=True)
-class Chunk:
-    """Some consecutive (scan) or asked-for (pick) samples of a node's output.
-
-    Args:
-        values: the samples.
-        ids: shape (n,), uint64: the draw id of each, on which its random draws depend.
-        origins: shape (n,), int64: the source row each came from (the first, where there are several),
-            with the number of the source in the upper 16 bits; for messages only.
-    """
-
-    values: list[Any]
-    ids: UInt64Array
-    origins: Int64Array
-
-    def __len__(self) -> int:
-        return len(self.values)
+MappingKind = Literal["closed", "selection", "expansion", "relation", "unknown"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,12 +34,14 @@ class Context:
         key: the key of its random draws.
         epoch: the number of the pass.
         name_origin: says in words where a sample came from.
+        first: the position, in the op's input, of the first sample that a scan will see.
     """
 
     recorder: NodeRecorder
     key: int
     epoch: int
     name_origin: Callable[[int], str]
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +132,8 @@ class Op(ABC):
         return self.label
 
 
-Recorded = SelectionIndex | CountsIndex
+Recorded = SelectionIndex | CountsIndex | Sequence[RelationIndex]
+"""What the data decided: by `MappingKind` a selection, an expansion, or a relation for each input."""
 
 
 def name_of(fn: Function) -> str:

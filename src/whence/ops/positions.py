@@ -12,20 +12,9 @@ from whence.chance import blocks, draw, permutation
 from whence.errors import PlanError
 from whence.lineage import Affine, Permuted, Tile
 from whence.lineage import Mapping as Relation
+from whence.ops.chunk import Chunk, Int64Array, UInt64Array
 from whence.ops.filter import keep, selection_of
-from whence.ops.op import (
-    Chunk,
-    Context,
-    Fetch,
-    Input,
-    Int64Array,
-    MappingKind,
-    Op,
-    Recorded,
-    UInt64Array,
-    check_count,
-    check_seed,
-)
+from whence.ops.op import Context, Fetch, Input, MappingKind, Op, Recorded, check_count, check_seed
 from whence.ops.spool import Spool
 from whence.vocab import key64, mix64
 
@@ -79,8 +68,7 @@ class Slice(Op):
             last = size if self.stop is None else min(size, self.stop - seen)
             seen += size
             if first < last:
-                part = slice(first, last, self.step)
-                yield Chunk(chunk.values[part], chunk.ids[part], chunk.origins[part])
+                yield chunk.taken(slice(first, last, self.step))
             if self.stop is not None and seen >= self.stop:
                 return
 
@@ -142,20 +130,19 @@ class Shuffle(Op):
             waiting.append(chunk)
             count += len(chunk)
             if count >= window:
-                joined = _joined(waiting)
+                joined = Chunk.joined(waiting)
                 full = count // window * window
                 for start in range(0, full, window):
                     yield self._arranged(joined, start, window, done + start, context)
-                waiting = [Chunk(joined.values[full:], joined.ids[full:], joined.origins[full:])]
+                waiting = [joined.taken(slice(full, None))]
                 done, count = done + full, count - full
         if count:
-            yield self._arranged(_joined(waiting), 0, count, done, context)
+            yield self._arranged(Chunk.joined(waiting), 0, count, done, context)
 
     def _arranged(self, chunk: Chunk, start: int, count: int, done: int, context: Context) -> Chunk:
         order = self.mappings([done + count], None, context.key, context.epoch)[0]
         places = order.backward(np.arange(done, done + count, dtype=np.int64)).indices - done + start
-        values = chunk.values
-        return Chunk([values[place] for place in places.tolist()], chunk.ids[places], chunk.origins[places])
+        return chunk.taken(places)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,13 +260,3 @@ def repeated_ids(ids: UInt64Array, times: Int64Array) -> UInt64Array:
     """Give samples draw ids of their own each time; the first time they keep theirs."""
     mixed = mix64(ids + times.astype(np.uint64) * _REPETITION)
     return np.where(times > 0, mixed, ids)
-
-
-def _joined(chunks: Sequence[Chunk]) -> Chunk:
-    if len(chunks) == 1:
-        return chunks[0]
-    return Chunk(
-        [value for chunk in chunks for value in chunk.values],
-        np.concatenate([chunk.ids for chunk in chunks]),
-        np.concatenate([chunk.origins for chunk in chunks]),
-    )

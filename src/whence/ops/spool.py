@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from whence.ops.op import Chunk, Int64Array
+from whence.ops.chunk import Chunk, Int64Array
 from whence.store import explained
 
 BUDGET_BYTES = 256 * 1024 * 1024

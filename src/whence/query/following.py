@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from whence.errors import DamagedError, NotFoundError
 from whence.lineage import CountsIndex, Mapping, SelectionIndex, Unknown, decode_counts
-from whence.ops import Op, draw_ids, outline_op
+from whence.ops import Op, Recorded, draw_ids, outline_op
 from whence.runs import Decisions, PassView, RunRecord, StreamView
 
 Int64Array = NDArray[np.int64]
@@ -35,7 +35,7 @@ class PassLineage:
         self._decisions = record.decisions(view.number)
         self._ops: dict[int, Op | None] = {}
         self._sizes: dict[int, int] = {}
-        self._recorded: dict[int, SelectionIndex | CountsIndex | None] = {}
+        self._recorded: dict[int, Recorded | None] = {}
         self._mappings: dict[int, Sequence[Mapping]] = {}
 
     def node(self, index: int) -> dict[str, Any]:
@@ -72,8 +72,10 @@ class PassLineage:
         if self.node(index)["kind"] == "source":
             return self._decisions.get(index, Decisions()).row_count
         recorded = self._recorded_at(index)
-        if recorded is not None:
+        if isinstance(recorded, SelectionIndex | CountsIndex):
             return recorded.out_size
+        if recorded is not None:
+            return recorded[0].out_size
         op = self.op(index)
         if op is None or op.mapping_kind == "unknown":
             counts = self.view.nodes[index] if self.view.nodes else [0, 0, 0]
@@ -133,7 +135,7 @@ class PassLineage:
         """
         recorded = self._recorded_at(index)
         found: list[Int64Array] = [np.empty(0, np.int64)]
-        if recorded is None:
+        if not isinstance(recorded, SelectionIndex | CountsIndex):
             return found[0]
         count = 0
         for start in range(0, recorded.in_size, _BLOCK):
@@ -148,14 +150,18 @@ class PassLineage:
                 break
         return np.concatenate(found)[:limit]
 
-    def _recorded_at(self, index: int) -> SelectionIndex | CountsIndex | None:
+    def _recorded_at(self, index: int) -> Recorded | None:
         if index not in self._recorded:
             decisions = self._decisions.get(index)
             kind = self.node(index).get("mapping")
-            if decisions is None or kind not in ("selection", "expansion"):
-                self._recorded[index] = None
-            else:
-                self._recorded[index] = decisions.selection() if kind == "selection" else decisions.counts()
+            found: Recorded | None = None
+            if decisions is not None and kind == "selection":
+                found = decisions.selection()
+            elif decisions is not None and kind == "expansion":
+                found = decisions.counts()
+            elif decisions is not None and kind == "relation":
+                found = decisions.relations([self.size(each) for each in self.inputs(index)])
+            self._recorded[index] = found
         return self._recorded[index]
 
 

@@ -6,11 +6,11 @@ with decisions after a damaged place is not believed any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from whence.lineage import CountsIndex, SelectionIndex
+from whence.lineage import CountsIndex, RelationIndex, SelectionIndex
 from whence.store import Scan, decode_content
 
 
@@ -22,6 +22,7 @@ class Decisions:
         self._out_counts: list[int] = []
         self._datas: list[bytes] = []
         self._witnesses: list[bytes] = []
+        self._relations: dict[int, tuple[list[int], list[bytes]]] = {}
 
     def add(self, in_count: int, out_count: int, data: bytes, witnesses: bytes) -> None:
         """Take the next chunk."""
@@ -29,6 +30,12 @@ class Decisions:
         self._out_counts.append(out_count)
         self._datas.append(data)
         self._witnesses.append(witnesses)
+
+    def relate(self, number: int, out_count: int, data: bytes) -> None:
+        """Take the next chunk of the relation to one input."""
+        out_counts, datas = self._relations.setdefault(number, ([], []))
+        out_counts.append(out_count)
+        datas.append(data)
 
     @property
     def row_count(self) -> int:
@@ -42,6 +49,13 @@ class Decisions:
     def counts(self) -> CountsIndex:
         """As the counts of a flat_map or an unbatch."""
         return CountsIndex(self._in_counts, self._out_counts, self._datas)
+
+    def relations(self, in_sizes: Sequence[int]) -> list[RelationIndex]:
+        """As the relations of a sort, a join, a group_by to each of its inputs, of these sizes."""
+        return [
+            RelationIndex(size, *self._relations.get(number, ([], [])))
+            for number, size in enumerate(in_sizes)
+        ]
 
     def witness_chunks(self) -> Iterator[tuple[int, int, int, bytes]]:
         """Give each chunk's first input position, inputs, outputs, and what its dropped ones repeat."""
@@ -92,6 +106,8 @@ def read_decisions(scan: Scan, *, sealed: Mapping[str, Any] | None) -> LineageSe
             last = max(last, content["p"])
         for node, in_count, out_count, data, *more in content["n"]:
             nodes.setdefault(node, Decisions()).add(in_count, out_count, data, more[0] if more else b"")
+        for node, number, out_count, data in content.get("r", ()):
+            nodes.setdefault(node, Decisions()).relate(number, out_count, data)
     broken_from = None if damage is None else last
     if damage is None and sealed is not None and scan.chain != sealed["chain"]:
         broken_from = last if scan.sound_bytes < sealed["bytes"] else 0  # cut off, or written anew

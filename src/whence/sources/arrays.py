@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from whence.capture import SourceWitness
 from whence.errors import SourceError
-from whence.sources.columns import Column, as_dicts
+from whence.sources.columns import Column
 from whence.sources.source import (
     Int64Array,
     Listing,
@@ -17,6 +17,7 @@ from whence.sources.source import (
     check_positions,
     held_in_memory,
 )
+from whence.vocab import as_dicts
 
 
 class ArraysSource(Source):

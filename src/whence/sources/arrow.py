@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from whence.errors import MissingExtraError, SourceError, WhenceError
-from whence.sources.columns import as_dicts
 from whence.sources.disk import unreadable
 from whence.sources.source import Int64Array
+from whence.vocab import as_dicts
 
 try:
     import pyarrow as pa

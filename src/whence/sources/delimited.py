@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from whence.errors import SourceError
-from whence.sources.columns import as_dicts
 from whence.sources.columntypes import INFERRED_ROWS, BadValueError, infer_type, parse_column, type_names
 from whence.sources.disk import opened
 from whence.sources.finding import Found, Given, find_documents
@@ -17,6 +16,7 @@ from whence.sources.rowfiles import BadRowError, RowFilesSource
 from whence.sources.rowindex import read_pieces
 from whence.sources.source import SILENT
 from whence.sources.text import decode_utf8
+from whence.vocab import as_dicts
 
 
 class CsvSource(RowFilesSource):

@@ -1,6 +1,7 @@
 """The words as values: canonical bytes, digests and keys; pure, no file, no clock, no network."""
 
 from whence.vocab.canonical import canonical
+from whence.vocab.columns import Column, Columns, as_dicts
 from whence.vocab.digests import DIGEST_BYTES, Hasher, digest_bytes, digest_text, digest_value, key64
 from whence.vocab.plain import from_plain, plain
 from whence.vocab.samples import (
@@ -16,7 +17,10 @@ from whence.vocab.samples import (
 __all__ = [
     "DIGEST_BYTES",
     "UNKNOWN",
+    "Column",
+    "Columns",
     "Hasher",
+    "as_dicts",
     "canonical",
     "content_key",
     "digest_bytes",

@@ -1,0 +1,105 @@
+"""Chunks: samples on their way from one op to the next, as rows or as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import compress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.vocab import Columns
+
+Int64Array = NDArray[np.int64]
+UInt64Array = NDArray[np.uint64]
+
+
+class Chunk:
+    """Some consecutive (scan) or asked-for (pick) samples of a node's output.
+
+    Samples come as rows or, where they are dicts of one form, as columns; an op that asks for the other
+    form gets the same samples in it. Only a chunk that was made of columns keeps them.
+
+    Args:
+        values: the samples.
+        ids: shape (n,), uint64: the draw id of each, on which its random draws depend.
+        origins: shape (n,), int64: the source row each came from (the first, where there are several),
+            with the number of the source in the upper 16 bits; for messages only.
+    """
+
+    __slots__ = ("_columns", "_values", "ids", "origins")
+
+    def __init__(self, values: list[Any], ids: UInt64Array, origins: Int64Array) -> None:
+        self._values: list[Any] | None = values
+        self._columns: Columns | None = None
+        self.ids = ids
+        self.origins = origins
+
+    @classmethod
+    def of_columns(cls, columns: Columns, ids: UInt64Array, origins: Int64Array) -> Chunk:
+        """Take samples as columns."""
+        chunk = cls.__new__(cls)
+        chunk._values = None
+        chunk._columns = columns
+        chunk.ids = ids
+        chunk.origins = origins
+        return chunk
+
+    @classmethod
+    def empty(cls) -> Chunk:
+        """No samples."""
+        return cls([], np.empty(0, np.uint64), np.empty(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def values(self) -> list[Any]:
+        """The samples as rows."""
+        if self._values is None:
+            self._values = [] if self._columns is None else self._columns.rows()
+            self._columns = None  # rows may be changed by whom they are given to
+        return self._values
+
+    @values.setter
+    def values(self, values: list[Any]) -> None:
+        self._values = values
+        self._columns = None
+
+    @property
+    def columns(self) -> Columns | None:
+        """The samples as columns, where that is how they came."""
+        return self._columns
+
+    def as_columns(self) -> Columns | None:
+        """The samples as columns; None where they aren't dicts with the same fields in the same order."""
+        return self._columns if self._columns is not None else Columns.of_rows(self.values)
+
+    def taken(self, which: Any) -> Chunk:
+        """Some of the samples, in the form they have: by mask, by positions or by slice."""
+        ids, origins = self.ids[which], self.origins[which]
+        if self._columns is not None:
+            return Chunk.of_columns(self._columns.taken(which), ids, origins)
+        values = self.values
+        if isinstance(which, slice):
+            return Chunk(values[which], ids, origins)
+        if which.dtype == np.bool_:
+            return Chunk(list(compress(values, which.tolist())), ids, origins)
+        return Chunk([values[place] for place in which.tolist()], ids, origins)
+
+    @classmethod
+    def joined(cls, chunks: Sequence[Chunk]) -> Chunk:
+        """Several, one after the other; as columns where all of them come so, with the same fields."""
+        if len(chunks) == 1:
+            return chunks[0]
+        if not chunks:
+            return cls.empty()
+        ids = np.concatenate([chunk.ids for chunk in chunks])
+        origins = np.concatenate([chunk.origins for chunk in chunks])
+        parts = [chunk.columns for chunk in chunks]
+        if all(part is not None for part in parts):
+            columns = Columns.joined([part for part in parts if part is not None])
+            if columns is not None:
+                return cls.of_columns(columns, ids, origins)
+        return cls([value for chunk in chunks for value in chunk.values], ids, origins)
