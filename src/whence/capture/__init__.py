@@ -17,7 +17,7 @@ from whence.capture.recorder import (
 from whence.capture.recording import Recording, describe_function
 from whence.capture.references import refer
 from whence.capture.secrets import redact
-from whence.capture.settings import Configured, Record, config, record_mode
+from whence.capture.settings import Configured, Record, config, memory_budget_bytes, record_mode
 from whence.capture.witness import NullWitness, SourceWitness
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "identify",
     "leave_run",
     "load_function",
+    "memory_budget_bytes",
     "record_mode",
     "redact",
     "refer",

@@ -1,27 +1,56 @@
-"""What is recorded: the one setting that a user may want to change."""
+"""What is recorded and how much memory is used: the settings that a user may want to change."""
 
 from __future__ import annotations
 
+import operator
+import re
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from types import TracebackType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from whence.errors import PlanError
 
 Record = Literal["full", "lineage", "off"]
 
-_settings: dict[str, Record] = {"record": "full"}
+_UNITS = {
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KIB": 1 << 10,
+    "MIB": 1 << 20,
+    "GIB": 1 << 30,
+    "TIB": 1 << 40,
+}
+_MEMORY_TEXT = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([KMGT]?I?B)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settings:
+    record: Record = "full"
+    memory_bytes: int = 1 << 30
+
+
+_now: list[_Settings] = [_Settings()]
 
 
 class Configured:
     """The settings as they are now; used with `with`, they go back to what they were."""
 
-    def __init__(self, before: Record) -> None:
+    def __init__(self, before: _Settings) -> None:
         self._before = before
 
     @property
     def record(self) -> Record:
         """What passes record from now on."""
-        return _settings["record"]
+        return _now[0].record
+
+    @property
+    def memory_bytes(self) -> int:
+        """How much memory each operation that puts samples aside may use from now on."""
+        return _now[0].memory_bytes
 
     def __enter__(self) -> Configured:
         return self
@@ -29,36 +58,76 @@ class Configured:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _settings["record"] = self._before
+        _now[0] = self._before
 
     def __repr__(self) -> str:
-        return f"whence.config(record={self.record!r})"
+        return f"whence.config(record={self.record!r}, memory={_as_text(self.memory_bytes)!r})"
 
 
-def config(*, record: Record | None = None) -> Configured:
-    """Change what passes record from now on, or within a `with` block.
+def config(*, record: Record | None = None, memory: int | str | None = None) -> Configured:
+    """Change what passes record and how much memory they use from now on, or within a `with` block.
 
     Args:
         record: "full" (everything), "lineage" (everything but content digests of the samples that
             were delivered, so that a replay can't be compared) or "off" (passes leave no record).
+        memory: how much each operation that has to put samples aside (sort, group_by, join, dedup, cache, a
+            shuffle or repeat of what can be read only once) may keep in memory, as estimated, before it goes
+            on in a temporary file: bytes, or text such as "512MB", "2GB" or "1.5GiB". At first 1 GiB. The
+            file has no name and lies in the folder for temporary files, which `TMPDIR` chooses.
 
     Returns:
         The settings now in force.
 
     Raises:
-        PlanError: not one of these words.
+        PlanError: not one of these words, or no amount of memory; nothing is changed.
     """
-    before = _settings["record"]
+    before = now = _now[0]
     if record is not None:
         if record not in get_args(Record):
             raise PlanError(
                 f"config(record={record!r}): wanted one of {', '.join(get_args(Record))}",
                 remedy='Write wh.config(record="lineage"), for example.',
             )
-        _settings["record"] = record
+        now = replace(now, record=record)
+    if memory is not None:
+        now = replace(now, memory_bytes=_as_bytes(memory))
+    _now[0] = now
     return Configured(before)
 
 
 def record_mode() -> Record:
     """Tell what passes record now."""
-    return _settings["record"]
+    return _now[0].record
+
+
+def memory_budget_bytes() -> int:
+    """Tell how much an operation that puts samples aside may keep in memory now."""
+    return _now[0].memory_bytes
+
+
+def _as_bytes(memory: Any) -> int:
+    found = 0
+    if isinstance(memory, str):
+        parts = _MEMORY_TEXT.fullmatch(memory)
+        if parts is not None and parts[2].upper() in _UNITS:
+            found = int(Fraction(parts[1]) * _UNITS[parts[2].upper()])
+    elif not isinstance(memory, bool):
+        try:
+            found = operator.index(memory)
+        except TypeError:
+            found = 0
+    if found < 1:
+        raise PlanError(
+            f"config(memory={memory!r:.40}): wanted a number of bytes of at least 1, or text with a unit",
+            remedy='Write wh.config(memory="2GB"), or "512MB", or "1.5GiB", or a number of bytes.',
+        )
+    return found
+
+
+def _as_text(count: int) -> int | str:
+    """Write a number of bytes in the largest unit that divides it."""
+    fitting = [(size, unit) for unit, size in _UNITS.items() if size > 1 and count % size == 0]
+    if not fitting:
+        return count
+    size, unit = max(fitting)
+    return f"{count // size}{unit.replace('IB', 'iB')}"
