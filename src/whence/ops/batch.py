@@ -6,18 +6,15 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
-from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Blocks
 from whence.lineage import Mapping as Relation
 from whence.ops.chunk import Chunk, Int64Array
-from whence.ops.op import Context, Fetch, Function, Input, Op, Recorded, check_callable, check_count
-
-Collate = Literal["stack"] | Function
-_NUMBERS = {bool, int, float, complex, np.ndarray}
+from whence.ops.collating import Collate, check_collate, collate_functions, collate_parameters, collated
+from whence.ops.op import Context, Fetch, Function, Input, Op, Recorded, check_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,25 +37,15 @@ class Batch(Op):
 
     def __post_init__(self) -> None:
         check_count(self.size, "batch(n)", least=1)
-        if self.collate != "stack":
-            if isinstance(self.collate, str):
-                raise PlanError(
-                    f"batch(collate={self.collate!r}): wanted 'stack' or a function",
-                    remedy="Use collate='stack', collate=list or a function of a list of samples.",
-                )
-            check_callable(self.collate, "batch(collate=...)")
+        check_collate(self.collate, "batch")
 
     def parameters(self) -> dict[str, Any]:
         """Its parameters, plain."""
-        found: dict[str, Any] = {"size": self.size, "drop_last": self.drop_last}
-        if self.collate == "stack" or self.collate is list:
-            found["collate"] = "stack" if self.collate == "stack" else "list"
-        return found
+        return {"size": self.size, "drop_last": self.drop_last} | collate_parameters(self.collate)
 
     def functions(self) -> dict[str, Function]:
         """The user's collate function, if there is one."""
-        plain_ones = self.collate == "stack" or self.collate is list or isinstance(self.collate, str)
-        return {} if plain_ones else {"collate": self.collate}  # type: ignore[dict-item]  # a str was excluded
+        return collate_functions(self.collate)
 
     def out_size(self, sizes: Sequence[int]) -> int:
         """How many batches there are."""
@@ -95,7 +82,10 @@ class Batch(Op):
         rows = mappings[0].backward(positions)
         items = fetch(0, rows.indices)
         bounds = rows.indptr.tolist()
-        values = [self._collated(items.values[start:end], -1) for start, end in itertools.pairwise(bounds)]
+        values = [
+            collated(self, self.collate, items.values[start:end], -1)
+            for start, end in itertools.pairwise(bounds)
+        ]
         firsts = rows.indptr[:-1]
         context.recorder.gathered(
             items.values, np.diff(rows.indptr).tolist(), at=(positions, rows.indices[firsts])
@@ -106,56 +96,9 @@ class Batch(Op):
         began = time.perf_counter_ns()
         items = chunk.values[:count] if count < len(chunk.values) else chunk.values
         starts = range(0, count, self.size)
-        values = [self._collated(items[start : start + self.size], done + start) for start in starts]
+        values = [
+            collated(self, self.collate, items[start : start + self.size], done + start) for start in starts
+        ]
         context.recorder.spent(time.perf_counter_ns() - began, count, len(values))
         context.recorder.gathered(items, [min(self.size, count - start) for start in starts])
         return Chunk(values, chunk.ids[: count : self.size], chunk.origins[: count : self.size])
-
-    def _collated(self, items: list[Any], first: int) -> Any:
-        try:
-            if self.collate == "stack":
-                return stack(items)
-            return self.collate(items)
-        except WhenceError:
-            raise
-        except Exception as error:
-            place = f"samples {first} to {first + len(items) - 1}" if first >= 0 else "a batch"
-            raise OpError(
-                f"op {self.label!r} can't gather {place}: {type(error).__name__}: {error}",
-                remedy="Give the samples one form before batch (resize, pad), or pass collate=list.",
-                op=self.label,
-                position=first,
-            ) from error
-
-
-def stack(items: Sequence[Any]) -> Any:
-    """Stack samples: dicts into a dict of arrays, arrays and numbers into an array, shape (n, ...)."""
-    first = items[0]
-    if type(first) is not dict:
-        return _stacked(items, "")
-    names = first.keys()
-    for number, item in enumerate(items):
-        if type(item) is not dict or item.keys() != names:
-            found = sorted(map(str, item)) if isinstance(item, dict) else type(item).__name__
-            raise ValueError(
-                f"sample {number} of the batch has {found}, the first has {sorted(map(str, names))}"
-            )
-    return {name: _stacked([item[name] for item in items], str(name)) for name in names}
-
-
-def _stacked(column: Sequence[Any], name: str) -> Any:
-    first = column[0]
-    kinds = set(map(type, column))
-    if kinds <= _NUMBERS or all(issubclass(kind, np.generic | np.ndarray | int | float) for kind in kinds):
-        if not isinstance(first, np.ndarray):
-            return np.array(column)
-        shape = first.shape
-        for number, value in enumerate(column):
-            if getattr(value, "shape", None) != shape:
-                where = f" in {name!r}" if name else ""
-                found = getattr(value, "shape", type(value).__name__)
-                raise ValueError(f"sample {number} of the batch has shape {found}{where}, the first {shape}")
-        return np.stack(column)
-    objects = np.empty(len(column), object)
-    objects[:] = column
-    return objects

@@ -12,8 +12,8 @@ import numpy as np
 from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Identity
 from whence.lineage import Mapping as Relation
-from whence.ops.batch import stack
 from whence.ops.chunk import Chunk, Int64Array
+from whence.ops.collating import stack
 from whence.ops.flat_map import apart
 from whence.ops.op import Context, Fetch, Function, Input, Op, Recorded, check_count, failed, plain_params
 

@@ -1,0 +1,127 @@
+"""Collating: what a group of samples becomes, for the ops that gather consecutive ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from whence.errors import OpError, PlanError, WhenceError
+from whence.ops.chunk import Chunk
+from whence.ops.op import Function, Op, check_callable
+
+Collate = Literal["stack"] | Function
+_NUMBERS = {bool, int, float, complex, np.ndarray}
+
+
+def check_collate(collate: Any, where: str) -> None:
+    """Refuse what isn't "stack" or a function.
+
+    Raises:
+        PlanError: it isn't.
+    """
+    if isinstance(collate, str):
+        if collate != "stack":
+            raise PlanError(
+                f"{where}(collate={collate!r}): wanted 'stack' or a function",
+                remedy="Use collate='stack', collate=list or a function of a list of samples.",
+            )
+        return
+    check_callable(collate, f"{where}(collate=...)")
+
+
+def collate_parameters(collate: Collate) -> dict[str, Any]:
+    """What the record keeps of it, where it is no function of the user's."""
+    if collate == "stack" or collate is list:
+        return {"collate": "stack" if collate == "stack" else "list"}
+    return {}
+
+
+def collate_functions(collate: Collate) -> dict[str, Function]:
+    """The user's function, if it is one."""
+    return {} if isinstance(collate, str) or collate is list else {"collate": collate}
+
+
+def collated(op: Op, collate: Collate, items: list[Any], first: int) -> Any:
+    """Make one sample of a group.
+
+    Args:
+        op: whose group it is.
+        collate: how.
+        items: the group.
+        first: the position of its first sample in the op's input; -1: not known.
+
+    Raises:
+        OpError: the samples don't go together, or the user's function failed.
+    """
+    try:
+        return stack(items) if collate == "stack" else collate(items)  # type: ignore[operator]
+    except WhenceError:
+        raise
+    except Exception as error:
+        place = f"samples {first} to {first + len(items) - 1}" if first >= 0 else f"a {op.kind}"
+        raise OpError(
+            f"op {op.label!r} can't gather {place}: {type(error).__name__}: {error}",
+            remedy=f"Give the samples one form before {op.kind} (resize, pad), or pass collate=list.",
+            op=op.label,
+            position=first,
+        ) from error
+
+
+def gathered(
+    op: Op, collate: Collate, chunk: Chunk, bounds: Sequence[tuple[int, int]], first: int
+) -> list[Any]:
+    """Make one sample of each group of a chunk; of columns without making rows, where they are stacked.
+
+    Args:
+        op: whose groups they are.
+        collate: how.
+        chunk: what is gathered.
+        bounds: of each group the places in the chunk from its first sample up to its end.
+        first: the position of the chunk's first sample in the op's input; -1: not known.
+    """
+    columns = chunk.columns if collate == "stack" else None
+    if columns is not None and columns.by_name:
+        return [
+            # a copy: groups that overlap must not change with one another
+            {name: column.taken(slice(*each)).stacked().copy() for name, column in columns.by_name.items()}
+            for each in bounds
+        ]
+    values = chunk.values
+    return [
+        collated(op, collate, values[start:end], first + start if first >= 0 else -1) for start, end in bounds
+    ]
+
+
+def stack(items: Sequence[Any]) -> Any:
+    """Stack samples: dicts into a dict of arrays, arrays and numbers into an array, shape (n, ...)."""
+    first = items[0]
+    if type(first) is not dict:
+        return _stacked(items, "")
+    names = first.keys()
+    for number, item in enumerate(items):
+        if type(item) is not dict or item.keys() != names:
+            found = sorted(map(str, item)) if isinstance(item, dict) else type(item).__name__
+            raise ValueError(
+                f"sample {number} of the batch has {found}, the first has {sorted(map(str, names))}"
+            )
+    return {name: _stacked([item[name] for item in items], str(name)) for name in names}
+
+
+def _stacked(column: Sequence[Any], name: str) -> Any:
+    first = column[0]
+    kinds = set(map(type, column))
+    if kinds <= _NUMBERS or all(issubclass(kind, np.generic | np.ndarray | int | float) for kind in kinds):
+        if not isinstance(first, np.ndarray):
+            return np.array(column)
+        shape = first.shape
+        for number, value in enumerate(column):
+            if getattr(value, "shape", None) != shape:
+                where = f" in {name!r}" if name else ""
+                found = getattr(value, "shape", type(value).__name__)
+                raise ValueError(f"sample {number} of the batch has shape {found}{where}, the first {shape}")
+        return np.stack(column)
+    objects = np.empty(len(column), object)
+    objects[:] = column
+    return objects
