@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.vocab import Columns
+from whence.vocab import Columns, chosen
 
 Int64Array = NDArray[np.int64]
 UInt64Array = NDArray[np.uint64]
@@ -72,21 +71,31 @@ class Chunk:
         """The samples as columns, where that is how they came."""
         return self._columns
 
+    @property
+    def content(self) -> list[Any] | Columns:
+        """The samples in the form they have."""
+        return self.values if self._columns is None else self._columns
+
     def as_columns(self) -> Columns | None:
         """The samples as columns; None where they aren't dicts with the same fields in the same order."""
         return self._columns if self._columns is not None else Columns.of_rows(self.values)
 
     def taken(self, which: Any) -> Chunk:
         """Some of the samples, in the form they have: by mask, by positions or by slice."""
+        which = chosen(which)
         ids, origins = self.ids[which], self.origins[which]
         if self._columns is not None:
             return Chunk.of_columns(self._columns.taken(which), ids, origins)
         values = self.values
         if isinstance(which, slice):
             return Chunk(values[which], ids, origins)
-        if which.dtype == np.bool_:
-            return Chunk(list(compress(values, which.tolist())), ids, origins)
-        return Chunk([values[place] for place in which.tolist()], ids, origins)
+        return Chunk(list(map(values.__getitem__, which.tolist())), ids, origins)
+
+    def with_ids(self, ids: UInt64Array) -> Chunk:
+        """The same samples with other draw ids; neither chunk notices what is done to the other's list."""
+        if self._columns is not None:
+            return Chunk.of_columns(self._columns, ids, self.origins)
+        return Chunk(list(self.values), ids, self.origins)
 
     @classmethod
     def joined(cls, chunks: Sequence[Chunk]) -> Chunk:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Literal
-
-import numpy as np
 
 from whence.errors import OpError, PlanError, WhenceError
 from whence.ops.chunk import Chunk
 from whence.ops.op import Function, Op, check_callable
+from whence.vocab import Columns, as_dicts, stack_values
 
 Collate = Literal["stack"] | Function
-_NUMBERS = {bool, int, float, complex, np.ndarray}
 
 
 def check_collate(collate: Any, where: str) -> None:
@@ -56,7 +55,7 @@ def collated(op: Op, collate: Collate, items: list[Any], first: int) -> Any:
         OpError: the samples don't go together, or the user's function failed.
     """
     try:
-        return stack(items) if collate == "stack" else collate(items)  # type: ignore[operator]
+        return stack(items) if collate == "stack" else collate(items)
     except WhenceError:
         raise
     except Exception as error:
@@ -83,11 +82,8 @@ def gathered(
     """
     columns = chunk.columns if collate == "stack" else None
     if columns is not None and columns.by_name:
-        return [
-            # a copy: groups that overlap must not change with one another
-            {name: column.taken(slice(*each)).stacked().copy() for name, column in columns.by_name.items()}
-            for each in bounds
-        ]
+        with contextlib.suppress(Exception):  # a group can't be stacked: as rows, the error says which one
+            return _stacked(columns, bounds)
     values = chunk.values
     return [
         collated(op, collate, values[start:end], first + start if first >= 0 else -1) for start, end in bounds
@@ -98,7 +94,7 @@ def stack(items: Sequence[Any]) -> Any:
     """Stack samples: dicts into a dict of arrays, arrays and numbers into an array, shape (n, ...)."""
     first = items[0]
     if type(first) is not dict:
-        return _stacked(items, "")
+        return stack_values(items)
     names = first.keys()
     for number, item in enumerate(items):
         if type(item) is not dict or item.keys() != names:
@@ -106,22 +102,16 @@ def stack(items: Sequence[Any]) -> Any:
             raise ValueError(
                 f"sample {number} of the batch has {found}, the first has {sorted(map(str, names))}"
             )
-    return {name: _stacked([item[name] for item in items], str(name)) for name in names}
+    return {name: stack_values([item[name] for item in items], str(name)) for name in names}
 
 
-def _stacked(column: Sequence[Any], name: str) -> Any:
-    first = column[0]
-    kinds = set(map(type, column))
-    if kinds <= _NUMBERS or all(issubclass(kind, np.generic | np.ndarray | int | float) for kind in kinds):
-        if not isinstance(first, np.ndarray):
-            return np.array(column)
-        shape = first.shape
-        for number, value in enumerate(column):
-            if getattr(value, "shape", None) != shape:
-                where = f" in {name!r}" if name else ""
-                found = getattr(value, "shape", type(value).__name__)
-                raise ValueError(f"sample {number} of the batch has shape {found}{where}, the first {shape}")
-        return np.stack(column)
-    objects = np.empty(len(column), object)
-    objects[:] = column
-    return objects
+def _stacked(columns: Columns, bounds: Sequence[tuple[int, int]]) -> list[Any]:
+    by_name: dict[str, list[Any]] = {}
+    for name, column in columns.by_name.items():
+        if column.is_uniform:
+            whole = column.stacked()
+            # a copy each: who keeps a batch must not keep its neighbours
+            by_name[name] = [whole[start:end].copy() for start, end in bounds]
+        else:
+            by_name[name] = [column.taken(slice(start, end)).stacked() for start, end in bounds]
+    return as_dicts(columns.names, by_name.values())

@@ -1,7 +1,7 @@
 """The words as values: canonical bytes, digests and keys; pure, no file, no clock, no network."""
 
 from whence.vocab.canonical import canonical
-from whence.vocab.columns import Column, Columns, as_dicts
+from whence.vocab.columns import Column, Columns, as_dicts, chosen, stack_values
 from whence.vocab.digests import DIGEST_BYTES, Hasher, digest_bytes, digest_text, digest_value, key64
 from whence.vocab.plain import from_plain, plain
 from whence.vocab.samples import (
@@ -22,6 +22,7 @@ __all__ = [
     "Hasher",
     "as_dicts",
     "canonical",
+    "chosen",
     "content_key",
     "digest_bytes",
     "digest_text",
@@ -34,4 +35,5 @@ __all__ = [
     "plain",
     "sample_digest",
     "sample_digests",
+    "stack_values",
 ]

@@ -4,6 +4,7 @@ It tells samples apart and is no defence against someone who forges them; what m
 attacker is digested with SHA-256. The rules, for other programs: docs/reference/format.md.
 
     ndarray     XXH3-64 of its C-order little-endian bytes, seeded with XXH3-64 of "dtype shape"
+    NumPy's     scalars of up to 8 bytes: fmix64 of the bytes as a word, offset by the array's seed
     int, float  fmix64 of the 64-bit word, offset by the type's tag (larger ints: canonical bytes)
     str, bytes  XXH3-64 of the (UTF-8) bytes, seeded with the type's tag
     dict        keys in code-point order, folded: h = fmix64((h ^ value) * ODD + key)
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 from whence.errors import CanonicalError
 from whence.vocab.canonical import canonical
+from whence.vocab.columns import Column, Columns, holds_large
 
 UInt64Array = NDArray[np.uint64]
 Buffer = bytes | bytearray | memoryview
@@ -47,6 +49,10 @@ _TAG_DICT = xxh3_64_intdigest(b"dict")
 _TAG_LIST = xxh3_64_intdigest(b"list")
 _TAG_TUPLE = xxh3_64_intdigest(b"tuple")
 _TAG_CANONICAL = xxh3_64_intdigest(b"canonical")
+_NONE, _FALSE, _TRUE = (
+    np.uint64(xxh3_64_intdigest(canonical(value), _TAG_CANONICAL)) for value in (None, False, True)
+)
+_WORDS = frozenset("biufcmM")
 
 
 fast64: Callable[[Buffer], int] = xxh3_64_intdigest
@@ -73,16 +79,17 @@ def sample_digest(value: Any) -> int:
         return UNKNOWN
 
 
-def sample_digests(values: Sequence[Any]) -> UInt64Array:
+def sample_digests(values: Sequence[Any] | Columns) -> UInt64Array:
     """Witness many samples: the same as `sample_digest` of each, by columns where they are alike.
 
     Returns:
         uint64 array, shape (len(values),).
     """
     try:
-        column = _digest_column(values)
+        column = _digest_columns(values) if isinstance(values, Columns) else _digest_values(values)
     except (CanonicalError, RecursionError):
-        return np.fromiter((sample_digest(v) for v in values), np.uint64, len(values))
+        rows = values.rows() if isinstance(values, Columns) else values
+        return np.fromiter(map(sample_digest, rows), np.uint64, len(values))
     column[column == 0] = 1
     return column
 
@@ -136,6 +143,8 @@ def _digest_array(array: NDArray[Any]) -> int:
         return _digest(("fields", {name: array[name] for name in array.dtype.names}))
     little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
     seed = _seed_of(little.dtype.str, array.shape)
+    if not array.ndim and _is_word(array.dtype):
+        return _mix(int.from_bytes(little.tobytes(), "little") ^ seed)
     if little.dtype.kind in _NO_BUFFER:
         return int(xxh3_64_intdigest(little.tobytes(), seed))
     return int(xxh3_64_intdigest(np.ascontiguousarray(little).data, seed))
@@ -199,20 +208,80 @@ def mix64(words: UInt64Array) -> UInt64Array:
     return mixed
 
 
-def _digest_column(values: Sequence[Any]) -> UInt64Array:
+def _digest_values(values: Sequence[Any]) -> UInt64Array:
     """Digest values of one kind together; falls back to one by one."""
     kinds = set(map(type, values))
     if len(kinds) == 1:
         (kind,) = kinds
         if kind is dict:
             return _digest_dicts(values)
-        if kind is int:
-            return _digest_ints(values)
-        if kind is float:
-            return mix64(np.array(values, "<f8").view("<u8") ^ np.uint64(_TAG_FLOAT))
         if kind is np.ndarray:
             return _digest_arrays(values)
+        if kind is int:
+            return _digest_ints(values)
+        if kind is str:
+            return _digest_texts(values)
+        if kind in (float, bool) or issubclass(kind, np.generic):
+            column = Column.of(values)
+            digests = _digest_flat(column.data, column.native)
+            if digests is not None:
+                return digests
+    elif len(kinds) == 2 and type(None) in kinds:
+        there = np.fromiter((value is not None for value in values), np.bool_, len(values))
+        digests = np.full(len(values), _NONE)
+        digests[there] = _digest_values([value for value in values if value is not None])
+        return digests
     return np.fromiter(map(_digest, values), np.uint64, len(values))
+
+
+def _digest_columns(columns: Columns) -> UInt64Array:
+    return _digest_fields(columns.names, lambda name: _digest_column(columns.by_name[name]), len(columns))
+
+
+def _digest_column(column: Column) -> UInt64Array:
+    """Digest the values of a column, as `_digest` does each of them."""
+    data = column.data
+    if data.ndim > 1 and column.missing is None:
+        return _digest_arrays(list(data))
+    digests = _digest_flat(data, column.native) if data.ndim == 1 else None
+    if digests is None:
+        return _digest_values(column.values())
+    if column.missing is not None:
+        digests[column.missing] = _NONE
+    return digests
+
+
+def _digest_flat(data: NDArray[Any], is_native: bool) -> UInt64Array | None:
+    """Digest numbers; None where they are something else, or don't fit into words."""
+    kind = data.dtype.kind
+    if kind in "mM" or (not is_native and kind in _WORDS):
+        return _digest_words(data) if _is_word(data.dtype) else None
+    if kind == "b":
+        return np.where(data, _TRUE, _FALSE)
+    if kind == "f" and _is_word(data.dtype):
+        return mix64(data.astype("<f8").view("<u8") ^ np.uint64(_TAG_FLOAT))
+    if kind in "iu" and not holds_large(data):
+        return mix64(data.astype("<i8").view("<u8") ^ np.uint64(_TAG_INT))
+    return None
+
+
+def _digest_words(data: NDArray[Any]) -> UInt64Array:
+    """Digest NumPy's scalars."""
+    little = np.ascontiguousarray(data, data.dtype.newbyteorder("<"))
+    words = little.view(f"<u{data.dtype.itemsize}").astype("<u8")
+    return mix64(words ^ np.uint64(_seed_of(little.dtype.str, ())))
+
+
+def _is_word(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in _WORDS and dtype.itemsize <= 8
+
+
+def _digest_texts(values: Sequence[str]) -> UInt64Array:
+    try:
+        digests = [xxh3_64_intdigest(value.encode(), _TAG_STR) for value in values]
+    except UnicodeEncodeError:
+        return np.fromiter(map(_digest, values), np.uint64, len(values))
+    return np.array(digests, np.uint64)
 
 
 def _digest_ints(values: Sequence[int]) -> UInt64Array:
@@ -227,7 +296,7 @@ def _digest_arrays(values: Sequence[NDArray[Any]]) -> UInt64Array:
     dtype, shape = values[0].dtype, values[0].shape
     plain = dtype.byteorder in "<=|" and not dtype.hasobject and np.little_endian
     plain = plain and dtype.kind not in _NO_BUFFER and dtype.char not in _NO_MEANING
-    if not plain or any(v.shape != shape or v.dtype != dtype for v in values):
+    if not plain or not shape or any(v.shape != shape or v.dtype != dtype for v in values):
         return np.fromiter(map(_digest_array, values), np.uint64, len(values))
     seed = _seed_of(dtype.newbyteorder("<").str, shape)
     with contextlib.suppress(BufferError):  # nearly always each is contiguous and is read where it lies
@@ -241,10 +310,13 @@ def _digest_dicts(values: Sequence[dict[Any, Any]]) -> UInt64Array:
     alike = all(type(key) is str for key in first) and all(value.keys() == first for value in values)
     if not alike:
         return np.fromiter(map(_digest, values), np.uint64, len(values))
-    folded = np.full(len(values), _TAG_DICT, np.uint64)
-    for key in sorted(first):
-        column = _digest_column([value[key] for value in values])
-        folded = mix64((folded ^ column) * np.uint64(_ODD) + np.uint64(_digest(key)))
+    return _digest_fields(first, lambda key: _digest_values([value[key] for value in values]), len(values))
+
+
+def _digest_fields(names: Iterable[str], digests_of: Callable[[str], UInt64Array], count: int) -> UInt64Array:
+    folded = np.full(count, _TAG_DICT, np.uint64)
+    for name in sorted(names):
+        folded = mix64((folded ^ digests_of(name)) * np.uint64(_ODD) + np.uint64(_digest(name)))
     return folded
 
 
