@@ -1,7 +1,8 @@
 """Again: what was delivered can be made once more, and has the digest that was recorded.
 
-Also what this rests on: samples don't depend on how they are moved (chunks), how they are divided
-(shards), or what else is in the stream; what is random depends on the sample and the epoch only.
+Of generated pipelines that is checked with all other laws (`test_trace_equals_the_carried_history`).
+Here is what it rests on: samples don't depend on how they are divided (shards) or on what else is in the
+stream; what is random depends on the sample and the epoch only. And that what differs is told.
 """
 
 from __future__ import annotations
@@ -9,9 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import pathlib
-import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,90 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import whence as wh
-from tests.guarantees.test_trace_equals_the_carried_history import (
-    Reading,
-    batch_below,
-    chunks_of,
-    count_pipelines,
-    items_of,
-    read_all,
-    run_recorded,
-)
-from tests.oracle import Builder, alike
-from tests.strategies import IN_MEMORY, ON_DISK, Pipeline
-from whence.errors import NotFoundError
-from whence.query import Address, Replay, Replayer
-from whence.runs import RunRecord
+from whence.query import Address
 from whence.streams import Stream
-
-
-def _items(replayer: Replayer, record: RunRecord, reading: Reading, output: int) -> Iterator[Replay]:
-    for item in range(1_000):
-        try:
-            yield replayer.replay(_address(record, reading, output, item))
-        except NotFoundError:
-            return
-
-
-def _address(record: RunRecord, reading: Reading, output: int, item: int | None = None) -> Address:
-    return Address(run=record.name, epoch=reading.epoch, repeat=reading.repeat, batch=output, item=item)
-
-
-def check_replays(pipeline: Pipeline, *, with_stream: bool) -> int:
-    """Make everything again that a pipeline delivered, and compare it."""
-    count = 0
-    with tempfile.TemporaryDirectory() as name:
-        stream, readings, record = run_recorded(pipeline, pathlib.Path(name))
-        replayer = Replayer(record, stream=stream if with_stream else None)
-        batch = batch_below(pipeline.plan)
-        for reading in readings:
-            for output, value in enumerate(reading.got):
-                again = replayer.replay(_address(record, reading, output))
-                assert again.equal is True
-                assert not again.differences
-                assert alike(again.value, value)
-                count += 1
-                if batch is None:
-                    continue
-                items = items_of(value, pipeline.plan, batch)
-                found = list(_items(replayer, record, reading, output))
-                assert all(each.equal is True for each in found)
-                assert items is None or all(
-                    map(alike, (each.value for each in found), items) if batch.op == "batch_list" else found
-                )
-                count += len(found)
-    return count
-
-
-def from_the_record_alone(pipeline: Pipeline) -> int:
-    return check_replays(pipeline, with_stream=False)
-
-
-def with_the_stream_given(pipeline: Pipeline) -> int:
-    return check_replays(pipeline, with_stream=True)
-
-
-def test_thirty_pipelines_over_files_are_made_again_from_the_record_alone() -> None:
-    count_pipelines(from_the_record_alone, 30, sources=ON_DISK)
-
-
-def test_thirty_pipelines_over_data_in_memory_are_made_again_when_the_stream_is_given() -> None:
-    count_pipelines(with_the_stream_given, 30, sources=IN_MEMORY)
-
-
-@pytest.mark.long
-def test_a_thousand_pipelines_over_files_are_made_again_from_the_record_alone() -> None:
-    _tell(count_pipelines(from_the_record_alone, 1_000, sources=ON_DISK))
-
-
-@pytest.mark.long
-def test_a_thousand_pipelines_over_data_in_memory_are_made_again_when_the_stream_is_given() -> None:
-    _tell(count_pipelines(with_the_stream_given, 1_000, sources=IN_MEMORY))
-
-
-def _tell(seen: Counter[str]) -> None:
-    print("\n" + ", ".join(f"{what} {count:,}" for what, count in seen.most_common()))
-
 
 # functions that no other process could find
 
@@ -127,49 +44,6 @@ def test_lambdas_are_made_again_when_the_stream_is_given(tmp_path: pathlib.Path)
 
 
 # what must not matter
-
-
-def recorded(pipeline: Pipeline, folder: pathlib.Path, stream: Stream, *sizes: int) -> tuple[Any, ...]:
-    """Read a pipeline in chunks of other sizes; give what was delivered and what was written of it."""
-    with chunks_of(*sizes), wh.start_run(workspace=folder / "ws") as run:
-        readings = read_all(stream, pipeline)
-    passes = []
-    for view in run.passes:
-        if view.is_complete:
-            found = run.record.digests(view.number)
-            passes.append((found.items.tolist(), found.groups, found.outputs.tolist()))
-    return [reading.got for reading in readings], passes
-
-
-def assert_agree(one: list[Any], other: list[Any]) -> None:
-    """What both witnessed is the same; a batch below a take gathers ahead of it, by a chunk."""
-    both = [(here, there) for here, there in zip(one, other, strict=False) if here and there]
-    assert [here for here, _ in both] == [there for _, there in both]
-
-
-def check_chunks(pipeline: Pipeline) -> int:
-    """Compare what a pipeline gives in chunks of one size and of another."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        stream = Builder(folder).build(pipeline.plan)
-        one = recorded(pipeline, folder, stream, 1, 1)
-        other = recorded(pipeline, folder, stream, pipeline.first_chunk, pipeline.largest_chunk)
-    assert alike(list(one[0]), list(other[0]))
-    for (items, groups, outputs), others in zip(one[1], other[1], strict=True):
-        assert outputs == others[2]
-        assert_agree(items, others[0])
-        if batch_below(pipeline.plan) is not None:  # without batches a group is a chunk
-            assert_agree(groups, others[1])
-    return sum(map(len, one[0]))
-
-
-def test_thirty_pipelines_give_the_same_whatever_the_chunks() -> None:
-    count_pipelines(check_chunks, 30, sources=(*IN_MEMORY, "pour"))
-
-
-@pytest.mark.long
-def test_a_thousand_pipelines_give_the_same_whatever_the_chunks() -> None:
-    count_pipelines(check_chunks, 1_000, sources=(*IN_MEMORY, "pour"))
 
 
 def jittered(number: int, *, rng: Any, dx: float) -> tuple[int, float, float]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import whence as wh
-from tests.oracle import copies, grow, keeps, number_of, pair
+from tests.oracle.functions import copies, grow, keeps, pair
+from tests.oracle.marks import number_of
 from whence.errors import UnknownLengthError
 from whence.streams import Stream
 

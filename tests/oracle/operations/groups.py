@@ -1,0 +1,72 @@
+"""Operations that gather samples, and take apart what was gathered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tests.oracle.functions import ranked, ranked_columns, together
+from tests.oracle.operations.operation import Operation
+
+
+def batched(values: list[Any], size: int, drop_last: bool) -> list[list[Any]]:
+    """Gather consecutive ones."""
+    groups = [values[start : start + size] for start in range(0, len(values), size)]
+    return [group for group in groups if len(group) == size or not drop_last]
+
+
+def stacked(group: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put rows into columns: numbers into an array of numbers, all else into one of objects."""
+    return {name: _column([row[name] for row in group]) for name in group[0]}
+
+
+def _column(values: list[Any]) -> Any:
+    if all(isinstance(value, int | float | np.generic) for value in values):
+        return np.array(values)
+    found = np.empty(len(values), object)
+    for place, value in enumerate(values):
+        found[place] = value
+    return found
+
+
+def taken_apart(batch: Any) -> list[Any]:
+    """The items of a batch."""
+    if isinstance(batch, dict):
+        return [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
+    return list(batch)
+
+
+GROUPS = {
+    "ranked": Operation(
+        chain=lambda s, _o, a, label: s.map_batches(ranked, size=a[0], name=label),
+        hand=lambda s, _o, a: [row for group in batched(s, a[0], False) for row in ranked(group)],
+    ),
+    "ranked_columns": Operation(
+        chain=lambda s, _o, a, label: s.map_batches(ranked_columns, size=a[0], form="columns", name=label),
+        hand=lambda s, _o, a: [
+            row for group in batched(s, a[0], False) for row in taken_apart(ranked_columns(stacked(group)))
+        ],
+    ),
+    "batch_list": Operation(
+        chain=lambda s, _o, a, _l: s.batch(a[0], drop_last=a[1], collate=list),
+        hand=lambda s, _o, a: batched(s, *a),
+        makes_one_of_one=False,
+    ),
+    "batch_stack": Operation(
+        chain=lambda s, _o, a, _l: s.batch(a[0], drop_last=a[1]),
+        hand=lambda s, _o, a: [stacked(group) for group in batched(s, *a)],
+        makes_one_of_one=False,
+    ),
+    "batch_together": Operation(
+        chain=lambda s, _o, a, _l: s.batch(a[0], drop_last=a[1], collate=together),
+        hand=lambda s, _o, a: [together(group) for group in batched(s, *a)],
+        makes_one_of_one=False,
+    ),
+    "unbatch": Operation(
+        chain=lambda s, _o, _a, _l: s.unbatch(),
+        hand=lambda s, _o, _a: [item for value in s for item in taken_apart(value)],
+        can_drop=True,
+        makes_one_of_one=False,
+    ),
+}
