@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from whence.ops.chunk import Chunk
+from whence.vocab import Column
 
 _WEIGHED = 64
 _STRIDE = 7
@@ -28,8 +29,8 @@ def footprint(chunk: Chunk) -> int:
         return labels + footprint_of(chunk.values)
     total = labels
     for column in chunk.columns.by_name.values():
-        total += column.data.nbytes + (0 if column.missing is None else column.missing.nbytes)
-        if column.data.dtype.hasobject:
+        total += column.nbytes + (0 if column.missing is None else column.missing.nbytes)
+        if type(column) is Column and column.data.dtype.hasobject:
             total += footprint_of(column.data.ravel().tolist())
     return total
 

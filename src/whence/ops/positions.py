@@ -14,6 +14,7 @@ from whence.lineage import Affine, Permuted, Tile
 from whence.lineage import Mapping as Relation
 from whence.ops.chunk import Chunk, Int64Array, UInt64Array
 from whence.ops.filter import keep, selection_of
+from whence.ops.kept import Kept
 from whence.ops.op import Context, Fetch, Input, MappingKind, Op, Recorded, check_count, check_seed
 from whence.ops.spool import Spool
 from whence.vocab import key64, mix64
@@ -112,16 +113,11 @@ class Shuffle(Op):
         if self.window is not None:
             yield from self._scan_windows(self.window, inputs[0], context)
             return
-        spool = Spool()
-        try:
+        with Spool(label=self.label, name_origin=context.name_origin) as spool:
             for chunk in inputs[0].scan():
                 spool.add(chunk)
             order = self.mappings([len(spool)], None, context.key, context.epoch)[0]
-            for start in range(0, len(spool), 1024):
-                positions = np.arange(start, min(start + 1024, len(spool)), dtype=np.int64)
-                yield spool.pick(order.backward(positions).indices)
-        finally:
-            spool.close()
+            yield from spool.arranged(order)
 
     def _scan_windows(self, window: int, upstream: Input, context: Context) -> Iterator[Chunk]:
         waiting: list[Chunk] = []
@@ -230,22 +226,20 @@ class Repeat(Op):
             return
         if inputs[0].is_indexable:
             for time in range(self.times):
-                for chunk in inputs[0].scan():
-                    times = np.full(len(chunk), time)
-                    yield Chunk(chunk.values, repeated_ids(chunk.ids, times), chunk.origins)
+                yield from self._again(inputs[0].scan(), time)
             return
-        spool = Spool()
-        try:
+        with Kept(label=self.label, name_origin=context.name_origin) as kept:
             for chunk in inputs[0].scan():
                 if self.times > 1:
-                    spool.add(Chunk(list(chunk.values), chunk.ids, chunk.origins))
+                    kept.add(chunk)
                 yield chunk
+            kept.finish()
             for time in range(1, self.times):
-                for chunk in spool.scan():
-                    times = np.full(len(chunk), time)
-                    yield Chunk(chunk.values, repeated_ids(chunk.ids, times), chunk.origins)
-        finally:
-            spool.close()
+                yield from self._again(kept.scan(), time)
+
+    def _again(self, chunks: Iterator[Chunk], time: int) -> Iterator[Chunk]:
+        for chunk in chunks:
+            yield chunk.with_ids(repeated_ids(chunk.ids, np.full(len(chunk), time)))
 
     def pick(
         self, positions: Int64Array, mappings: Sequence[Relation], fetch: Fetch, context: Context
@@ -253,7 +247,7 @@ class Repeat(Op):
         """Read the input at the positions modulo its size."""
         size = max(1, mappings[0].in_size)
         chunk = fetch(0, positions % size)
-        return Chunk(chunk.values, repeated_ids(chunk.ids, positions // size), chunk.origins)
+        return chunk.with_ids(repeated_ids(chunk.ids, positions // size))
 
 
 def repeated_ids(ids: UInt64Array, times: Int64Array) -> UInt64Array:

@@ -11,6 +11,7 @@ import errno
 import os
 import pickle
 import tempfile
+import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -82,6 +83,7 @@ class Spill:
         self._label = label
         self._name_origin = name_origin
         self._file: BinaryIO | None = None
+        self._closing: Callable[[], Any] | None = None
         self._starts = array("q", [0])
         self._digests = array("Q")
 
@@ -104,17 +106,7 @@ class Spill:
             StoreFullError: the folder for temporary files is full.
             StoreError: it can't be written.
         """
-        data = self._spelled(block)
-        with self._explained("written"):
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="whence-", buffering=0)  # noqa: SIM115 - closed by close
-            view, at = memoryview(data), self._starts[-1]
-            while view:
-                done = os.pwrite(self._file.fileno(), view, at)
-                view, at = view[done:], at + done
-        self._starts.append(at)
-        self._digests.append(fast64(data))
-        return len(self._digests) - 1
+        return self.add_bytes(self._spelled(block))
 
     def read(self, number: int) -> Block:
         """Read a block.
@@ -124,6 +116,24 @@ class Spill:
             OpError: a sample refuses to be unpickled.
             StoreError: it can't be read.
         """
+        return self._unspelled(self.read_bytes(number))
+
+    def add_bytes(self, data: bytes) -> int:
+        """Put bytes aside as a block of their own; returns and raises what `add` does."""
+        with self._explained("written"):
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="whence-", buffering=0)  # noqa: SIM115 - closed by close
+                self._closing = weakref.finalize(self, self._file.close)
+            view, at = memoryview(data), self._starts[-1]
+            while view:
+                done = os.pwrite(self._file.fileno(), view, at)
+                view, at = view[done:], at + done
+        self._starts.append(at)
+        self._digests.append(fast64(data))
+        return len(self._digests) - 1
+
+    def read_bytes(self, number: int) -> bytes:
+        """Read a block as it was written; raises what `read` does."""
         if self._file is None:
             raise AssertionError("a block is read after the file was closed, or before any was written")
         start, end = self._starts[number], self._starts[number + 1]
@@ -143,13 +153,13 @@ class Spill:
                 remedy="Check that disk, or choose another folder by TMPDIR, and read the stream again.",
                 place=_folder(),
             )
-        return self._unspelled(data)
+        return data
 
     def close(self) -> None:
         """Give the disk's space back."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._closing is not None:
+            self._closing()
+        self._file = self._closing = None
 
     def __enter__(self) -> Self:
         return self
@@ -166,20 +176,15 @@ class Spill:
         try:
             return pickle.dumps(whole, protocol=5)
         except Exception as error:  # any type may refuse in its own way
-            self._refuse_unpicklable(block, error)
+            if not isinstance(error, MemoryError):
+                self.refuse_unpicklable(block)
             raise
 
     def _unspelled(self, data: bytes) -> Block:
         try:
             content, ids, origins, positions, beside = pickle.loads(data)
-        except Exception as error:
-            raise OpError(
-                f"op {self._label!r}: samples that were put aside on disk can't be read back: "
-                f"{type(error).__name__}: {error}",
-                remedy="Make what pickle writes of them readable, or keep them in memory: "
-                'wh.config(memory="8GB"), for example.',
-                op=self._label,
-            ) from error
+        except Exception as error:  # any type may refuse in its own way
+            raise unreadable(self._label, error) from error
         chunk = (
             Chunk(content, ids, origins)
             if isinstance(content, list)
@@ -187,8 +192,12 @@ class Spill:
         )
         return Block(chunk, positions, beside)
 
-    def _refuse_unpicklable(self, block: Block, error: Exception) -> None:
-        """Name the first sample that can't be pickled, if it is one alone."""
+    def refuse_unpicklable(self, block: Block) -> None:
+        """Name the first sample of a block that can't be pickled.
+
+        Raises:
+            OpError: there is one.
+        """
         for place, value in enumerate(block.chunk.values):
             try:
                 pickle.dumps(value, protocol=5)
@@ -203,7 +212,7 @@ class Spill:
                     op=self._label,
                     position=position,
                     origin=origin,
-                ) from error
+                ) from refusal
 
     @contextmanager
     def _explained(self, done: str) -> Iterator[None]:
@@ -318,6 +327,15 @@ def gathered(blocks: Iterable[Block]) -> Iterator[Block]:
             waiting, count = [], 0
     if count:
         yield from Block.joined(waiting).cut()
+
+
+def unreadable(label: str, error: Exception) -> OpError:
+    """Say that samples can't be unpickled."""
+    return OpError(
+        f"op {label!r}: samples that were put aside can't be read back: {type(error).__name__}: {error}",
+        remedy="Make samples by a map before that pickle can write and read again.",
+        op=label,
+    )
 
 
 def _weight_beside(block: Block) -> int:

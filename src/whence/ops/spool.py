@@ -2,111 +2,113 @@
 
 from __future__ import annotations
 
-import pickle
-import sys
-import tempfile
-from collections.abc import Iterator
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 
-from whence.ops.chunk import Chunk, Int64Array
-from whence.store import explained
+from whence.capture import memory_budget_bytes
+from whence.lineage import Mapping as Relation
+from whence.ops.chunk import Chunk
+from whence.ops.footprint import footprint
+from whence.ops.spill import BLOCK_ROWS, Block, Partitions, Spill, gathered
 
-BUDGET_BYTES = 256 * 1024 * 1024
-
-_EMITTED = 1024
-_BASE_BYTES = 64
+_PARTS_PER_BUDGET = 4
 
 
 class Spool:
-    """Keeps samples for reading in any order.
+    """Keeps samples that are read once more, in another order.
 
-    Samples that can't be pickled stay in memory, whatever the budget.
+    Beyond the memory allowed all of them go to disk, block by block, and are arranged there.
 
     Args:
-        budget_bytes: how much may be kept in memory, as estimated.
+        label: of the op that puts samples aside.
+        name_origin: says in words where a sample came from.
     """
 
-    def __init__(self, *, budget_bytes: int = BUDGET_BYTES) -> None:
-        self._left_bytes = budget_bytes
-        self._values: list[Any] = []
-        self._places: list[tuple[int, int] | None] = []
-        self._file: BinaryIO | None = None
-        self._end = 0
-        self._ids: list[Any] = []
-        self._origins: list[Any] = []
+    def __init__(self, *, label: str, name_origin: Callable[[int], str]) -> None:
+        self._label = label
+        self._name_origin = name_origin
+        self._budget_bytes = memory_budget_bytes()
+        self._spill = Spill(label=label, name_origin=name_origin)
+        self._kept: list[Block] = []
+        self._kept_rows = 0
+        self._whole_bytes = 0
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._values)
+        return self._count
 
     def add(self, chunk: Chunk) -> None:
         """Keep a chunk.
 
         Raises:
-            StoreFullError: the folder for temporary files is full.
+            OpError, StoreFullError, StoreError: as `Spill.add`.
         """
-        self._ids.append(chunk.ids)
-        self._origins.append(chunk.origins)
-        for value in chunk.values:
-            if self._left_bytes > 0:
-                self._left_bytes -= _size_of(value)
-                self._keep(value)
-            else:
-                self._spill(value)
+        positions = np.arange(self._count, self._count + len(chunk), dtype=np.int64)
+        weight = footprint(chunk)
+        if chunk.columns is not None:
+            weight *= 2  # they are copied once, when all are put together
+        self._kept.append(Block(chunk, positions))
+        self._kept_rows += len(chunk)
+        self._whole_bytes += weight
+        self._count += len(chunk)
+        is_due = len(self._spill) == 0 or self._kept_rows >= BLOCK_ROWS
+        if self._whole_bytes > self._budget_bytes and is_due:
+            self._write()
 
-    def pick(self, positions: Int64Array) -> Chunk:
-        """Read samples at some positions, in the order asked for."""
-        if len(self._ids) != 1:
-            self._ids = [np.concatenate(self._ids) if self._ids else np.empty(0, np.uint64)]
-            self._origins = [np.concatenate(self._origins) if self._origins else np.empty(0, np.int64)]
-        values = [self._read(position) for position in positions.tolist()]
-        return Chunk(values, self._ids[0][positions], self._origins[0][positions])
+    def arranged(self, order: Relation) -> Iterator[Chunk]:
+        """Read all samples once, in the order of a permutation; they are let go on the way.
 
-    def scan(self) -> Iterator[Chunk]:
-        """Read all samples in order."""
-        for start in range(0, len(self), _EMITTED):
-            yield self.pick(np.arange(start, min(start + _EMITTED, len(self)), dtype=np.int64))
+        Args:
+            order: says for each output which of the samples added it is, and the other way round.
+        """
+        if len(self._spill) == 0:
+            whole = Block.joined(self._kept).chunk if self._kept else Chunk.empty()
+            self._kept = []
+            for start in range(0, self._count, BLOCK_ROWS):
+                wanted = np.arange(start, min(start + BLOCK_ROWS, self._count), dtype=np.int64)
+                yield whole.taken(order.backward(wanted).indices)
+            return
+        self._write()
+        yield from self._arranged_on_disk(order)
 
     def close(self) -> None:
         """Let everything go."""
-        if self._file is not None:
-            self._file.close()
-        self._values, self._places = [], []
+        self._spill.close()
+        self._kept = []
 
-    def _keep(self, value: Any) -> None:
-        self._values.append(value)
-        self._places.append(None)
+    def __enter__(self) -> Self:
+        return self
 
-    def _spill(self, value: Any) -> None:
-        try:
-            data = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-        except Exception:  # any type may refuse in its own way
-            self._keep(value)
-            return
-        with explained(tempfile.gettempdir()):
-            if self._file is None:
-                self._file = cast("BinaryIO", tempfile.TemporaryFile(prefix="whence-"))  # noqa: SIM115 - closed by close
-            self._file.seek(self._end)
-            self._file.write(data)
-        self._values.append(None)
-        self._places.append((self._end, len(data)))
-        self._end += len(data)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
-    def _read(self, position: int) -> Any:
-        place = self._places[position]
-        if place is None or self._file is None:
-            return self._values[position]
-        with explained(tempfile.gettempdir()):
-            self._file.seek(place[0])
-            return pickle.loads(self._file.read(place[1]))
+    def _write(self) -> None:
+        for block in gathered(self._kept):
+            self._spill.add(block)
+        self._kept, self._kept_rows = [], 0
 
-
-def _size_of(value: Any) -> int:
-    if isinstance(value, np.ndarray):
-        return int(value.nbytes) + _BASE_BYTES
-    if isinstance(value, dict):
-        return _BASE_BYTES + sum(map(_size_of, value.values()))
-    if isinstance(value, list | tuple):
-        return _BASE_BYTES + sum(map(_size_of, value))
-    return sys.getsizeof(value)
+    def _arranged_on_disk(self, order: Relation) -> Iterator[Chunk]:
+        """Spread samples over parts by where they go, each part of a size to be arranged in memory."""
+        part_bytes = max(1, self._budget_bytes // _PARTS_PER_BUDGET)
+        parts = min(-(-self._whole_bytes // part_bytes), self._count)
+        rows = -(-self._count // parts)
+        parts = -(-self._count // rows)
+        with Partitions(
+            parts, budget_bytes=self._budget_bytes // 2, label=self._label, name_origin=self._name_origin
+        ) as spread:
+            for number in range(len(self._spill)):
+                block = self._spill.read(number)
+                targets = order.forward(block.positions).indices
+                spread.add(Block(block.chunk, targets), targets // rows)
+            self._spill.close()
+            for part in range(parts):
+                whole = Block.joined(list(spread.scan(part)))
+                spread.release(part)
+                places = np.argsort(whole.positions)
+                for start in range(0, len(places), BLOCK_ROWS):
+                    yield whole.chunk.taken(places[start : start + BLOCK_ROWS])

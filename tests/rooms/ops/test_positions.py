@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterator
 
@@ -11,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import whence as wh
-from whence.ops import positions
-from whence.ops.spool import Spool
+from whence.errors import OpError
 from whence.streams import Stream
 
 sizes = st.integers(0, 50)
@@ -120,18 +118,36 @@ def test_take_reads_no_more_than_it_must() -> None:
     assert pour.read <= 64
 
 
-@pytest.mark.parametrize("kept", [0, 1_000, 10**9])
-def test_what_is_put_aside_on_disk_comes_back(monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
-    monkeypatch.setattr(positions, "Spool", functools.partial(Spool, budget_bytes=kept))
+@pytest.mark.parametrize("kept", [1, 1_000, 10**9])
+def test_what_is_put_aside_on_disk_comes_back(kept: int) -> None:
     rows = [{"n": number, "text": "é" * number} for number in range(60)]
     stream = wh.from_items(rows).dedup("n").shuffle(seed=2)
-    assert sorted(stream.collect(), key=lambda row: row["n"]) == rows
-    assert wh.from_items(Pour(60)).repeat(2).collect() == [*range(60), *range(60)]
+    wanted = stream.collect()
+    assert sorted(wanted, key=lambda row: row["n"]) == rows
+    with wh.config(memory=kept):
+        assert stream.collect() == wanted
+        assert wh.from_items(Pour(60)).repeat(2).collect() == [*range(60), *range(60)]
 
 
-def test_what_can_not_be_pickled_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(positions, "Spool", functools.partial(Spool, budget_bytes=0))
-    things = [{"n": number, "fn": lambda: 1} for number in range(10)]
-    got = wh.from_items(things).dedup("n").shuffle(seed=2).collect()
+def test_what_can_not_be_pickled_stays_in_memory_as_long_as_there_is_some() -> None:
+    things = [{"n": number, "fn": lambda: 1} for number in range(200)]
+    stream = wh.from_items(things).dedup("n").shuffle(seed=2)
+    got = stream.collect()
     assert all(any(thing is each for each in things) for thing in got)
-    assert len(got) == 10
+    assert len(got) == 200
+    assert len(wh.from_items(iter(things)).repeat(2).collect()) == 400
+    for each in (stream, wh.from_items(iter(things)).repeat(2)):
+        with wh.config(memory=1), pytest.raises(OpError, match=r"sample \d+ \(.*pickle") as caught:
+            each.collect()
+        assert "wh.config(memory=" in caught.value.remedy
+
+
+def test_a_repetition_is_not_touched_by_what_was_done_to_the_first() -> None:
+    def count_up(row: dict[str, int]) -> dict[str, int]:
+        row["n"] += 1
+        return row
+
+    for memory in (1, 10**9):
+        with wh.config(memory=memory):
+            stream = wh.from_items({"n": n} for n in range(5)).repeat(3).map(count_up)
+            assert [row["n"] for row in stream] == [1, 2, 3, 4, 5] * 3
