@@ -44,9 +44,13 @@ class Places:
     @classmethod
     def together(cls, parts: Sequence[Places]) -> Places:
         """Several, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
         depth = max(part.insides.shape[1] for part in parts)
         insides = [
-            np.pad(part.insides, ((0, 0), (0, depth - part.insides.shape[1])), constant_values=_WHOLE)
+            part.insides
+            if part.insides.shape[1] == depth
+            else np.pad(part.insides, ((0, 0), (0, depth - part.insides.shape[1])), constant_values=_WHOLE)
             for part in parts
         ]
         return cls(np.concatenate([part.positions for part in parts]), np.concatenate(insides))
@@ -60,6 +64,10 @@ class Places:
 
     def unique(self) -> Places:
         """Each once, by position."""
+        if len(self) < 2:
+            return self
+        if not self.insides.shape[1]:
+            return Places.whole(np.unique(self.positions))
         found = np.unique(np.column_stack((self.positions, self.insides)), axis=0)
         return Places(found[:, 0], found[:, 1:])
 
