@@ -17,7 +17,7 @@ The rooms, from the ground up (a line uses only lines below it):
     query          trace, impact, replay, verify
     runs           runs, parameters, metrics, artifacts, models
     streams        the chain, the plan it compiles to, the engine
-    ops | sources  what is done to samples | where they come from
+    ops | sources | processes   what is done to samples | where they come from | who else works on them
     capture        the witness: recorder, code identity, environment
     store          journals, segments, objects, catalog
     lineage | chance   mappings between positions | counter-based random bits

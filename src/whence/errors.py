@@ -3,9 +3,11 @@
     WhenceError
     ├── InputError                 correct the input                     exit 2
     │   ├── PlanError              an operation or stream was put together wrongly
-    │   │   └── UnknownLengthError a length that only reading would tell
+    │   │   ├── UnknownLengthError a length that only reading would tell
+    │   │   └── UnshippableError   a function or value that can't be sent to another process
     │   ├── SourceError            something to read is missing, unreadable or malformed
     │   ├── OpError                a user's function failed on a sample, or broke its contract
+    │   ├── WorkerError            a process that did part of the work is gone, or can't be begun
     │   ├── ExhaustedError         a one-time source was read again
     │   ├── PositionError          a position outside its stream
     │   ├── CanonicalError         a value that has no canonical bytes
@@ -69,6 +71,12 @@ class UnknownLengthError(PlanError, TypeError):
     code = "unknown-length"
 
 
+class UnshippableError(PlanError, TypeError):
+    """A function or value that can't be sent to another process, or not be made again there."""
+
+    code = "unshippable"
+
+
 class SourceError(InputError, OSError):
     """Something to read is missing, unreadable or malformed; `place` says where."""
 
@@ -99,6 +107,12 @@ class OpError(InputError, RuntimeError):
         self.op = op
         self.position = position
         self.origin = origin
+
+
+class WorkerError(InputError, RuntimeError):
+    """A process that did part of the work is gone, or can't be begun."""
+
+    code = "worker"
 
 
 class ExhaustedError(InputError):
