@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-long bench docs clean
+.PHONY: help demo test check test-long bench bench-peers docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -42,6 +42,9 @@ test-long: .venv/.dev ## the generated and oracle tests at length
 bench: .venv/.dev ## what capture costs, as ratios
 	@$(BIN)/python benchmarks/capture.py
 	@$(BIN)/python benchmarks/startup.py
+
+bench-peers: .venv/.dev ## other tools beside whence, each in an environment of its own (GBs, once)
+	@$(BIN)/python benchmarks/peers/compare.py
 
 docs: .venv/.docs ## the pages, into site/, without network
 	@$(BIN)/zensical build --clean --strict
