@@ -176,9 +176,16 @@ class Spill:
         try:
             return pickle.dumps(whole, protocol=5)
         except Exception as error:  # any type may refuse in its own way
-            if not isinstance(error, MemoryError):
-                self.refuse_unpicklable(block)
-            raise
+            if isinstance(error, MemoryError):
+                raise
+            self.refuse_unpicklable(block)
+            raise OpError(
+                f"op {self._label!r}: keys of samples can't be put aside on disk, as the memory allowed is "
+                f"full: {type(error).__name__}: {error}",
+                remedy="Make keys of numbers or text, or allow more memory: "
+                'wh.config(memory="8GB"), for example.',
+                op=self._label,
+            ) from error
 
     def _unspelled(self, data: bytes) -> Block:
         try:
