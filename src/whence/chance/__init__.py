@@ -7,11 +7,13 @@ a key, an epoch and a draw id. So a sample is drawn again alone exactly as it wa
 - `Bits`, `Rng`: a generator for each sample of a chunk (`generator.py`).
 - `draw`, `Draw`, `draw_from_spec`: named draws for a chunk at once (`draw.py`).
 - `permutation`, `blocks`: shuffles that answer where an item went and what came here (`orders.py`).
+- `Interleaving`, `turns_among`: several inputs in random turns (`turns.py`, `interleaving.py`).
 """
 
 from whence.chance import draw
 from whence.chance.draw import Draw, draw_from_spec, draw_key
 from whence.chance.generator import Bits, Rng
+from whence.chance.interleaving import Interleaving, turns_among
 from whence.chance.orders import BlockPermutation, Permutation, blocks, permutation
 from whence.chance.philox import philox, words
 
@@ -19,6 +21,7 @@ __all__ = [
     "Bits",
     "BlockPermutation",
     "Draw",
+    "Interleaving",
     "Permutation",
     "Rng",
     "blocks",
@@ -27,5 +30,6 @@ __all__ = [
     "draw_key",
     "permutation",
     "philox",
+    "turns_among",
     "words",
 ]

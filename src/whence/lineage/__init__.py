@@ -7,6 +7,7 @@ Nothing scans: what a question costs depends on what is asked.
 
 from __future__ import annotations
 
+from whence.lineage.choices import Chosen, InterleavingLike
 from whence.lineage.chunks import CountsIndex, SelectionIndex
 from whence.lineage.closed import Affine, Identity, Part, Permuted, Tile, Unknown
 from whence.lineage.counts import decode_counts, encode_counts
@@ -21,11 +22,13 @@ __all__ = [
     "Affine",
     "Blocks",
     "BoolArray",
+    "Chosen",
     "CountsIndex",
     "Expansion",
     "Gather",
     "Identity",
     "IntArray",
+    "InterleavingLike",
     "Inverse",
     "Mapping",
     "Origins",

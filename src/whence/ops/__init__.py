@@ -6,9 +6,10 @@ from whence.ops.combine import Concat, Zip
 from whence.ops.dedup import Dedup
 from whence.ops.filter import Filter
 from whence.ops.flat_map import FlatMap, Unbatch
-from whence.ops.identities import draw_ids, hands_on, keeps_apart
+from whence.ops.identities import draw_ids, draw_numbers, hands_on, keeps_apart
 from whence.ops.map import Map
 from whence.ops.map_batches import MapBatches
+from whence.ops.mix import Mix
 from whence.ops.op import (
     Context,
     Fetch,
@@ -21,8 +22,11 @@ from whence.ops.op import (
     check_seed,
     name_of,
 )
+from whence.ops.pack import Pack
 from whence.ops.positions import Repeat, Sample, Shuffle, Slice
 from whence.ops.restore import outline_op, restore_op
+from whence.ops.split import Split, ids_apart
+from whence.ops.window import Window
 
 __all__ = [
     "Batch",
@@ -37,19 +41,25 @@ __all__ = [
     "Input",
     "Map",
     "MapBatches",
+    "Mix",
     "Op",
+    "Pack",
     "Recorded",
     "Repeat",
     "Sample",
     "Shuffle",
     "Slice",
+    "Split",
     "Unbatch",
+    "Window",
     "Zip",
     "check_callable",
     "check_count",
     "check_seed",
     "draw_ids",
+    "draw_numbers",
     "hands_on",
+    "ids_apart",
     "keeps_apart",
     "name_of",
     "outline_op",

@@ -98,7 +98,7 @@ class Zip(Op):
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Read all inputs side by side."""
         self.check_sizes([each.size for each in inputs if each.size is not None])
-        readers = [_Measured(each) for each in inputs]
+        readers = [Measured(each) for each in inputs]
         position = 0
         while True:
             count = min(reader.ready() for reader in readers)
@@ -145,7 +145,7 @@ class Zip(Op):
         return Chunk(values, first.ids, first.origins)
 
 
-class _Measured:
+class Measured:
     """Reads an input in pieces of any length."""
 
     def __init__(self, source: Input) -> None:
@@ -160,6 +160,11 @@ class _Measured:
             if following is None:
                 return 0
             self._chunk, self._at = following, 0
+        return self.held
+
+    @property
+    def held(self) -> int:
+        """How many can be taken without reading on."""
         return len(self._chunk) - self._at
 
     def take(self, count: int) -> Chunk:

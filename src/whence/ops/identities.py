@@ -14,12 +14,17 @@ from whence.ops.combine import Concat
 from whence.ops.dedup import Dedup
 from whence.ops.filter import Filter
 from whence.ops.flat_map import FlatMap, Unbatch, child_ids_at
+from whence.ops.mix import Mix
 from whence.ops.op import Op
+from whence.ops.pack import Pack
 from whence.ops.positions import Repeat, Sample, Shuffle, Slice, repeated_ids
+from whence.ops.split import Split
+from whence.ops.window import Window
 
 IdsBelow = Callable[[int, Int64Array], UInt64Array]
 
-_HANDS_ON = frozenset(op.kind for op in (Filter, Dedup, Slice, Sample, Shuffle, Repeat, Concat))
+_HANDS_ON = frozenset(op.kind for op in (Filter, Dedup, Slice, Sample, Shuffle, Repeat, Concat, Mix, Split))
+_GATHERS = frozenset(op.kind for op in (Batch, Window, Pack))
 
 
 def hands_on(kind: str) -> bool:
@@ -28,8 +33,8 @@ def hands_on(kind: str) -> bool:
 
 
 def keeps_apart(kind: str, parameters: Mapping[str, Any]) -> bool:
-    """Tell whether an op is a batch whose n-th item is the n-th sample it gathered."""
-    return kind == Batch.kind and parameters.get("collate") in ("stack", "list")
+    """Tell whether an op makes groups whose n-th item is the n-th sample that was gathered."""
+    return kind in _GATHERS and parameters.get("collate") in ("stack", "list")
 
 
 def draw_ids(op: Op, positions: Int64Array, mappings: Sequence[Relation], below: IdsBelow) -> UInt64Array:
@@ -49,7 +54,7 @@ def draw_ids(op: Op, positions: Int64Array, mappings: Sequence[Relation], below:
     if isinstance(op, Repeat):
         size = max(1, mappings[0].in_size)
         return repeated_ids(below(0, positions % size), positions // size)
-    if isinstance(op, Concat):
+    if isinstance(op, Concat | Mix):
         ids = np.empty(len(positions), np.uint64)
         for number, mapping in enumerate(mappings):
             rows = mapping.backward(positions)
@@ -58,4 +63,38 @@ def draw_ids(op: Op, positions: Int64Array, mappings: Sequence[Relation], below:
                 ids[places] = below(number, rows.indices)
         return ids
     rows = mappings[0].backward(positions)
-    return below(0, rows.indices[rows.indptr[:-1]])  # of a batch, its first item's
+    return below(0, rows.indices[rows.indptr[:-1]])  # of a group, its first item's
+
+
+def draw_numbers(
+    kinds: Sequence[str], inputs: Sequence[Sequence[int]], source_numbers: Sequence[int]
+) -> list[int]:
+    """Number the sources of a program for the draw ids of their samples.
+
+    Below a split, sources are counted from the split's own first one: which part a sample is in follows
+    from its id, and must be the same whatever else is read in the same program.
+
+    Args:
+        kinds: of all nodes, inputs before what reads them.
+        inputs: of each node.
+        source_numbers: of each node, -1 where it is no source.
+
+    Returns:
+        For each source its number; for each split how many sources, of those around it, come before its
+        own; 0 for all other nodes.
+    """
+    firsts: list[int] = []
+    for below, number in zip(inputs, source_numbers, strict=True):
+        firsts.append(min((firsts[each] for each in below), default=number))
+    before = [0] * len(kinds)
+    found = [0] * len(kinds)
+    for index in range(len(kinds) - 1, -1, -1):
+        inside = before[index]
+        if source_numbers[index] >= 0:
+            found[index] = source_numbers[index] - inside
+        elif kinds[index] == Split.kind:
+            found[index] = firsts[index] - inside
+            inside = firsts[index]
+        for each in inputs[index]:
+            before[each] = inside
+    return found

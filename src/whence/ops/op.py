@@ -35,6 +35,7 @@ class Context:
         epoch: the number of the pass.
         name_origin: says in words where a sample came from.
         first: the position, in the op's input, of the first sample that a scan will see.
+        sources_before: for a split: how many sources come before its own; see `ops.identities`.
     """
 
     recorder: NodeRecorder
@@ -42,6 +43,7 @@ class Context:
     epoch: int
     name_origin: Callable[[int], str]
     first: int = 0
+    sources_before: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

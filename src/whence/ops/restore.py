@@ -13,8 +13,12 @@ from whence.ops.filter import Filter
 from whence.ops.flat_map import FlatMap, Unbatch
 from whence.ops.map import Map
 from whence.ops.map_batches import MapBatches
+from whence.ops.mix import Mix
 from whence.ops.op import Function, Op
+from whence.ops.pack import Pack
 from whence.ops.positions import Repeat, Sample, Shuffle, Slice
+from whence.ops.split import Split
+from whence.ops.window import Window
 from whence.vocab import from_plain
 
 _BY_KIND: dict[str, type[Op]] = {
@@ -33,6 +37,10 @@ _BY_KIND: dict[str, type[Op]] = {
         Repeat,
         Concat,
         Zip,
+        Window,
+        Pack,
+        Mix,
+        Split,
     )
 }
 

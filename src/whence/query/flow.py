@@ -125,11 +125,21 @@ class Flow:
     def _drop(self, index: int, positions: Int64Array) -> None:
         node = self._lineage.node(index)
         view = self._lineage.view
-        if node["mapping"] == "closed" and not view.is_complete and node["kind"] == "batch":
-            self.unreached += len(positions)  # its batch might have filled up yet
-            return
+        if not view.is_complete:
+            positions = self._settled(node, positions)
         for position in positions.tolist():
             self.drops.append((node["label"], node["reason"], self._detail(index, position)))
+
+    def _settled(self, node: dict[str, Any], positions: Int64Array) -> Int64Array:
+        """Leave out what might have come yet, had the pass gone on."""
+        kind, params = node["kind"], node["params"]
+        settled = np.ones(len(positions), np.bool_)
+        if kind in ("batch", "pack", "mix"):  # a group might have filled up, an input have gone on
+            settled[:] = False
+        elif kind == "window":
+            settled = positions % int(params["step"]) >= int(params["size"])
+        self.unreached += int((~settled).sum())
+        return positions[settled]
 
     def _detail(self, index: int, position: int) -> str:
         lineage = self._lineage

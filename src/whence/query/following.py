@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from whence.errors import DamagedError, NotFoundError
 from whence.lineage import CountsIndex, Mapping, SelectionIndex, Unknown, decode_counts
-from whence.ops import Op, Recorded, draw_ids, outline_op
+from whence.ops import Op, Recorded, draw_ids, draw_numbers, ids_apart, outline_op
 from whence.runs import Decisions, PassView, RunRecord, StreamView
 
 Int64Array = NDArray[np.int64]
@@ -37,6 +37,12 @@ class PassLineage:
         self._sizes: dict[int, int] = {}
         self._recorded: dict[int, Recorded | None] = {}
         self._mappings: dict[int, Sequence[Mapping]] = {}
+        nodes = self.stream.nodes
+        self._draw_numbers = draw_numbers(
+            [node["kind"] for node in nodes],
+            [node["inputs"] for node in nodes],
+            [node.get("source_number", -1) for node in nodes],
+        )
 
     def node(self, index: int) -> dict[str, Any]:
         """What the record says of a node."""
@@ -82,7 +88,7 @@ class PassLineage:
             return counts[2] or self.view.delivered
         if op.mapping_kind != "closed":
             return 0
-        return op.out_size([self.size(each) for each in self.inputs(index)])
+        return self.mappings(index)[0].out_size  # a mix that ends early knows its size by its order only
 
     def mappings(self, index: int) -> Sequence[Mapping]:
         """A node's mapping, one for each input."""
@@ -102,15 +108,16 @@ class PassLineage:
         """The draw ids of a node's outputs, shape (n,)."""
         node = self.node(index)
         if node["kind"] == "source":
-            origins: Int64Array = positions | (node["source_number"] << SOURCE_BITS)
-            return origins.view(np.uint64)
+            rows: Int64Array = positions | (self._draw_numbers[index] << SOURCE_BITS)
+            return rows.view(np.uint64)
         op = self.op(index)
         if op is None:
             return np.zeros(len(positions), np.uint64)
         inputs = self.inputs(index)
-        return draw_ids(
+        ids = draw_ids(
             op, positions, self.mappings(index), lambda number, below: self.ids(inputs[number], below)
         )
+        return ids_apart(ids, self._draw_numbers[index])  # of splits only; of all others it is 0
 
     def witness_of(self, index: int, position: int) -> int | None:
         """The input position that a dropped duplicate repeats; None where that isn't recorded."""

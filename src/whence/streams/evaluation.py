@@ -56,6 +56,7 @@ class Evaluation:
         self._readers: dict[int, Reader] = {}
         self._sizes: dict[int, int] = {}
         self._mappings: dict[int, Sequence[Relation]] = {}
+        self._draw_numbers = program.draw_numbers()
         self._contexts = [self._context_of(index, step) for index, step in enumerate(program.steps)]
         self._chunk_size = _FIRST_CHUNK
         self._told: dict[int, int] = {}
@@ -80,8 +81,7 @@ class Evaluation:
         step = self._program.steps[index]
         if step.node.source is not None:
             values = self._reader(index).fetch(positions)
-            origins = positions | (step.source_number << SOURCE_BITS)
-            return Chunk(values, origins.view(np.uint64), origins)
+            return self._chunk_of(index, values, positions)
 
         def fetch(number: int, below: Int64Array) -> Chunk:
             return self.pick(step.inputs[number], below)
@@ -97,7 +97,7 @@ class Evaluation:
     def _scan(self, index: int) -> Iterator[Chunk]:
         step = self._program.steps[index]
         if step.node.source is not None:
-            return self._scan_source(index, step)
+            return self._scan_source(index)
         op = _op_of(step)
         if op.reads_by_position and all(each.is_indexable for each in step.node.inputs):
             known = all(each.known_size() is not None for each in step.node.inputs)
@@ -106,16 +106,21 @@ class Evaluation:
         inputs = [self._input_of(number) for number in step.inputs]
         return op.scan(inputs, self._contexts[index])
 
-    def _scan_source(self, index: int, step: Step) -> Iterator[Chunk]:
+    def _scan_source(self, index: int) -> Iterator[Chunk]:
         row = 0
-        number = step.source_number << SOURCE_BITS
         with self._open(index) as reader:  # of its own: another scan of the source may be left half-way
             for values in reader.chunks(lambda: self._chunk_size):
-                origins = np.arange(row | number, (row + len(values)) | number, dtype=np.int64)
+                rows = np.arange(row, row + len(values), dtype=np.int64)
                 row += len(values)
                 self._tell_rows(index, row)
-                yield Chunk(values, origins.view(np.uint64), origins)
+                yield self._chunk_of(index, values, rows)
         self._sizes[index] = row
+
+    def _chunk_of(self, index: int, samples: list[Any], rows: Int64Array) -> Chunk:
+        """Name rows of the source at a step: by the draw ids and the origins that they have."""
+        ids = (rows | (self._draw_numbers[index] << SOURCE_BITS)).view(np.uint64)
+        origins = rows | (self._program.steps[index].source_number << SOURCE_BITS)
+        return Chunk(samples, ids, origins)
 
     def _scan_by_position(self, index: int) -> Iterator[Chunk]:
         size = self._size_of(index)
@@ -185,6 +190,7 @@ class Evaluation:
             key=step.key,
             epoch=self._epoch,
             name_origin=self._name_origin,
+            sources_before=0 if step.node.op is None else self._draw_numbers[index],
         )
 
     def _name_origin(self, origin: int) -> str:

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from whence.errors import PlanError
-from whence.ops import Function, Op, Shuffle, hands_on, keeps_apart
+from whence.ops import Function, Op, Shuffle, draw_numbers, hands_on, keeps_apart
 from whence.sources import Source
 from whence.vocab import key64
 
 SOURCE_BITS = 48
 _DEFAULT_WINDOW = 8_192
+_MAKES_OTHER_ITEMS = frozenset({"flat_map", "unbatch", "window", "pack"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +130,11 @@ class Program:
     @property
     def items_at(self) -> int:
         """The last batch step, at whose input items are counted; the top where there is none."""
-        return find_items_at(
-            [step.node.op.kind if step.node.op else "source" for step in self.steps], self._inputs()
-        )
+        return find_items_at(self._kinds(), self._inputs())
+
+    def draw_numbers(self) -> list[int]:
+        """For each step what `ops.draw_numbers` says of it."""
+        return draw_numbers(self._kinds(), self._inputs(), [step.source_number for step in self.steps])
 
     @property
     def delivers_items(self) -> bool:
@@ -144,6 +147,9 @@ class Program:
             at = self.steps[at].inputs[0]
         op = self.steps[at].node.op
         return op is None or op.kind != "batch" or keeps_apart(op.kind, op.parameters())
+
+    def _kinds(self) -> list[str]:
+        return [step.node.op.kind if step.node.op else "source" for step in self.steps]
 
     def _inputs(self) -> list[tuple[int, ...]]:
         return [step.inputs for step in self.steps]
@@ -194,13 +200,13 @@ def find_items_at(kinds: list[str], inputs: list[tuple[int, ...]]) -> int:
     """Find the batch step nearest to the top, going down while there is only one input.
 
     Returns:
-        Its number; the top's where there is none, or where the batches are taken apart again.
+        Its number; the top's where there is none, or where the batches are taken apart or gathered again.
     """
     at = len(kinds) - 1
     while True:
         if kinds[at] == "batch":
             return at
-        if len(inputs[at]) != 1 or kinds[at] in ("flat_map", "unbatch"):
+        if len(inputs[at]) != 1 or kinds[at] in _MAKES_OTHER_ITEMS:
             return len(kinds) - 1
         at = inputs[at][0]
 

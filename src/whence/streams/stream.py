@@ -6,7 +6,7 @@ where it lives, in `ops`. Anybody's operation comes in by the same door, `pipe`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from whence.chance import Draw
@@ -19,12 +19,16 @@ from whence.ops import (
     FlatMap,
     Map,
     MapBatches,
+    Mix,
     Op,
+    Pack,
     Repeat,
     Sample,
     Shuffle,
     Slice,
+    Split,
     Unbatch,
+    Window,
     Zip,
     check_callable,
     check_count,
@@ -113,6 +117,24 @@ class Stream:
         """Take batches apart; see `ops.Unbatch`."""
         return self.pipe(Unbatch(label="unbatch"))
 
+    def window(
+        self,
+        n: int,
+        step: int = 1,
+        *,
+        drop_last: bool = True,
+        collate: Literal["stack"] | Function = "stack",
+    ) -> Stream:
+        """Gather the `n` samples from every `step`-th on; see `ops.Window`."""
+        op = Window(label=f"window({n}, {step})", size=n, step=step, drop_last=drop_last, collate=collate)
+        return self.pipe(op)
+
+    def pack(
+        self, budget: int, length: str | Function, *, collate: Literal["stack"] | Function = list
+    ) -> Stream:
+        """Gather samples while their lengths fit a budget; see `ops.Pack`."""
+        return self.pipe(Pack(label=f"pack({budget})", budget=budget, length=length, collate=collate))
+
     def dedup(self, key: str | Function | None = None) -> Stream:
         """Keep the first of equal samples; see `ops.Dedup`."""
         if key is not None and not isinstance(key, str):
@@ -156,6 +178,17 @@ class Stream:
         """Give all samples `n` times over; see `ops.Repeat`."""
         return self.pipe(Repeat(label=f"repeat({n})", times=n))
 
+    def split(
+        self,
+        shares: Mapping[str, float],
+        seed: int,
+        by: str | Sequence[str] | Function | None = None,
+    ) -> dict[str, Stream]:
+        """Part samples into several streams, each sample into one; see `ops.Split`."""
+        nth = sum(isinstance(node.op, Split) for node in self._node.walk())
+        parts = Split.parts(shares, seed=seed, by=by, nth=nth)
+        return {part: self.pipe(op).named(part) for part, op in parts.items()}
+
     # several streams
 
     def concat(self, *others: Stream) -> Stream:
@@ -169,6 +202,18 @@ class Stream:
         return self._combine(
             Zip(label="zip" if combine is None else name_of(combine), combine=combine), (other,)
         )
+
+    def mix(
+        self,
+        *others: Stream,
+        weights: Sequence[float],
+        seed: int,
+        stop: Literal["all", "first"] = "all",
+    ) -> Stream:
+        """Take samples from several streams in random turns, by weights; see `ops.Mix`."""
+        op = Mix(label="mix", weights=weights, seed=seed, stop=stop)
+        op.check_inputs(1 + len(others))
+        return self._combine(op, others)
 
     # the stream itself
 
