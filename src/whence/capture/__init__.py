@@ -16,11 +16,13 @@ from whence.capture.recorder import (
 )
 from whence.capture.recording import Recording, describe_function
 from whence.capture.references import refer
+from whence.capture.relaying import MARK, RelayPass, Told, moved, moved_in, parts_heard, retell
 from whence.capture.secrets import redact
 from whence.capture.settings import Configured, Record, config, memory_budget_bytes, record_mode
 from whence.capture.witness import NullWitness, SourceWitness
 
 __all__ = [
+    "MARK",
     "CodeIdentity",
     "Configured",
     "NodeRecorder",
@@ -30,9 +32,11 @@ __all__ = [
     "Record",
     "RecordedPlan",
     "Recording",
+    "RelayPass",
     "RunRecorder",
     "SetAside",
     "SourceWitness",
+    "Told",
     "config",
     "current_recorder",
     "describe_function",
@@ -42,7 +46,11 @@ __all__ = [
     "leave_run",
     "load_function",
     "memory_budget_bytes",
+    "moved",
+    "moved_in",
+    "parts_heard",
     "record_mode",
     "redact",
     "refer",
+    "retell",
 ]

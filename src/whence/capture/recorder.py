@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.capture.witness import NullWitness, SourceWitness
+from whence.vocab import Columns
 
 BoolArray = NDArray[np.bool_]
 Int64Array = NDArray[np.int64]
+UInt64Array = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +65,24 @@ class NodeRecorder(Protocol):
         """These samples failed and were set aside."""
 
     def gathered(
-        self, items: Sequence[Any], sizes: Sequence[int], *, at: tuple[Int64Array, Int64Array] | None = None
+        self,
+        items: Sequence[Any] | Columns,
+        sizes: Sequence[int],
+        *,
+        at: tuple[Int64Array, Int64Array] | None = None,
     ) -> None:
         """These items reach the consumer, in groups of these sizes.
 
         Args:
-            items: group by group.
+            items: group by group, as rows or as columns.
             sizes: of the groups.
             at: the groups' positions, and those of their first items; None: they follow the ones before.
         """
+
+    def witnessed(
+        self, digests: UInt64Array, sizes: Sequence[int], at: tuple[Int64Array, Int64Array] | None
+    ) -> None:
+        """Items with these digests reach the consumer: what `gathered` says where another process says it."""
 
     def spent(self, ns: int, in_count: int, out_count: int) -> None:
         """Time spent in the op's own loop, and what went in and out."""
@@ -80,17 +91,34 @@ class NodeRecorder(Protocol):
 class PassRecorder(Protocol):
     """Listens to one pass over a stream."""
 
+    @property
+    def listens(self) -> bool:
+        """Whether anything it is told is kept."""
+
+    @property
+    def with_digests(self) -> bool:
+        """Whether the digests of what is delivered are kept."""
+
     def node(self, index: int) -> NodeRecorder:
         """The listener for one node of the plan."""
 
     def witness(self, index: int) -> SourceWitness:
         """A listener for one reading of the source at a node of the plan."""
 
-    def made(self, values: list[Any]) -> None:
+    def made(self, values: list[Any] | Columns) -> None:
         """The next outputs aren't the batches that were gathered: functions made them of those."""
+
+    def made_as(self, digests: UInt64Array) -> None:
+        """The same of outputs with these digests."""
 
     def deliver(self, values: list[Any]) -> Iterator[Any]:
         """Make the record of these outputs safe, then hand them out one by one."""
+
+    def offer(self, count: int) -> None:
+        """Make the record of the next outputs safe: they are about to be handed out together."""
+
+    def took(self) -> None:
+        """What was offered was taken."""
 
     def end(self, *, complete: bool) -> None:
         """The pass is over; `complete` when the stream was read to its end."""
@@ -150,7 +178,16 @@ class _NullNode:
         pass
 
     def gathered(
-        self, items: Sequence[Any], sizes: Sequence[int], *, at: tuple[Int64Array, Int64Array] | None = None
+        self,
+        items: Sequence[Any] | Columns,
+        sizes: Sequence[int],
+        *,
+        at: tuple[Int64Array, Int64Array] | None = None,
+    ) -> None:
+        pass
+
+    def witnessed(
+        self, digests: UInt64Array, sizes: Sequence[int], at: tuple[Int64Array, Int64Array] | None
     ) -> None:
         pass
 
@@ -163,6 +200,9 @@ class NullPass:
 
     __slots__ = ()
 
+    listens = False
+    with_digests = False
+
     _node = _NullNode()
     _witness = NullWitness()
 
@@ -174,12 +214,21 @@ class NullPass:
         """The witness that ignores everything."""
         return self._witness
 
-    def made(self, values: list[Any]) -> None:
+    def made(self, values: list[Any] | Columns) -> None:
+        """Ignore it."""
+
+    def made_as(self, digests: UInt64Array) -> None:
         """Ignore it."""
 
     def deliver(self, values: list[Any]) -> Iterator[Any]:
         """Hand out the values."""
         return iter(values)
+
+    def offer(self, count: int) -> None:
+        """Ignore it."""
+
+    def took(self) -> None:
+        """Ignore it."""
 
     def end(self, *, complete: bool) -> None:
         """Ignore it."""

@@ -23,6 +23,7 @@ from whence.capture.recorder import (
     PassRecorder,
     RecordedPlan,
     SetAside,
+    UInt64Array,
 )
 from whence.capture.references import refer
 from whence.capture.settings import record_mode
@@ -30,7 +31,7 @@ from whence.capture.sourcing import ReadingWitness, SourceRecord
 from whence.capture.witness import NullWitness, SourceWitness
 from whence.lineage import encode_counts, encode_mask, encode_relation
 from whence.store import RunWriter
-from whence.vocab import UNKNOWN, digest_text, digest_value, fast128, sample_digests
+from whence.vocab import UNKNOWN, Columns, digest_text, digest_value, fast128, sample_digests
 
 LINEAGE = "lineage"
 DIGESTS = "digests"
@@ -215,10 +216,20 @@ class _Node:
         self.aside.extend(samples)
 
     def gathered(
-        self, items: Sequence[Any], sizes: Sequence[int], *, at: tuple[Int64Array, Int64Array] | None = None
+        self,
+        items: Sequence[Any] | Columns,
+        sizes: Sequence[int],
+        *,
+        at: tuple[Int64Array, Int64Array] | None = None,
     ) -> None:
         if self.gathers:
-            self.record.digest(items, sizes, at)
+            self.record.digest(sample_digests(items), sizes, at)
+
+    def witnessed(
+        self, digests: UInt64Array, sizes: Sequence[int], at: tuple[Int64Array, Int64Array] | None
+    ) -> None:
+        if self.gathers:
+            self.record.digest(digests, sizes, at)
 
     def spent(self, ns: int, in_count: int, out_count: int) -> None:
         self.ns += ns
@@ -229,13 +240,15 @@ class _Node:
 class _Pass:
     """Listens to one pass."""
 
+    listens = True
+
     def __init__(
         self, number: int, plan: RecordedPlan, stream: _StreamRecord, writer: RunWriter, with_digests: bool
     ) -> None:
         self._number = number
         self._writer = writer
         self._sources = stream.sources
-        self._with_digests = with_digests
+        self.with_digests = with_digests
         items_at = plan.items_at if with_digests else -1
         self._nodes = [_Node(self, index, index == items_at) for index in range(plan.top + 1)]
         self._item_digests: list[bytes] = []
@@ -261,14 +274,13 @@ class _Pass:
         return _NULL_WITNESS if source is None else ReadingWitness(source)
 
     def digest(
-        self, items: Sequence[Any], sizes: Sequence[int], at: tuple[Int64Array, Int64Array] | None
+        self, digests: UInt64Array, sizes: Sequence[int], at: tuple[Int64Array, Int64Array] | None
     ) -> None:
-        """Witness items that are about to be delivered, in groups."""
+        """Keep the digests of items that are about to be delivered, in groups."""
         if self._item_digests and (at is None) is bool(self._group_places):
             self._flush_digests()  # a frame's groups follow those before, or all say where they are
         if at is not None:
             self._group_places.append(at)
-        digests = sample_digests(items)
         short = digests.astype(np.uint32)
         short[(short == 0) & (digests != UNKNOWN)] = 1  # 0 says unknown, in 32 bits as in 64
         self._item_digests.append(short.astype("<u4", copy=False).tobytes())
@@ -279,10 +291,15 @@ class _Pass:
             start += 8 * size
         self._group_sizes.extend(sizes)
 
-    def made(self, values: list[Any]) -> None:
+    def made(self, values: list[Any] | Columns) -> None:
         """Witness outputs that functions made of batches."""
-        if self._with_digests:
-            self._output_digests.append(sample_digests(values).astype("<u8", copy=False).tobytes())
+        if self.with_digests:
+            self.made_as(sample_digests(values))
+
+    def made_as(self, digests: UInt64Array) -> None:
+        """Keep the digests of outputs that functions made of batches."""
+        if self.with_digests:
+            self._output_digests.append(digests.astype("<u8", copy=False).tobytes())
 
     def deliver(self, values: list[Any]) -> Iterator[Any]:
         """Write what was decided, then hand out the values, raising the cursor around each."""
@@ -297,6 +314,16 @@ class _Pass:
             self._view[slot] = count
             yield value
             self._view[slot + 1] = count
+
+    def offer(self, count: int) -> None:
+        """Write what was decided, and raise the cursor by outputs that are handed out together."""
+        if not self._ended:
+            self._flush()
+            self._view[self._slot] += count
+
+    def took(self) -> None:
+        """Note that they were taken."""
+        self._view[self._slot + 1] = self._view[self._slot]
 
     def end(self, *, complete: bool) -> None:
         """Write the rest and the pass's totals."""

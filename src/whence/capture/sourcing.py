@@ -7,7 +7,7 @@ used is noticed; only what is new is written.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -183,6 +183,28 @@ class ReadingWitness:
         record.waiting.append((part, data))
         if len(record.waiting) >= _WAITING_AT_MOST:
             record.digest_waiting()
+
+    @staticmethod
+    def is_small(data: bytes) -> bool:
+        """Whether the content of a part may wait to be digested with others."""
+        return len(data) <= _SMALL_BYTES
+
+    @property
+    def quick_by_part(self) -> Mapping[int, int]:
+        """The fast digests of the parts that were read whole, as this run last read them."""
+        return self._record.quick_by_part
+
+    def hear(self, what: str, words: tuple[Any, ...]) -> None:
+        """Take the digests of what a worker has read: a whole part, a part read in pieces, or a block."""
+        if what == "whole":
+            part, quick, size, digest = words
+            if self._quick_of(part) != quick:
+                self._record.quick_by_part[part] = quick
+                self._record.tell_part(part, -1, size, digest)
+        elif what == "part":
+            self._record.tell_part(*words)
+        else:
+            self._record.tell_block(*words)
 
     def piece(self, part: int, data: Buffer) -> None:
         """Digest the next piece of a part."""

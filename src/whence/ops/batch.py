@@ -39,6 +39,11 @@ class Batch(Op):
         check_count(self.size, "batch(n)", least=1)
         check_collate(self.collate, "batch")
 
+    @property
+    def unit(self) -> int:  # type: ignore[override]  # an answer of the instance, not of the class
+        """Its groups must come whole."""
+        return self.size
+
     def parameters(self) -> dict[str, Any]:
         """Its parameters, plain."""
         return {"size": self.size, "drop_last": self.drop_last} | collate_parameters(self.collate)
@@ -64,7 +69,7 @@ class Batch(Op):
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Gather across the borders of chunks."""
         waiting = Chunk.empty()
-        done = 0
+        done = context.first
         for following in inputs[0].scan():
             chunk = Chunk.joined([waiting, following]) if len(waiting) else following
             full = len(chunk) // self.size * self.size

@@ -34,6 +34,7 @@ class Filter(Op):
     kind: ClassVar[str] = "filter"
     mapping_kind: ClassVar[MappingKind] = "selection"
     is_order_free: ClassVar[bool] = True
+    unit: ClassVar[int] = 1
 
     fn: Function
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -64,7 +65,7 @@ class Filter(Op):
 
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Filter chunk by chunk."""
-        position = 0
+        position = context.first
         decide = self._decide(context)
         for chunk in inputs[0].scan():
             began = time.perf_counter_ns()

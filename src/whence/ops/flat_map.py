@@ -32,6 +32,7 @@ class FlatMap(Op):
 
     kind: ClassVar[str] = "flat_map"
     mapping_kind: ClassVar[MappingKind] = "expansion"
+    unit: ClassVar[int] = 1
 
     fn: Function
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class Unbatch(Op):
 
     kind: ClassVar[str] = "unbatch"
     mapping_kind: ClassVar[MappingKind] = "expansion"
+    unit: ClassVar[int] = 1
 
     def mappings(
         self, sizes: Sequence[int], recorded: Recorded | None, key: int, epoch: int
@@ -130,7 +132,7 @@ def expansion_of(recorded: Recorded | None) -> list[Relation]:
 
 def scan_expanded(op: Op, parts_of: _Parts, upstream: Input, context: Context) -> Iterator[Chunk]:
     """Expand a stream chunk by chunk, telling the counts."""
-    position = 0
+    position = context.first
     for chunk in upstream.scan():
         began = time.perf_counter_ns()
         made: list[Any] = []

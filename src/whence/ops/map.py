@@ -37,6 +37,7 @@ class Map(Op):
 
     kind: ClassVar[str] = "map"
     is_order_free: ClassVar[bool] = True
+    unit: ClassVar[int] = 1
 
     fn: Function
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -101,7 +102,7 @@ class Map(Op):
         """Map chunk by chunk."""
         apply = self._loop(context)
         recorder = context.recorder
-        position = 0
+        position = context.first
         for chunk in inputs[0].scan():
             began = time.perf_counter_ns()
             size = len(chunk.values)

@@ -47,6 +47,11 @@ class MapBatches(Op):
                 remedy="Use form='columns' to get a dict of arrays.",
             )
 
+    @property
+    def unit(self) -> int:  # type: ignore[override]  # an answer of the instance, not of the class
+        """Its groups must come whole."""
+        return self.size
+
     def parameters(self) -> dict[str, Any]:
         """Its parameters, plain."""
         return {"size": self.size, "form": self.form, "params": plain_params(self.params)}
@@ -64,7 +69,7 @@ class MapBatches(Op):
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Map group by group, across the borders of chunks."""
         waiting = Chunk.empty()
-        done = 0
+        done = context.first
         for chunk in inputs[0].scan():
             joined = Chunk.joined([waiting, chunk]) if len(waiting) else chunk
             full = len(joined) // self.size * self.size

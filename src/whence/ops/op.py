@@ -22,7 +22,7 @@ from whence.ops.chunk import Chunk, Int64Array
 from whence.vocab import plain
 
 Function = Callable[..., Any]
-MappingKind = Literal["closed", "selection", "expansion", "relation", "unknown"]
+MappingKind = Literal["closed", "selection", "expansion", "relation", "fit", "unknown"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,8 +78,13 @@ class Op(ABC):
     is_order_free: ClassVar[bool] = False
     """Whether each sample is treated by itself, so that a shuffle after it may as well come before."""
     is_random: ClassVar[bool] = False
+    unit: ClassVar[int] = 0
+    """How many consecutive inputs must come together for pieces of its input to give pieces of its output,
+    wherever each is made: 1 for any; 0 where an output may depend on all that came before."""
     reads_by_position: ClassVar[bool] = False
     """Whether a scan of it picks positions of an indexable input rather than scanning that."""
+    learns: ClassVar[bool] = False
+    """Whether it reads all of its input for a few outputs, kept for whoever asks for them during the pass."""
 
     label: str = ""
 

@@ -153,6 +153,7 @@ class Sample(Op):
     kind: ClassVar[str] = "sample"
     mapping_kind: ClassVar[MappingKind] = "selection"
     is_order_free: ClassVar[bool] = True
+    unit: ClassVar[int] = 1
     is_random: ClassVar[bool] = True
 
     share: float
