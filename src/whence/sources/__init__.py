@@ -4,7 +4,7 @@ A source knows its parts (what is read), reads them from the start in chunks or 
 tells the witness each byte it read, so that what a sample came from is digested without reading it
 twice. Nothing here digests, records or knows the chain of operations.
 
-Tables and Parquet need pyarrow, so their two files are imported when their names are first asked for.
+Tables and Parquet need pyarrow, so their files are imported when their names are first asked for.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from whence.sources.source import Listing, Reader, Source
 from whence.sources.text import TextSource
 
 if TYPE_CHECKING:
+    from whence.sources.arrowcolumns import ArrowColumn
     from whence.sources.parquet import ParquetSource
     from whence.sources.table import TableSource
 
 __all__ = [
     "ArraysSource",
+    "ArrowColumn",
     "CsvSource",
     "File",
     "FilesSource",
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 _NEEDS_PYARROW = {
+    "ArrowColumn": "whence.sources.arrowcolumns",
     "ParquetSource": "whence.sources.parquet",
     "TableSource": "whence.sources.table",
 }

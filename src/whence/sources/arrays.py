@@ -12,12 +12,13 @@ from whence.sources.source import (
     Int64Array,
     Listing,
     Reader,
+    Samples,
     Sizer,
     Source,
     check_positions,
     held_in_memory,
 )
-from whence.vocab import as_dicts
+from whence.vocab import Columns
 
 
 class ArraysSource(Source):
@@ -81,27 +82,26 @@ class ArraysSource(Source):
 class _ArraysReader(Reader):
     def __init__(self, source: ArraysSource, columns: dict[str, Column], witness: SourceWitness) -> None:
         self._source = source
-        self._keys = list(columns)
-        self._columns = list(columns.values())
+        self._columns = columns
         self._witness = witness
         self._is_told = False
 
-    def chunks(self, sizer: Sizer) -> Iterator[list[Any]]:
+    def chunks(self, sizer: Sizer) -> Iterator[Samples]:
         self._tell()
         size = self._source.size()
         start = 0
         while start < size:
             stop = min(start + sizer(), size)
-            yield as_dicts(self._keys, [column.between(start, stop) for column in self._columns])
+            yield Columns({key: column.between(start, stop) for key, column in self._columns.items()})
             start = stop
 
-    def fetch(self, positions: Int64Array) -> list[Any]:
+    def fetch(self, positions: Int64Array) -> Samples:
         check_positions(positions, self._source.size(), self._source.name)
         self._tell()
-        return as_dicts(self._keys, [column.at(positions) for column in self._columns])
+        return Columns({key: column.at(positions) for key, column in self._columns.items()})
 
     def _tell(self) -> None:
         if not self._is_told:
             self._is_told = True
-            for part, column in enumerate(self._columns):
+            for part, column in enumerate(self._columns.values()):
                 column.tell(part, self._witness)

@@ -1,4 +1,4 @@
-"""The door to pyarrow: the only file that imports it, and how its tables become dict samples."""
+"""The door to pyarrow: the only file of this room that imports it, and what every reader of tables needs."""
 
 from __future__ import annotations
 
@@ -8,36 +8,17 @@ from typing import Any
 
 from whence.errors import MissingExtraError, SourceError, WhenceError
 from whence.sources.disk import unreadable
-from whence.sources.source import Int64Array
-from whence.vocab import as_dicts
 
 try:
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 except ModuleNotFoundError as error:
     if error.name is None or error.name.partition(".")[0] != "pyarrow":
         raise
     raise MissingExtraError("pyarrow", extra="parquet", need="reading tables and Parquet") from error
 
-__all__ = ["arrow_errors", "dict_samples", "dict_samples_at", "distinct_names", "pa", "pq", "without_views"]
-
-
-def dict_samples(table: Any) -> list[dict[str, Any]]:
-    """Make a dict of Python values of each row of a table or record batch.
-
-    Cost: 0.1 µs a number; strings and nested values take pyarrow about 0.4 µs.
-    """
-    if not table.num_columns:
-        return [{} for _ in range(table.num_rows)]
-    return as_dicts(table.schema.names, [_values(column) for column in table.columns])
-
-
-def dict_samples_at(table: Any, positions: Int64Array) -> list[dict[str, Any]]:
-    """Make a dict of the row at each of these positions."""
-    try:
-        return dict_samples(table.take(positions))
-    except pa.ArrowNotImplementedError:  # views of strings within lists, for which pyarrow 26 can't
-        return [dict_samples(table.slice(position, 1))[0] for position in positions.tolist()]
+__all__ = ["arrow_errors", "distinct_names", "pa", "pc", "pq", "without_views"]
 
 
 def without_views(table: Any) -> Any:
@@ -86,10 +67,3 @@ def _not_parquet(path: str, error: Exception) -> SourceError:
         remedy="Check that the file is whole; copy or write it again.",
         place=path,
     )
-
-
-def _values(column: Any) -> list[Any]:
-    kind = column.type
-    if not column.null_count and (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        return column.to_numpy().tolist()  # type: ignore[no-any-return]  # pyarrow has no types
-    return column.to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types

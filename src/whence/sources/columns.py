@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from whence import vocab
 from whence.capture import SourceWitness
 from whence.errors import SourceError
 from whence.sources.source import Int64Array
-
-# Kinds whose `tolist` gives the value itself; that of datetimes gives a bare number for nanoseconds.
-_SCALAR_KINDS = frozenset("biufcUSO")
 
 
 class Column:
@@ -43,15 +41,18 @@ class Column:
         return Column, (self._array, "")
 
     def __getitem__(self, position: int) -> Any:
-        return self.between(position, position + 1)[0]
+        return self.between(position, position + 1).values()[0]
 
-    def between(self, start: int, stop: int) -> list[Any]:
+    def between(self, start: int, stop: int) -> vocab.Column:
         """Read the rows from `start` to `stop`."""
-        return _as_rows(self._array[start:stop])
+        rows = self._array[start:stop]
+        if rows.ndim > 1 and not rows[0].flags.c_contiguous:  # what is computed of a row follows its layout
+            rows = np.ascontiguousarray(rows)
+        return vocab.Column(_unwritable(rows))
 
-    def at(self, positions: Int64Array) -> list[Any]:
+    def at(self, positions: Int64Array) -> vocab.Column:
         """Read the rows at these positions."""
-        return _as_rows(_unwritable(self._array[positions]))
+        return vocab.Column(_unwritable(self._array.take(positions, axis=0)))
 
     def tell(self, part: int, witness: SourceWitness) -> None:
         """Tell the whole content, as objects where the array holds references to Python values."""
@@ -64,12 +65,6 @@ class Column:
     def describe(self) -> dict[str, Any]:
         """Describe the type and the shape, without which the bytes mean nothing."""
         return {"dtype": self._array.dtype.str, "shape": list(self._array.shape)}
-
-
-def _as_rows(array: npt.NDArray[Any]) -> list[Any]:
-    if array.ndim == 1 and array.dtype.kind in _SCALAR_KINDS:
-        return array.tolist()  # type: ignore[no-any-return]  # one dimension gives a list
-    return list(array)
 
 
 def _unwritable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

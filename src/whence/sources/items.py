@@ -137,7 +137,8 @@ class _ListReader(Reader):
         if isinstance(items, range):  # three numbers that say all there is
             witness.objects(0, 0, [items])
             witness = NullWitness()
-        self._blocks = ToldBlocks(len(items), self._between, witness)
+        self._witness = witness
+        self._blocks = ToldBlocks(len(items), self._tell, witness)
 
     def chunks(self, sizer: Sizer) -> Iterator[list[Any]]:
         items = self._items
@@ -153,8 +154,8 @@ class _ListReader(Reader):
         self._blocks.cover_each(positions)
         return list(map(self._items.__getitem__, positions.tolist()))
 
-    def _between(self, start: int, stop: int) -> list[Any]:
-        return list(self._items[start:stop])
+    def _tell(self, start: int, stop: int) -> None:
+        self._witness.objects(0, start, list(self._items[start:stop]))
 
 
 class _SequenceReader(Reader):
@@ -210,13 +211,13 @@ class _ArrayReader(Reader):
         start = 0
         while start < len(self._column):
             stop = min(start + sizer(), len(self._column))
-            yield self._column.between(start, stop)
+            yield self._column.between(start, stop).values()
             start = stop
 
     def fetch(self, positions: Int64Array) -> list[Any]:
         check_positions(positions, len(self._column), self._source.name)
         self._tell()
-        return self._column.at(positions)
+        return self._column.at(positions).values()
 
     def _tell(self) -> None:
         if not self._is_told:

@@ -15,16 +15,16 @@ from whence.capture import SourceWitness
 from whence.errors import SourceError
 from whence.sources.arrow import (
     arrow_errors,
-    dict_samples,
-    dict_samples_at,
     distinct_names,
     pq,
     without_views,
 )
+from whence.sources.arrowcolumns import columns_at, columns_of
 from whence.sources.disk import opened
 from whence.sources.finding import Found, Given, find_documents, join
-from whence.sources.source import Int64Array, Listing, Reader, Sizer, Source, check_positions
+from whence.sources.source import Int64Array, Listing, Reader, Samples, Sizer, Source, check_positions
 from whence.sources.told import ToldParts
+from whence.vocab import Columns
 
 _BATCH_ROWS = 8192
 _BLOCK_BYTES = 1 << 20
@@ -41,7 +41,7 @@ class _File:
 
 
 class ParquetSource(Source):
-    """Rows of Parquet files as dicts of Python values; only the footers are read beforehand."""
+    """Rows of Parquet files as dicts, handed on as columns; only the footers are read beforehand."""
 
     kind: ClassVar[str] = "parquet"
 
@@ -132,11 +132,11 @@ class _ParquetReader(Reader):
         self._told = told
         self._groups = _KeptGroups(columns)
 
-    def chunks(self, sizer: Sizer) -> Iterator[list[Any]]:
+    def chunks(self, sizer: Sizer) -> Iterator[Samples]:
         for part, file in enumerate(self._source.files):
             yield from self._read_part(part, file, sizer)
 
-    def fetch(self, positions: Int64Array) -> list[Any]:
+    def fetch(self, positions: Int64Array) -> Samples:
         source = self._source
         check_positions(positions, source.size(), source.name)
         if not len(positions):
@@ -146,7 +146,7 @@ class _ParquetReader(Reader):
         order = np.argsort(positions, kind="stable")
         ordered = positions[order]
         which = np.searchsorted(ends, ordered, side="right")
-        samples: list[Any] = []
+        found: list[Columns] = []
         for group in np.unique(which).tolist():
             part, number = groups[group]
             file = source.files[part]
@@ -154,22 +154,25 @@ class _ParquetReader(Reader):
             first = int(ends[group]) - file.rows[number]
             table = self._groups.read(file.path, number)
             with arrow_errors(file.path):
-                samples += dict_samples_at(table, ordered[which == group] - first)
-        fetched: list[Any] = [None] * len(samples)
-        for place, sample in zip(order.tolist(), samples, strict=True):
-            fetched[place] = sample
-        return fetched
+                found.append(columns_at(table, ordered[which == group] - first))
+        places = np.argsort(order)
+        joined = Columns.joined(found)
+        if joined is not None:
+            return joined.taken(places)
+        samples = [sample for columns in found for sample in columns.rows()]  # of files with other fields
+        return [samples[place] for place in places.tolist()]
 
-    def _read_part(self, part: int, file: _File, sizer: Sizer) -> Iterator[list[Any]]:
+    def _read_part(self, part: int, file: _File, sizer: Sizer) -> Iterator[Samples]:
         """Read a file; the bytes up to each row group's end are told before its rows are handed out."""
         with opened(file.path) as raw, arrow_errors(file.path), pq.ParquetFile(file.path) as parquet:
             for group, end in enumerate(file.ends):
                 self._tell(part, raw, end)
-                for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[group], columns=self._columns):
+                rows = max(_BATCH_ROWS, sizer())
+                for batch in parquet.iter_batches(rows, row_groups=[group], columns=self._columns):
                     start = 0
                     while start < batch.num_rows:
                         piece = batch.slice(start, sizer())
-                        yield dict_samples(piece)
+                        yield columns_of(piece)
                         start += piece.num_rows
             self._tell_rest(part, raw, file)
 

@@ -16,10 +16,14 @@ import numpy.typing as npt
 
 from whence.capture import NullWitness, SourceWitness
 from whence.errors import InputError, PositionError
+from whence.vocab import Columns
 
 Int64Array = npt.NDArray[np.int64]
 Sizer = Callable[[], int]
 SILENT = NullWitness()
+
+Samples = list[Any] | Columns
+"""Samples as rows, or as columns where a reader has them so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +50,35 @@ class Listing:
     layout: Literal["rows", "columns"] = "rows"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """Some consecutive rows that were read but aren't samples yet: `Source.unfold` makes them that, anywhere.
+
+    Args:
+        rows: how many.
+        content: what they are made of; can be pickled.
+    """
+
+    rows: int
+    content: Any
+
+
 class Reader(ABC):
     """One reading of a source, whose content is told to one witness."""
 
     @abstractmethod
-    def chunks(self, sizer: Sizer) -> Iterator[list[Any]]:
-        """Yield all samples from the start, in lists of at least 1 and at most `sizer()` samples."""
+    def chunks(self, sizer: Sizer) -> Iterator[Samples]:
+        """Yield all samples from the start, at least 1 and at most `sizer()` at a time."""
+
+    def portions(self, sizer: Sizer) -> Iterator[Portion] | None:
+        """Yield what `chunks` would, before it is decoded; None where there is nothing to decode.
+
+        The witness is told by the time a portion is yielded what it is told for a chunk.
+        """
+        return None
 
     @abstractmethod
-    def fetch(self, positions: Int64Array) -> list[Any]:
+    def fetch(self, positions: Int64Array) -> Samples:
         """Read the samples at these positions.
 
         Args:
@@ -122,6 +146,14 @@ class Source(ABC):
     @abstractmethod
     def open(self, witness: SourceWitness) -> Reader:
         """Begin a reading that tells `witness` what it reads."""
+
+    def unfold(self, content: Any) -> Samples:
+        """Make samples of a portion's content, as `chunks` would have.
+
+        Raises:
+            SourceError: a row has no sample in it.
+        """
+        raise AssertionError("a source without portions has none to unfold")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

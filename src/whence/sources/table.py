@@ -7,21 +7,25 @@ from typing import Any, ClassVar
 
 from whence.capture import SourceWitness
 from whence.errors import SourceError
-from whence.sources.arrow import dict_samples, dict_samples_at, distinct_names, pa, without_views
+from whence.sources.arrow import distinct_names, pa, without_views
+from whence.sources.arrowcolumns import columns_at, columns_of, told_bytes
 from whence.sources.source import (
     Int64Array,
     Listing,
     Reader,
+    Samples,
     Sizer,
     Source,
     check_positions,
     held_in_memory,
 )
-from whence.sources.told import BLOCK_ROWS, ToldBlocks
+from whence.sources.told import ToldBlocks
+
+TOLD_ROWS = 65_536
 
 
 class TableSource(Source):
-    """Rows of a table as dicts of Python values."""
+    """Rows of a table as dicts of Python values, handed on as columns."""
 
     kind: ClassVar[str] = "table"
 
@@ -85,7 +89,7 @@ def _as_arrow(table: Any) -> Any:
 
 
 class _TableReader(Reader):
-    """Tells rows as Python values, so that pandas and Polars give one digest for one content.
+    """Tells what rows hold and not how, so that pandas and Polars give one digest for one content.
 
     The bytes of an Arrow table depend on who made it.
     """
@@ -93,21 +97,22 @@ class _TableReader(Reader):
     def __init__(self, source: TableSource, table: Any, witness: SourceWitness) -> None:
         self._source = source
         self._table = table
-        self._blocks = ToldBlocks(source.size(), self._between, witness)
+        self._witness = witness
+        self._blocks = ToldBlocks(source.size(), self._tell, witness, block_rows=TOLD_ROWS)
 
-    def chunks(self, sizer: Sizer) -> Iterator[list[Any]]:
-        for block in range(-(-self._source.size() // BLOCK_ROWS)):
-            rows = self._blocks.read(block)
-            start = 0
-            while start < len(rows):
-                chunk = rows[start : start + sizer()]
-                yield chunk
-                start += len(chunk)
+    def chunks(self, sizer: Sizer) -> Iterator[Samples]:
+        start = 0
+        size = self._source.size()
+        while start < size:
+            stop = min(start + sizer(), size)
+            self._blocks.cover(start, stop)
+            yield columns_of(self._table.slice(start, stop - start))
+            start = stop
 
-    def fetch(self, positions: Int64Array) -> list[Any]:
+    def fetch(self, positions: Int64Array) -> Samples:
         check_positions(positions, self._source.size(), self._source.name)
         self._blocks.cover_each(positions)
-        return dict_samples_at(self._table, positions)
+        return columns_at(self._table, positions)
 
-    def _between(self, start: int, stop: int) -> list[Any]:
-        return dict_samples(self._table.slice(start, stop - start))
+    def _tell(self, start: int, stop: int) -> None:
+        self._witness.memory(0, start, told_bytes(self._table.slice(start, stop - start)))

@@ -7,7 +7,6 @@ the same data give the same digests in every pass.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -43,37 +42,38 @@ class ToldBlocks:
 
     Args:
         rows: how many rows there are.
-        values: reads the rows from one position to another.
-        witness: is told them.
+        tell: tells the witness the rows from one position to another.
+        witness: who is told; nothing is done where it doesn't listen.
+        block_rows: how many rows a block has.
     """
 
-    def __init__(self, rows: int, values: Callable[[int, int], list[Any]], witness: SourceWitness) -> None:
+    def __init__(
+        self,
+        rows: int,
+        tell: Callable[[int, int], None],
+        witness: SourceWitness,
+        *,
+        block_rows: int = BLOCK_ROWS,
+    ) -> None:
         self._rows = rows
-        self._values = values
-        self._witness = witness
+        self._tell = tell
+        self._block_rows = block_rows
         self._told: set[int] = set()
-        self._count = -(-rows // BLOCK_ROWS) if listens(witness) else 0
-
-    def read(self, block: int) -> list[Any]:
-        """Read a block, and tell it unless it was told."""
-        start = block * BLOCK_ROWS
-        values = self._values(start, min(start + BLOCK_ROWS, self._rows))
-        if block not in self._told:
-            self._told.add(block)
-            self._witness.objects(0, start, values)
-        return values
+        self._count = -(-rows // block_rows) if listens(witness) else 0
 
     def cover(self, start: int, stop: int) -> None:
         """Tell the blocks that rows `start` to `stop` lie in, unless they were told."""
         if len(self._told) < self._count:
-            self._cover(range(start // BLOCK_ROWS, (stop - 1) // BLOCK_ROWS + 1))
+            self._cover(range(start // self._block_rows, (stop - 1) // self._block_rows + 1))
 
     def cover_each(self, positions: Int64Array) -> None:
         """Tell the blocks that these rows lie in, unless they were told."""
         if len(self._told) < self._count:
-            self._cover(np.unique(positions // BLOCK_ROWS).tolist())
+            self._cover(np.unique(positions // self._block_rows).tolist())
 
     def _cover(self, blocks: range | list[int]) -> None:
         for block in blocks:
             if block not in self._told:
-                self.read(block)
+                self._told.add(block)
+                start = block * self._block_rows
+                self._tell(start, min(start + self._block_rows, self._rows))

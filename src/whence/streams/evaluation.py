@@ -2,7 +2,8 @@
 
 Pull-based and chunked: a step asks the one below for its next chunk, works on it in one tight loop,
 and tells the recorder once per chunk what it decided. Chunks begin small, so that the first sample
-comes soon, and grow while they are quick; what the samples are never depends on their sizes.
+comes soon, and grow while they are quick, those of columns much further than those of rows; what the
+samples are never depends on their sizes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from whence.lineage import Mapping as Relation
 from whence.ops import Chunk, Context, Input, Op, Shuffle
 from whence.sources import Reader
 from whence.streams.plan import SOURCE_BITS, Program, Step
+from whence.vocab import Columns
 
 Int64Array = NDArray[np.int64]
 MappingsOf = Callable[[int], Sequence[Relation]]
@@ -28,6 +30,7 @@ MappingsOf = Callable[[int], Sequence[Relation]]
 _FIRST_CHUNK = 64
 _LARGEST_CHUNK = 1024
 _LARGEST_QUICK_CHUNK = 4096
+_LARGEST_COLUMN_CHUNK = 65_536
 _VERY_QUICK_NS = 2_000_000
 _QUICK_NS = 20_000_000
 _SLOW_NS = 200_000_000
@@ -59,6 +62,7 @@ class Evaluation:
         self._draw_numbers = program.draw_numbers()
         self._contexts = [self._context_of(index, step) for index, step in enumerate(program.steps)]
         self._chunk_size = _FIRST_CHUNK
+        self._reads_rows = False
         self._told: dict[int, int] = {}
 
     def scan(self) -> Iterator[Chunk]:
@@ -86,7 +90,7 @@ class Evaluation:
         def fetch(number: int, below: Int64Array) -> Chunk:
             return self.pick(step.inputs[number], below)
 
-        return _op_of(step).pick(positions, self._mappings_at(index), fetch, self._contexts[index])
+        return op_of(step).pick(positions, self._mappings_at(index), fetch, self._contexts[index])
 
     def close(self) -> None:
         """Close what was opened."""
@@ -98,13 +102,19 @@ class Evaluation:
         step = self._program.steps[index]
         if step.node.source is not None:
             return self._scan_source(index)
-        op = _op_of(step)
-        if op.reads_by_position and all(each.is_indexable for each in step.node.inputs):
-            known = all(each.known_size() is not None for each in step.node.inputs)
-            if known or (isinstance(op, Shuffle) and op.window is None):
-                return self._scan_by_position(index)
+        if self._is_read_by_position(index):
+            return self._scan_by_position(index)
         inputs = [self._input_of(number) for number in step.inputs]
-        return op.scan(inputs, self._contexts[index])
+        return op_of(step).scan(inputs, self._contexts[index])
+
+    def _is_read_by_position(self, index: int) -> bool:
+        """Whether a scan of an op picks positions of its inputs."""
+        step = self._program.steps[index]
+        op = op_of(step)
+        if not op.reads_by_position or not all(each.is_indexable for each in step.node.inputs):
+            return False
+        known = all(each.known_size() is not None for each in step.node.inputs)
+        return known or (isinstance(op, Shuffle) and op.window is None)
 
     def _scan_source(self, index: int) -> Iterator[Chunk]:
         row = 0
@@ -116,10 +126,13 @@ class Evaluation:
                 yield self._chunk_of(index, values, rows)
         self._sizes[index] = row
 
-    def _chunk_of(self, index: int, samples: list[Any], rows: Int64Array) -> Chunk:
+    def _chunk_of(self, index: int, samples: list[Any] | Columns, rows: Int64Array) -> Chunk:
         """Name rows of the source at a step: by the draw ids and the origins that they have."""
         ids = (rows | (self._draw_numbers[index] << SOURCE_BITS)).view(np.uint64)
         origins = rows | (self._program.steps[index].source_number << SOURCE_BITS)
+        if isinstance(samples, Columns):
+            return Chunk.of_columns(samples, ids, origins)
+        self._reads_rows = True
         return Chunk(samples, ids, origins)
 
     def _scan_by_position(self, index: int) -> Iterator[Chunk]:
@@ -150,8 +163,8 @@ class Evaluation:
                 self._tell_rows(index, known)
             else:
                 sizes = [self._size_of(number) for number in step.inputs]
-                _op_of(step).check_sizes(sizes)
-                known = _op_of(step).out_size(sizes)
+                op_of(step).check_sizes(sizes)
+                known = op_of(step).out_size(sizes)
             self._sizes[index] = known
         return known
 
@@ -163,7 +176,7 @@ class Evaluation:
             else:
                 step = self._program.steps[index]
                 sizes = [self._size_of(number) for number in step.inputs]
-                found = _op_of(step).mappings(sizes, None, step.key, self._epoch)
+                found = op_of(step).mappings(sizes, None, step.key, self._epoch)
             if not all(mapping.known for mapping in found):
                 raise ReplayError(
                     f"op {self._program.steps[index].label!r}: which inputs its outputs came from is unknown",
@@ -209,17 +222,25 @@ class Evaluation:
         if elapsed_ns > _SLOW_NS and self._chunk_size > 1:
             self._chunk_size = max(1, self._chunk_size // 2)
             return
-        largest = _LARGEST_QUICK_CHUNK if elapsed_ns < _VERY_QUICK_NS else _LARGEST_CHUNK
+        largest = _LARGEST_CHUNK
+        if elapsed_ns < _VERY_QUICK_NS:
+            largest = _LARGEST_QUICK_CHUNK if self._reads_rows else _LARGEST_COLUMN_CHUNK
         if elapsed_ns < _QUICK_NS and self._chunk_size < largest:
-            made_bytes = _bytes_of(chunk.values[0]) * len(chunk.values)
-            fitting = _CHUNK_BYTES * self._chunk_size // made_bytes
+            fitting = _CHUNK_BYTES * self._chunk_size // _bytes_made(chunk)
             self._chunk_size = max(1, min(self._chunk_size * 2, largest, fitting))
 
 
-def _op_of(step: Step) -> Op:
+def op_of(step: Step) -> Op:
+    """The op of a step that isn't a source."""
     if step.node.op is None:
         raise AssertionError("a source is not an op")
     return step.node.op
+
+
+def _bytes_made(chunk: Chunk) -> int:
+    if chunk.columns is not None:
+        return max(1, chunk.columns.nbytes)
+    return _bytes_of(chunk.values[0]) * len(chunk)
 
 
 def _bytes_of(value: Any) -> int:

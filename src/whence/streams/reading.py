@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from whence.capture import NullPass, PassRecorder, current_recorder
 from whence.errors import UnknownLengthError
+from whence.ops import Chunk
 from whence.streams.evaluation import Evaluation
 from whence.streams.plan import Program
 
@@ -58,7 +59,28 @@ class StreamIterator(Iterator[Any]):
         self._samples.close()
 
 
+def deliver_chunks(program: Program, epoch: int) -> Generator[Chunk, None, None]:
+    """Hand out a pass chunk by chunk, for who wants columns; recorded as if sample by sample."""
+    return _delivered(program, epoch, _together)
+
+
 def _deliver(program: Program, epoch: int) -> Generator[Any, None, None]:
+    return _delivered(program, epoch, _one_by_one)
+
+
+def _one_by_one(recorder: PassRecorder, chunk: Chunk) -> Iterator[Any]:
+    return recorder.deliver(chunk.values)
+
+
+def _together(recorder: PassRecorder, chunk: Chunk) -> Iterator[Chunk]:
+    recorder.offer(len(chunk))
+    yield chunk
+    recorder.took()
+
+
+def _delivered(
+    program: Program, epoch: int, hand_out: Callable[[PassRecorder, Chunk], Iterator[Any]]
+) -> Generator[Any, None, None]:
     recorder = current_recorder().begin_pass(program, epoch)
     evaluation = Evaluation(program, epoch=epoch, recorder=recorder)
     top = recorder.node(program.top)
@@ -68,10 +90,10 @@ def _deliver(program: Program, epoch: int) -> Generator[Any, None, None]:
     try:
         for chunk in evaluation.scan():
             if not delivers_items:
-                recorder.made(chunk.values)
+                recorder.made(chunk.content)
             if counts_items_here:
-                top.gathered(chunk.values, [len(chunk.values)])
-            yield from recorder.deliver(chunk.values)
+                top.gathered(chunk.content, [len(chunk)])
+            yield from hand_out(recorder, chunk)
         complete = True
     finally:
         _finish(evaluation, recorder, complete)

@@ -36,7 +36,7 @@ from whence.ops import (
     name_of,
 )
 from whence.streams.plan import Node, Program
-from whence.streams.reading import Epoch, StreamIterator, count_outputs
+from whence.streams.reading import Epoch, StreamIterator, count_outputs, deliver_chunks
 from whence.streams.showing import to_html, to_tree
 
 if TYPE_CHECKING:
@@ -264,19 +264,19 @@ class Stream:
         """Read epoch 0 into an Arrow table; samples must be dicts. Needs `whence[arrow]`."""
         from whence.streams.tables import read_arrow  # noqa: PLC0415 - pyarrow is loaded on first use
 
-        return read_arrow(self)
+        return read_arrow(deliver_chunks(self._compiled(), 0))
 
     def to_pandas(self) -> pd.DataFrame:
         """Read epoch 0 into a pandas data frame; samples must be dicts. Needs `whence[pandas]`."""
         from whence.streams.tables import read_pandas  # noqa: PLC0415 - pandas is loaded on first use
 
-        return read_pandas(self)
+        return read_pandas(deliver_chunks(self._compiled(), 0))
 
     def to_parquet(self, path: str | os.PathLike[str]) -> int:
         """Write epoch 0 to a Parquet file in constant memory; returns the rows. Needs `whence[parquet]`."""
         from whence.streams.tables import write_parquet  # noqa: PLC0415 - pyarrow is loaded on first use
 
-        return write_parquet(self, path)
+        return write_parquet(deliver_chunks(self._compiled(), 0), path)
 
     # looking
 

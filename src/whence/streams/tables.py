@@ -1,16 +1,21 @@
-"""Streams into tables: Arrow, pandas, Parquet; the one place where pyarrow is needed for writing."""
+"""Streams into tables: Arrow, pandas, Parquet; the one place where pyarrow is needed for writing.
+
+Columns become columns without a Python value in between, of the types that their rows would get.
+"""
 
 from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from whence.errors import MissingExtraError, OpError, StoreError
+from whence.ops import Chunk
+from whence.vocab import Column, holds_large
 
 try:
     import pyarrow as pa
@@ -20,15 +25,24 @@ except ModuleNotFoundError as error:
         raise
     raise MissingExtraError("pyarrow", extra="parquet", need="writing tables") from error
 
+from whence.sources import ArrowColumn
+
 if TYPE_CHECKING:
     import pandas as pd
 
 _ROW_GROUP = 16_384
+_LARGEST_LIST = (1 << 31) - 1
+_PLAIN: dict[str, Any] = {"b": np.bool_, "i": np.int64, "u": np.int64, "f": np.float64}
+_AS_INFERRED = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary(), pa.date32(): pa.date32()}
+"""What Arrow makes of Python values: the types that need not be made values first."""
+
+Chunks = Generator[Chunk, None, None]
 
 
-def read_arrow(samples: Iterable[Any]) -> pa.Table:
+def read_arrow(chunks: Chunks) -> pa.Table:
     """Read dict samples into one table."""
-    tables = list(_tables(samples))
+    with closing(chunks):
+        tables = list(_tables(chunks))
     if not tables:
         return pa.table({})
     try:
@@ -39,24 +53,24 @@ def read_arrow(samples: Iterable[Any]) -> pa.Table:
         ) from error
 
 
-def read_pandas(samples: Iterable[Any]) -> pd.DataFrame:
+def read_pandas(chunks: Chunks) -> pd.DataFrame:
     """Read dict samples into one data frame."""
     try:
         import pandas  # noqa: F401, PLC0415 - asked for by name, so that its absence is told apart
     except ModuleNotFoundError as error:
         raise MissingExtraError("pandas", extra="pandas", need="to_pandas()") from error
-    frame: pd.DataFrame = read_arrow(samples).to_pandas()
+    frame: pd.DataFrame = read_arrow(chunks).to_pandas()
     return frame
 
 
-def write_parquet(samples: Iterable[Any], path: str | os.PathLike[str]) -> int:
+def write_parquet(chunks: Chunks, path: str | os.PathLike[str]) -> int:
     """Write dict samples to one file, a row group at a time; the file appears when it is complete."""
     target = pathlib.Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
     writer: pq.ParquetWriter | None = None
     rows = 0
     try:
-        for table in _tables(samples):
+        for table in _tables(chunks):
             if writer is None:
                 writer = pq.ParquetWriter(temporary, table.schema)
             writer.write_table(_as(table, writer.schema, rows))
@@ -72,6 +86,7 @@ def write_parquet(samples: Iterable[Any], path: str | os.PathLike[str]) -> int:
             f"{target}: can't be written ({error})", remedy="Check the folder and its space."
         ) from error
     finally:
+        chunks.close()
         if writer is not None and writer.is_open:
             writer.close()
         temporary.unlink(missing_ok=True)
@@ -89,21 +104,12 @@ def _as(table: pa.Table, schema: pa.Schema, row: int) -> pa.Table:
         ) from error
 
 
-def _tables(samples: Iterable[Any]) -> Iterator[pa.Table]:
-    rows = iter(samples)
+def _tables(chunks: Iterable[Chunk]) -> Iterator[pa.Table]:
     first = 0
-    while group := list(islice(rows, _ROW_GROUP)):
-        for number, sample in enumerate(group):
-            if not isinstance(sample, dict):
-                raise OpError(
-                    f"sample {first + number} is a {type(sample).__name__}, and only dicts have columns",
-                    remedy="Turn samples into dicts with map first.",
-                    position=first + number,
-                )
-        names = list(dict.fromkeys(name for sample in group for name in sample))
+    for group in _groups(chunks):
         try:
-            yield pa.table({str(name): _column([sample.get(name) for sample in group]) for name in names})
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            yield _table_of(group, first)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
             raise OpError(
                 f"samples {first} to {first + len(group) - 1} don't fit into columns: {error}",
                 remedy="Give each field one type, with map.",
@@ -112,7 +118,64 @@ def _tables(samples: Iterable[Any]) -> Iterator[pa.Table]:
         first += len(group)
 
 
-def _column(values: list[Any]) -> pa.Array:
-    return pa.array(
-        [value.tolist() if isinstance(value, np.ndarray | np.generic) else value for value in values]
-    )
+def _groups(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Arrange samples in groups of a fixed size, so that types follow from samples and not from chunks."""
+    waiting: list[Chunk] = []
+    count = 0
+    for chunk in chunks:
+        waiting.append(chunk)
+        count += len(chunk)
+        if count >= _ROW_GROUP:
+            joined = Chunk.joined(waiting)
+            full = count // _ROW_GROUP * _ROW_GROUP
+            for start in range(0, full, _ROW_GROUP):
+                yield joined.taken(slice(start, start + _ROW_GROUP))
+            waiting, count = [joined.taken(slice(full, None))], count - full
+    if count:
+        yield Chunk.joined(waiting)
+
+
+def _table_of(group: Chunk, first: int) -> pa.Table:
+    columns = group.columns
+    if columns is not None and columns.by_name:
+        return pa.table({name: _array_of(column) for name, column in columns.by_name.items()})
+    samples = group.values
+    for number, sample in enumerate(samples):
+        if not isinstance(sample, dict):
+            raise OpError(
+                f"sample {first + number} is a {type(sample).__name__}, and only dicts have columns",
+                remedy="Turn samples into dicts with map first.",
+                position=first + number,
+            )
+    names = list(dict.fromkeys(name for sample in samples for name in sample))
+    return pa.table({str(name): _array([sample.get(name) for sample in samples]) for name in names})
+
+
+def _array_of(column: Column) -> pa.Array:
+    """An array of a column: what `_array` makes of its values."""
+    if isinstance(column, ArrowColumn):
+        array = column.array
+        if array.null_count == len(array):
+            return pa.nulls(len(array))
+        return array.cast(_AS_INFERRED[array.type]) if array.type in _AS_INFERRED else _array(column.values())
+    data, missing = column.data, column.missing
+    kind = data.dtype.kind
+    if kind not in _PLAIN or data.dtype.char == "g" or holds_large(data):
+        return _array(column.values())
+    if missing is not None and missing.all():
+        return pa.nulls(len(data))
+    if data.ndim > 1 and (missing is not None or not data.size or data.size > _LARGEST_LIST):
+        return _array(column.values())
+    flat = data.reshape(-1).astype(_PLAIN[kind], copy=False)
+    array = pa.array(flat, mask=missing, from_pandas=False)
+    for length in data.shape[:0:-1]:
+        array = pa.ListArray.from_arrays(np.arange(0, len(array) + 1, length, dtype=np.int32), array)
+    return array
+
+
+def _array(values: list[Any]) -> pa.Array:
+    plain = [value.tolist() if isinstance(value, np.ndarray | np.generic) else value for value in values]
+    try:
+        return pa.array(plain)
+    except OverflowError:  # whole numbers that 64 bits with a sign can't hold are not tried without
+        return pa.array(plain, pa.uint64())

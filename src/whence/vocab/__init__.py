@@ -1,7 +1,7 @@
 """The words as values: canonical bytes, digests and keys; pure, no file, no clock, no network."""
 
 from whence.vocab.canonical import canonical
-from whence.vocab.columns import Column, Columns, as_dicts, chosen, stack_values
+from whence.vocab.columns import Column, Columns, as_dicts, chosen, holds_large, stack_values
 from whence.vocab.digests import DIGEST_BYTES, Hasher, digest_bytes, digest_text, digest_value, key64
 from whence.vocab.plain import from_plain, plain
 from whence.vocab.samples import (
@@ -30,6 +30,7 @@ __all__ = [
     "fast64",
     "fast128",
     "from_plain",
+    "holds_large",
     "key64",
     "mix64",
     "plain",

@@ -6,6 +6,7 @@ content and type, and so neither a result nor a digest depends on which road the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
@@ -82,8 +83,10 @@ class Column:
 
     @property
     def nbytes(self) -> int:
-        """About how much memory the values take; what objects refer to isn't counted."""
-        return self.data.nbytes
+        """About how much memory the values take; objects are taken to be like the first."""
+        data = self.data
+        objects = len(data) * sys.getsizeof(data.flat[0]) if data.dtype.hasobject and data.size else 0
+        return data.nbytes + objects
 
     @property
     def is_uniform(self) -> bool:
@@ -118,7 +121,8 @@ class Column:
         if is_flat and self.native and kind in "iufc":
             if holds_large(data):
                 return stack_values(self.values())
-            return data.astype(np.result_type(data.dtype, _PYTHON[kind]))
+            wide = data.dtype.char in "gG"  # what Python can't hold stays NumPy's
+            return data.astype(data.dtype if wide else _PYTHON[kind])
         return np.array(data, data.dtype.newbyteorder("="), order="C")
 
     def taken(self, which: Any) -> Column:
@@ -187,7 +191,7 @@ class Columns:
 
     @property
     def nbytes(self) -> int:
-        """About how much memory the samples take; what objects refer to isn't counted."""
+        """About how much memory the samples take."""
         return sum(column.nbytes for column in self.by_name.values())
 
     def rows(self) -> list[dict[str, Any]]:

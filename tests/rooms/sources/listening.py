@@ -9,6 +9,7 @@ import numpy as np
 
 from whence.capture.witness import Buffer
 from whence.sources import Reader, Source
+from whence.vocab import Columns
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -20,7 +21,7 @@ class Listener:
         self.wholes: list[tuple[int, bytes]] = []
         self.pieces: dict[int, bytes] = {}
         self.ended: dict[int, int] = {}
-        self.memories: dict[int, bytes] = {}
+        self.blocks: dict[tuple[int, int], bytes] = {}
         self.values: dict[int, Any] = {}
 
     def whole(self, part: int, data: Buffer) -> None:
@@ -36,9 +37,8 @@ class Listener:
         self.ended[part] = rows
 
     def memory(self, part: int, first_row: int, data: Buffer) -> None:
-        assert part not in self.memories, "a part in memory is told twice"
-        assert first_row == 0
-        self.memories[part] = bytes(data)
+        assert (part, first_row) not in self.blocks, "a part in memory is told twice"
+        self.blocks[part, first_row] = bytes(data)
 
     def objects(self, part: int, first_row: int, values: list[Any]) -> None:
         assert part == 0
@@ -46,13 +46,23 @@ class Listener:
             assert row not in self.values, "a row is told twice"
             self.values[row] = value
 
+    @property
+    def memories(self) -> dict[int, bytes]:
+        """What was told of parts that were told whole."""
+        assert all(first_row == 0 for _, first_row in self.blocks)
+        return {part: data for (part, _), data in self.blocks.items()}
+
+
+def rows_of(samples: list[Any] | Columns) -> list[Any]:
+    return samples.rows() if isinstance(samples, Columns) else samples
+
 
 def read_all(reader: Reader, size: int = 7) -> list[Any]:
     """Read all samples in chunks of a size that nothing else is a multiple of."""
     samples = []
     for chunk in reader.chunks(lambda: size):
         assert 1 <= len(chunk) <= size
-        samples += chunk
+        samples += rows_of(chunk)
     return samples
 
 
@@ -62,4 +72,4 @@ def samples_of(source: Source) -> list[Any]:
 
 
 def at(reader: Reader, *positions: int) -> list[Any]:
-    return reader.fetch(np.array(positions, np.int64))
+    return rows_of(reader.fetch(np.array(positions, np.int64)))

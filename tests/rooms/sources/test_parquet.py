@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.rooms.sources.listening import DATA, Listener, at, read_all
+from tests.rooms.sources.listening import DATA, Listener, at, read_all, rows_of
 from whence.capture import NullWitness
 from whence.errors import PositionError, SourceError, StoreFullError
 from whence.sources import ParquetSource, parquet
@@ -41,7 +41,7 @@ def test_rows_follow_one_another_across_groups_and_files(
 def test_any_position_is_read(penguins: Path, rows: list[dict[str, object]]) -> None:
     reader = ParquetSource.of(penguins / "*.parquet").open(NullWitness())
     positions = np.random.default_rng(3).integers(0, 344, 500)
-    assert reader.fetch(positions) == [rows[position] for position in positions.tolist()]
+    assert rows_of(reader.fetch(positions)) == [rows[position] for position in positions.tolist()]
     assert at(reader) == []
     with pytest.raises(PositionError):
         at(reader, 344)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import math
-import struct
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests.rooms.vocab.exactly import exact, outcome
 from whence.ops import Chunk
 from whence.ops.collating import stack
 from whence.vocab import Column, Columns, chosen, sample_digest, sample_digests, stack_values
@@ -25,7 +25,7 @@ NUMBERS = st.one_of(
 FLOATS = st.floats() | st.sampled_from([0.0, -0.0, math.nan, math.inf])
 DTYPES: Any = st.sampled_from(
     [
-        "?",
+        *"?gq",
         "i1",
         "i8",
         "u8",
@@ -40,8 +40,6 @@ DTYPES: Any = st.sampled_from(
         "M8[ns]",
         ">M8[s]",
         "m8[ms]",
-        "q",
-        "g",
     ]
 )
 FIELDS = np.dtype([("a", "i2"), ("b", ">f8")])
@@ -98,36 +96,6 @@ ROWS = st.lists(LISTS, max_size=3).map(
 )
 
 
-def exact(value: Any) -> Any:
-    """A value as something whose equality is that of type and content, to the bit."""
-    if isinstance(value, np.ndarray):
-        has_content = (
-            value.dtype.hasobject or value.dtype.char == "g"
-        )  # a long double is padded with anything
-        content = [exact(each) for each in value.reshape(-1).tolist()] if has_content else None
-        flags = value.flags.writeable, value.flags.c_contiguous
-        held = value.tobytes() if content is None else content
-        return type(value), value.dtype, value.dtype.char, value.shape, flags, held
-    if isinstance(value, np.generic):
-        spelled = repr(value) if value.dtype.char == "g" else np.array(value).tobytes().hex()
-        return type(value), value.dtype, spelled
-    if type(value) is float:
-        return float, struct.pack("<d", value)
-    if isinstance(value, dict):
-        return dict, [(key, exact(each)) for key, each in value.items()]
-    if isinstance(value, list | tuple):
-        return type(value), [exact(each) for each in value]
-    return type(value), value
-
-
-def outcome(make: Any) -> Any:
-    """What came of it: the value, or the error's words."""
-    try:
-        return exact(make())
-    except (ValueError, TypeError, OverflowError) as error:
-        return type(error), str(error)
-
-
 @given(LISTS)
 def test_values_come_out_of_a_column_as_they_went_in(values: list[Any]) -> None:
     assert exact(Column.of(values).values()) == exact(values)
@@ -161,6 +129,15 @@ def test_an_array_is_stacked_as_its_rows_are(array: Any, is_native: bool) -> Non
     column = Column(array, native=is_native)
     assert outcome(column.stacked) == outcome(lambda: stack_values(column.values()))
     assert not np.shares_memory(column.stacked(), array), "who writes into a batch must not write here"
+
+
+@pytest.mark.parametrize("char", "?bBhHiIlLqQefdgFDG")
+def test_numbers_of_every_type_are_stacked_as_their_rows_are(char: str) -> None:
+    for is_native in (True, False):
+        column = Column(np.array([0, 1, 1], char), native=is_native)
+        assert exact(column.stacked()) == exact(stack_values(column.values()))
+        columns = Columns({"x": column})
+        assert sample_digests(columns).tolist() == sample_digests(columns.rows()).tolist()
 
 
 @given(LISTS, st.data())
