@@ -11,6 +11,7 @@ from whence.lineage.choices import Chosen, InterleavingLike
 from whence.lineage.chunks import CountsIndex, SelectionIndex
 from whence.lineage.closed import Affine, Identity, Part, Permuted, Tile, Unknown
 from whence.lineage.counts import decode_counts, encode_counts
+from whence.lineage.fits import Everywhere, Fitted
 from whence.lineage.grouped import Blocks, Windows
 from whence.lineage.mapping import Mapping, PermutationLike, Positions, follow, reach
 from whence.lineage.masks import decode_mask, encode_mask
@@ -24,7 +25,9 @@ __all__ = [
     "BoolArray",
     "Chosen",
     "CountsIndex",
+    "Everywhere",
     "Expansion",
+    "Fitted",
     "Gather",
     "Identity",
     "IntArray",
