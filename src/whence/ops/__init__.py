@@ -25,6 +25,7 @@ from whence.ops.op import (
 from whence.ops.pack import Pack
 from whence.ops.positions import Repeat, Sample, Shuffle, Slice
 from whence.ops.restore import outline_op, restore_op
+from whence.ops.sort import Sort
 from whence.ops.split import Split, ids_apart
 from whence.ops.window import Window
 
@@ -49,6 +50,7 @@ __all__ = [
     "Sample",
     "Shuffle",
     "Slice",
+    "Sort",
     "Split",
     "Unbatch",
     "Window",

@@ -18,12 +18,15 @@ from whence.ops.mix import Mix
 from whence.ops.op import Op
 from whence.ops.pack import Pack
 from whence.ops.positions import Repeat, Sample, Shuffle, Slice, repeated_ids
+from whence.ops.sort import Sort
 from whence.ops.split import Split
 from whence.ops.window import Window
 
 IdsBelow = Callable[[int, Int64Array], UInt64Array]
 
-_HANDS_ON = frozenset(op.kind for op in (Filter, Dedup, Slice, Sample, Shuffle, Repeat, Concat, Mix, Split))
+_HANDS_ON = frozenset(
+    op.kind for op in (Filter, Dedup, Slice, Sample, Shuffle, Repeat, Concat, Mix, Split, Sort)
+)
 _GATHERS = frozenset(op.kind for op in (Batch, Window, Pack))
 
 

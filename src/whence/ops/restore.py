@@ -17,6 +17,7 @@ from whence.ops.mix import Mix
 from whence.ops.op import Function, Op
 from whence.ops.pack import Pack
 from whence.ops.positions import Repeat, Sample, Shuffle, Slice
+from whence.ops.sort import Sort
 from whence.ops.split import Split
 from whence.ops.window import Window
 from whence.vocab import from_plain
@@ -41,6 +42,7 @@ _BY_KIND: dict[str, type[Op]] = {
         Pack,
         Mix,
         Split,
+        Sort,
     )
 }
 

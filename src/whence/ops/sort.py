@@ -16,8 +16,8 @@ from whence.lineage import Mapping as Relation
 from whence.lineage import Related, RelationIndex
 from whence.ops.chunk import Chunk, Int64Array
 from whence.ops.footprint import footprint
-from whence.ops.keys import Key, KeyPart, KeyReader, Keys, as_key, key_parameter
-from whence.ops.op import Context, Function, Input, MappingKind, Op, Recorded
+from whence.ops.keys import Key, KeyPart, KeyReader, Keys, as_key, fields_of, key_parameter
+from whence.ops.op import Context, Function, Input, MappingKind, Op, Recorded, name_of
 from whence.ops.ordering import UnorderableError, count_before, is_before, key_at, ordered
 from whence.ops.spill import BLOCK_BYTES, BLOCK_ROWS, Block, Spill
 
@@ -50,6 +50,17 @@ class Sort(Op):
             raise PlanError(
                 f"sort(reverse={self.reverse!r:.40}): wanted True or False", remedy="Write reverse=True."
             )
+
+    @classmethod
+    def by(cls, key: str | Sequence[str] | Function, *, reverse: bool = False) -> Sort:
+        """Sort by a key as a user gives it.
+
+        Raises:
+            PlanError: it is no key, or `reverse` is neither True nor False.
+        """
+        found = as_key(key, "sort")
+        shown = name_of(found) if callable(found) else ", ".join(fields_of(found) or ())
+        return cls(label=f"sort({shown})", key=found, reverse=reverse)
 
     def parameters(self) -> dict[str, Any]:
         """Its parameters, plain."""

@@ -26,6 +26,7 @@ from whence.ops import (
     Sample,
     Shuffle,
     Slice,
+    Sort,
     Split,
     Unbatch,
     Window,
@@ -148,6 +149,10 @@ class Stream:
         """Arrange samples at random, anew in every epoch; see `ops.Shuffle`."""
         shown = f"shuffle({seed})" if window is None else f"shuffle({seed}, window={window})"
         return self.pipe(Shuffle(label=shown, seed=seed, window=window))
+
+    def sort(self, key: str | Sequence[str] | Function, *, reverse: bool = False) -> Stream:
+        """Put samples in the order of a key; see `ops.Sort`."""
+        return self.pipe(Sort.by(key, reverse=reverse))
 
     def take(self, n: int) -> Stream:
         """Keep the first `n` samples; see `ops.Slice`."""
