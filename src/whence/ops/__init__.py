@@ -1,5 +1,6 @@
 """What is done to samples: one idea a file, and no op knows the chain."""
 
+from whence.ops.asking import Asking, Decide
 from whence.ops.batch import Batch
 from whence.ops.chunk import Chunk
 from whence.ops.combine import Concat, Zip
@@ -30,10 +31,12 @@ from whence.ops.split import Split, ids_apart
 from whence.ops.window import Window
 
 __all__ = [
+    "Asking",
     "Batch",
     "Chunk",
     "Concat",
     "Context",
+    "Decide",
     "Dedup",
     "Fetch",
     "Filter",

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from whence.errors import OpError, WhenceError
 from whence.lineage import Mapping as Relation
+from whence.ops.asking import Asking, Decide
 from whence.ops.chunk import Chunk
-from whence.ops.filter import keep, selection_of
-from whence.ops.op import Context, Function, Input, MappingKind, Op, Recorded, failed
+from whence.ops.filter import selection_of
+from whence.ops.op import Context, Function, MappingKind, Recorded, failed
 from whence.vocab import content_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dedup(Op):
+class Dedup(Asking):
     """Keep the first sample of each content or key, 1 -> 0 or 1; a dropped one names the one it repeats.
 
     Args:
@@ -49,28 +50,42 @@ class Dedup(Op):
         """Why a sample is dropped here."""
         return "duplicate"
 
-    def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
-        """Look each sample up among those seen; memory grows with the number of different ones."""
-        first_by_key: dict[bytes, int] = {}
-        position = 0
-        for chunk in inputs[0].scan():
-            began = time.perf_counter_ns()
-            size = len(chunk)
-            kept = np.ones(size, np.bool_)
-            witnesses: list[int] = []
+    def gists(
+        self, chunk: Chunk, position: int, context: Context
+    ) -> tuple[list[bytes], int, WhenceError | None]:
+        """Key each sample by 16 bytes."""
+        keys: list[bytes] = []
+        try:
             for index, value in enumerate(chunk.values):
-                key = self._key_of(value, chunk, index, position + index, context)
-                first = first_by_key.setdefault(key, position + index)
-                if first != position + index:
-                    kept[index] = False
-                    witnesses.append(first)
-            unique = keep(chunk, kept, context)
-            if witnesses:
-                context.recorder.duplicated(np.array(witnesses, np.int64))
-            context.recorder.spent(time.perf_counter_ns() - began, size, len(unique))
-            position += size
-            if unique.values:
-                yield unique
+                keys.append(self._key_of(value, chunk, index, position + index, context))
+        except WhenceError as error:
+            return keys, len(keys), error
+        return keys, len(keys), None
+
+    def decider(self, context: Context) -> Decide:
+        """Look each key up among those seen; memory grows with the number of different ones."""
+        first_by_key: dict[bytes, int] = {}
+        recorder = context.recorder
+        position = context.first
+
+        def decide(keys: list[bytes]) -> NDArray[np.bool_] | None:
+            nonlocal position
+            places = range(position, position + len(keys))
+            firsts = np.fromiter(map(first_by_key.setdefault, keys, places), np.int64, len(keys))
+            kept: NDArray[np.bool_] = firsts == np.arange(position, position + len(keys))
+            position += len(keys)
+            if kept.all():
+                recorder.selected(None, len(keys))
+                return None
+            recorder.selected(kept, len(keys))
+            recorder.duplicated(firsts[~kept])
+            return kept
+
+        return decide
+
+    def settled(self, chunk: Chunk, verdict: NDArray[np.bool_] | None) -> Chunk:
+        """Take the samples whose keys are new."""
+        return chunk if verdict is None else chunk.taken(verdict)
 
     def _key_of(self, value: Any, chunk: Chunk, index: int, position: int, context: Context) -> bytes:
         try:
