@@ -5,7 +5,7 @@ An op never asks whether it is recorded; it speaks, once per chunk, and the null
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -57,6 +57,12 @@ class NodeRecorder(Protocol):
             counts: of how many positions each output was made, shape (n,).
             positions: output by output, ascending and without repeats for each, shape (sum of counts,).
         """
+
+    def fitted(self, found: Sequence[Mapping[str, Any]]) -> None:
+        """This was learned of the samples that were selected: for each output field, count and values."""
+
+    def noticed(self, what: str, count: int) -> None:
+        """Of so many more samples this is to be told."""
 
     def found_rows(self, count: int) -> None:
         """So many more rows are there at the source of this node."""
@@ -169,6 +175,12 @@ class _NullNode:
         pass
 
     def related(self, number: int, counts: Int64Array, positions: Int64Array) -> None:
+        pass
+
+    def fitted(self, found: Sequence[Mapping[str, Any]]) -> None:
+        pass
+
+    def noticed(self, what: str, count: int) -> None:
         pass
 
     def found_rows(self, count: int) -> None:

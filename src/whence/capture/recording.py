@@ -15,21 +15,20 @@ import msgspec
 import numpy as np
 
 from whence.capture.code import identify
+from whence.capture.noting import NodeNotes
 from whence.capture.recorder import (
-    BoolArray,
     Int64Array,
     NodeRecorder,
     NullPass,
     PassRecorder,
     RecordedPlan,
-    SetAside,
     UInt64Array,
 )
 from whence.capture.references import refer
 from whence.capture.settings import record_mode
 from whence.capture.sourcing import ReadingWitness, SourceRecord
 from whence.capture.witness import NullWitness, SourceWitness
-from whence.lineage import encode_counts, encode_mask, encode_relation
+from whence.lineage import encode_counts
 from whence.store import RunWriter
 from whence.vocab import UNKNOWN, Columns, digest_text, digest_value, fast128, sample_digests
 
@@ -37,7 +36,6 @@ LINEAGE = "lineage"
 DIGESTS = "digests"
 FRAME = 1
 
-_ALL_KEPT = encode_mask(np.ones(1, np.bool_))
 _NULL_WITNESS = NullWitness()
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -180,63 +178,6 @@ class _StreamRecord:
         self.count_by_epoch: dict[int, int] = {}
 
 
-class _Node:
-    """Gathers what one node decided since the last frame."""
-
-    __slots__ = ("aside", "gathers", "in_count", "index", "ns", "out_count", "pending", "record", "relations")
-
-    def __init__(self, record: _Pass, index: int, gathers: bool) -> None:
-        self.record = record
-        self.index = index
-        self.gathers = gathers
-        self.pending: list[Any] = []
-        self.relations: list[Any] = []
-        self.aside: list[SetAside] = []
-        self.ns = self.in_count = self.out_count = 0
-
-    def selected(self, kept: BoolArray | None, count: int) -> None:
-        if kept is None:
-            self.pending.append([self.index, count, count, _ALL_KEPT])
-        else:
-            self.pending.append([self.index, count, int(np.count_nonzero(kept)), encode_mask(kept)])
-
-    def duplicated(self, witnesses: Int64Array) -> None:
-        self.pending[-1].append(encode_counts(witnesses))
-
-    def expanded(self, counts: Int64Array) -> None:
-        self.pending.append([self.index, len(counts), int(counts.sum()), encode_counts(counts)])
-
-    def related(self, number: int, counts: Int64Array, positions: Int64Array) -> None:
-        self.relations.append([self.index, number, len(counts), encode_relation(counts, positions)])
-
-    def found_rows(self, count: int) -> None:
-        self.pending.append([self.index, count, count, b""])
-
-    def set_aside(self, samples: Sequence[SetAside]) -> None:
-        self.aside.extend(samples)
-
-    def gathered(
-        self,
-        items: Sequence[Any] | Columns,
-        sizes: Sequence[int],
-        *,
-        at: tuple[Int64Array, Int64Array] | None = None,
-    ) -> None:
-        if self.gathers:
-            self.record.digest(sample_digests(items), sizes, at)
-
-    def witnessed(
-        self, digests: UInt64Array, sizes: Sequence[int], at: tuple[Int64Array, Int64Array] | None
-    ) -> None:
-        if self.gathers:
-            self.record.digest(digests, sizes, at)
-
-    def spent(self, ns: int, in_count: int, out_count: int) -> None:
-        self.ns += ns
-        self.in_count += in_count
-        self.out_count += out_count
-
-
 class _Pass:
     """Listens to one pass."""
 
@@ -250,7 +191,7 @@ class _Pass:
         self._sources = stream.sources
         self.with_digests = with_digests
         items_at = plan.items_at if with_digests else -1
-        self._nodes = [_Node(self, index, index == items_at) for index in range(plan.top + 1)]
+        self._nodes = [NodeNotes(self.digest, index, index == items_at) for index in range(plan.top + 1)]
         self._item_digests: list[bytes] = []
         self._group_digests: list[bytes] = []
         self._output_digests: list[bytes] = []
@@ -340,6 +281,10 @@ class _Pass:
         for source in self._sources.values():
             source.flush(self._number)
             source.snapshot()
+        for node in self._nodes:
+            if node.notices:
+                place = {"pass": self._number, "node": node.index}
+                self._writer.append("noticed", place, {"counts": node.notices})
         nodes = [[node.ns, node.in_count, node.out_count] for node in self._nodes]
         public = {"pass": self._number, "complete": complete, "delivered": delivered, "nodes": nodes}
         self._writer.append("pass_end", public)
@@ -366,6 +311,10 @@ class _Pass:
                     body = {"origin": sample.origin, "kind": sample.kind, "message": sample.message}
                     writer.append("set_aside", public, body)
                 node.aside = []
+            if node.fits:
+                place = {"pass": self._number, "node": node.index}
+                writer.append("fitted", place, {"fields": node.fits})
+                node.fits = []
         if pending or relations:
             frame: dict[str, Any] = {"p": self._number, "n": pending}
             if relations:

@@ -137,6 +137,12 @@ class _RelayNode:
     def related(self, number: int, counts: Int64Array, positions: Int64Array) -> None:
         self._relay.tell(self._index, "related", number, counts, positions)
 
+    def fitted(self, found: Sequence[Mapping[str, Any]]) -> None:
+        self._relay.tell(self._index, "fitted", list(found))
+
+    def noticed(self, what: str, count: int) -> None:
+        self._relay.tell(self._index, "noticed", what, count)
+
     def found_rows(self, count: int) -> None:
         """The first process knows the rows of its sources."""
 
