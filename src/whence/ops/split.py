@@ -22,7 +22,8 @@ from whence.ops.op import Context, Fetch, Function, Input, MappingKind, Op, Reco
 from whence.vocab import UNKNOWN, key64, mix64, sample_digests
 
 _TOLERANCE = 1e-9
-_APART = np.uint64(0xA24BAED4963EE407)
+_APART = 0xA24BAED4963EE407
+_MASK = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +184,7 @@ def ids_apart(ids: UInt64Array, sources_before: int) -> UInt64Array:
     Below a split, ids are those of the split's own input, wherever in a plan it stands, so that a sample
     doesn't change its part when other streams come before it.
     """
-    return mix64(ids + np.uint64(sources_before) * _APART) if sources_before else ids
+    return mix64(ids + np.uint64(sources_before * _APART & _MASK)) if sources_before else ids
 
 
 def _checked_shares(shares: Any) -> tuple[tuple[str, float], ...]:
