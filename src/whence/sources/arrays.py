@@ -9,6 +9,7 @@ from whence.capture import SourceWitness
 from whence.errors import SourceError
 from whence.sources.columns import Column
 from whence.sources.source import (
+    Gives,
     Int64Array,
     Listing,
     Reader,
@@ -25,6 +26,7 @@ class ArraysSource(Source):
     """Arrays of equal length as the columns of dict samples."""
 
     kind: ClassVar[str] = "arrays"
+    gives: ClassVar[Gives] = "rows"
 
     def __init__(self, columns: dict[str, Column], name: str) -> None:
         self._columns = columns

@@ -13,7 +13,7 @@ from whence.capture import NullWitness, SourceWitness
 from whence.errors import SourceError
 from whence.sources.disk import unreadable
 from whence.sources.finding import Found, Given, find_files, find_pattern
-from whence.sources.source import Int64Array, Listing, Reader, Sizer, Source, check_positions
+from whence.sources.source import Gives, Int64Array, Listing, Reader, Sizer, Source, check_positions
 
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FIRST_READ_BYTES = 1 << 16
@@ -166,6 +166,7 @@ class FilesSource(Source):
     """Whole files as samples, one row each, in the order of their paths."""
 
     kind: ClassVar[str] = "files"
+    gives: ClassVar[Gives] = "rows"
 
     def __init__(self, found: Found, name: str) -> None:
         self._found = found

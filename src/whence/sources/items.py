@@ -12,6 +12,7 @@ from whence.capture import NullWitness, SourceWitness
 from whence.errors import ExhaustedError, SourceError
 from whence.sources.columns import Column
 from whence.sources.source import (
+    Gives,
     Int64Array,
     Listing,
     Reader,
@@ -47,6 +48,11 @@ class ItemsSource(Source):
         _check_items(items)
         held = Column(items, "items") if isinstance(items, np.ndarray) else items
         return cls(held, name or "items")
+
+    @property
+    def gives(self) -> Gives:  # type: ignore[override]  # an answer of the instance, not of the class
+        """Positions of a sequence; else the items."""
+        return "rows" if self.indexable else "samples"
 
     @property
     def indexable(self) -> bool:

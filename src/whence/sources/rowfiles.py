@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from io import FileIO
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,11 +23,22 @@ from whence.sources.rowindex import (
     IndexMaker,
     Piece,
     RowIndex,
+    closed,
     line_at,
     read_pieces,
     state_of,
 )
-from whence.sources.source import SILENT, Int64Array, Listing, Reader, Sizer, Source, check_positions
+from whence.sources.source import (
+    SILENT,
+    Gives,
+    Int64Array,
+    Listing,
+    Portion,
+    Reader,
+    Sizer,
+    Source,
+    check_positions,
+)
 from whence.sources.told import ToldParts
 
 
@@ -49,6 +60,8 @@ class BadRowError(Exception):
 
 class RowFilesSource(Source):
     """Rows of one or more files, which follow one another."""
+
+    gives: ClassVar[Gives] = "portions"
 
     def __init__(self, found: Found, name: str) -> None:
         self._found = found
@@ -143,6 +156,33 @@ class RowFilesSource(Source):
         witness.end(part, count)
         self._told.note(part, witness)
 
+    def portions_of(self, part: int, sizer: Sizer, witness: SourceWitness) -> Iterator[Portion]:
+        """Read one file like `read_part`, and leave the decoding to whoever gets the rows' bytes."""
+        count = 0
+        with opened(self.path(part)) as handle:
+            for piece, skipped in self.pieces(handle, part, witness):
+                starts = piece.frame.starts()
+                start = skipped
+                while start < len(starts):
+                    stop = min(start + sizer(), len(starts))
+                    place = int(starts[start])
+                    end = int(starts[stop]) if stop < len(starts) else piece.frame.used
+                    rows = stop - start
+                    content = (part, count, piece.offset + place, piece.data[place:end])
+                    yield Portion(rows=rows, content=content)
+                    start, count = stop, count + rows
+        witness.end(part, count)
+        self._told.note(part, witness)
+
+    def unfold(self, content: Any) -> list[Any]:
+        """Decode the rows of a portion."""
+        part, first, offset, data = content
+        frame = self.frame(closed(data))
+        try:
+            return self.decode(frame.rows())
+        except BadRowError as bad:
+            raise self.misread(part, first + bad.index, offset + int(frame.starts()[bad.index]), bad) from bad
+
     def pieces(self, handle: FileIO, part: int, witness: SourceWitness) -> Iterator[tuple[Piece, int]]:
         """Read the pieces of a file, each with how many of its first rows are no samples."""
         path = self.path(part)
@@ -173,6 +213,10 @@ class _RowFilesReader(Reader):
     def chunks(self, sizer: Sizer) -> Iterator[list[Any]]:
         for part in range(len(self._source.listing().paths)):
             yield from self._source.read_part(part, sizer, self._witness)
+
+    def portions(self, sizer: Sizer) -> Iterator[Portion]:
+        for part in range(len(self._source.listing().paths)):
+            yield from self._source.portions_of(part, sizer, self._witness)
 
     def fetch(self, positions: Int64Array) -> list[Any]:
         source = self._source

@@ -22,6 +22,10 @@ Int64Array = npt.NDArray[np.int64]
 Sizer = Callable[[], int]
 SILENT = NullWitness()
 
+Gives = Literal["rows", "portions", "samples"]
+"""What another process can be given of a source that is read from its start: the positions of rows, which it
+reads as cheaply as they are read here; portions, which it decodes; or nothing but the samples themselves."""
+
 Samples = list[Any] | Columns
 """Samples as rows, or as columns where a reader has them so."""
 
@@ -70,12 +74,9 @@ class Reader(ABC):
     def chunks(self, sizer: Sizer) -> Iterator[Samples]:
         """Yield all samples from the start, at least 1 and at most `sizer()` at a time."""
 
-    def portions(self, sizer: Sizer) -> Iterator[Portion] | None:
-        """Yield what `chunks` would, before it is decoded; None where there is nothing to decode.
-
-        The witness is told by the time a portion is yielded what it is told for a chunk.
-        """
-        return None
+    def portions(self, sizer: Sizer) -> Iterator[Portion]:
+        """Yield what `chunks` would, before it is decoded, telling the witness the same."""
+        raise AssertionError("a source that gives no portions was asked for them")
 
     @abstractmethod
     def fetch(self, positions: Int64Array) -> Samples:
@@ -105,6 +106,7 @@ class Source(ABC):
     """Where samples come from; `open` begins a reading, nothing is read through before."""
 
     kind: ClassVar[str]
+    gives: ClassVar[Gives] = "samples"
     name: str
 
     @abstractmethod
@@ -153,7 +155,7 @@ class Source(ABC):
         Raises:
             SourceError: a row has no sample in it.
         """
-        raise AssertionError("a source without portions has none to unfold")
+        raise AssertionError("a source that gives no portions was asked to unfold one")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

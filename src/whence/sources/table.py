@@ -10,6 +10,7 @@ from whence.errors import SourceError
 from whence.sources.arrow import distinct_names, pa, without_views
 from whence.sources.arrowcolumns import columns_at, columns_of, told_bytes
 from whence.sources.source import (
+    Gives,
     Int64Array,
     Listing,
     Reader,
@@ -28,6 +29,7 @@ class TableSource(Source):
     """Rows of a table as dicts of Python values, handed on as columns."""
 
     kind: ClassVar[str] = "table"
+    gives: ClassVar[Gives] = "rows"
 
     def __init__(self, table: Any, name: str) -> None:
         self._table = table
