@@ -65,6 +65,29 @@ def test_samples_that_do_not_stack_are_named(earlier: Earlier) -> None:
     earlier.check()
 
 
+def test_inputs_of_unequal_lengths_are_named(earlier: Earlier) -> None:
+    known = wh.from_items([1, 2, 3]).zip(wh.from_items([1, 2]))
+    earlier.refuses(PlanError, lambda: read(known, earlier), "zip", "3, 2")
+    told_late = wh.from_items([1, 2, 3]).filter(bool).zip(wh.from_items([1, 2]))
+    error = earlier.refuses(OpError, lambda: read(told_late, earlier), "zip", "input 0 goes on")
+    assert isinstance(error, OpError)
+    assert error.position == 2
+
+
+def test_a_sample_that_no_pack_can_hold_is_named(earlier: Earlier) -> None:
+    stream = wh.from_items(["a", "bb", "cccc"], name="texts").pack(3, len)
+    error = earlier.refuses(OpError, lambda: read(stream, earlier), "pack(3)", "sample 2", "length 4")
+    assert isinstance(error, OpError)
+    assert "texts" in error.origin
+
+
+def test_a_key_that_a_split_can_not_read_is_named(earlier: Earlier) -> None:
+    stream = wh.from_items([{"k": 1}, {}], name="rows").split({"a": 1.0}, seed=1, by="k")["a"]
+    error = earlier.refuses(OpError, lambda: read(stream, earlier), "split(a)", "sample 1", "KeyError")
+    assert isinstance(error, OpError)
+    assert "rows" in error.origin
+
+
 MISTAKES: list[Callable[[wh.Stream], object]] = [
     lambda stream: stream.batch(0),
     lambda stream: stream.batch(-1),
@@ -76,6 +99,29 @@ MISTAKES: list[Callable[[wh.Stream], object]] = [
     lambda stream: stream.map(3),  # type: ignore[arg-type]
     lambda stream: stream.map(abs, on_error="ignore"),  # type: ignore[arg-type]
     lambda stream: stream.repeat(-1),
+    lambda stream: stream.window(0),
+    lambda stream: stream.window(-2),
+    lambda stream: stream.window(2, 0),
+    lambda stream: stream.window(2, -1),
+    lambda stream: stream.window(2.0),  # type: ignore[arg-type]
+    lambda stream: stream.window(2, collate="stak"),  # type: ignore[arg-type]
+    lambda stream: stream.pack(0, len),
+    lambda stream: stream.pack(-5, len),
+    lambda stream: stream.pack(8, None),  # type: ignore[arg-type]
+    lambda stream: stream.pack(8, 3),  # type: ignore[arg-type]
+    lambda stream: stream.pack(8, len, collate="lst"),  # type: ignore[arg-type]
+    lambda stream: stream.mix(stream, weights=[0.5, 0.4], seed=1),
+    lambda stream: stream.mix(stream, weights=[1.5, -0.5], seed=1),
+    lambda stream: stream.mix(stream, weights=[1.0], seed=1),
+    lambda stream: stream.mix(stream, weights=[0.5, 0.5], seed="one"),  # type: ignore[arg-type]
+    lambda stream: stream.mix([1, 2], weights=[0.5, 0.5], seed=1),  # type: ignore[arg-type]
+    lambda stream: stream.mix(stream, weights=[0.5, 0.5], seed=1, stop="never"),  # type: ignore[arg-type]
+    lambda stream: stream.split({"a": 0.5, "b": 0.4}, seed=1),
+    lambda stream: stream.split({"a": -0.5, "b": 1.5}, seed=1),
+    lambda stream: stream.split({}, seed=1),
+    lambda stream: stream.split({"a": 1.0}, seed=None),  # type: ignore[arg-type]
+    lambda stream: stream.split({"a": 1.0}, seed=1, by=7),  # type: ignore[arg-type]
+    lambda stream: stream.split({"a/b": 1.0}, seed=1),
 ]
 
 

@@ -46,6 +46,7 @@ class Split(Op):
     kind: ClassVar[str] = "split"
     mapping_kind: ClassVar[MappingKind] = "selection"
     is_order_free: ClassVar[bool] = True
+    unit: ClassVar[int] = 1
 
     part: str
     shares: tuple[tuple[str, float], ...]
