@@ -13,7 +13,7 @@ as columns of numbers; the same keys come out of rows. Numbering them is the bus
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,10 +82,12 @@ class Keys:
     Args:
         parts: of each key the first parts, the second ones, ...; one where a key is no tuple.
         shape: how the parts stand together: 0 for a value by itself, a tuple of shapes for a tuple.
+        values: what the user's function gave for each sample, where one makes the keys.
     """
 
     parts: tuple[KeyPart, ...]
     shape: Any = 0
+    values: Sequence[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.parts[0].data) if self.parts else 0
@@ -166,7 +168,7 @@ class KeyReader:
             raise AssertionError("a chunk of keys can't be used, but each of them can")
         if self._position >= 0:
             self._position += len(chunk)
-        return keys
+        return keys if fields is not None else replace(keys, values=values())
 
     def _made(self, chunk: Chunk) -> tuple[list[Any], OpError | WhenceError | None]:
         """Make keys of rows, up to the first sample that fails."""

@@ -38,6 +38,12 @@ def numbering_of(keys: Keys) -> KeyNumbering:
     return KeyNumbering(keys)
 
 
+def number_words(words: Int64Array) -> tuple[Int64Array, int]:
+    """Number integers by first appearance; returns the number of each, and how many there are."""
+    found = _Integers(words)
+    return found.numbers, found.count
+
+
 def first_places(numbers: Int64Array, count: int) -> Int64Array:
     """Where each number first stands, shape (count,)."""
     found = np.empty(count, np.int64)
@@ -53,8 +59,8 @@ def ordered_by(numbers: Int64Array, count: int) -> tuple[Int64Array, Int64Array]
     """
     bounds = np.zeros(count + 1, np.int64)
     np.cumsum(np.bincount(numbers, minlength=count), out=bounds[1:])
-    if len(numbers) == count:  # numbered by first appearance: each stands once, in order
-        return np.arange(count, dtype=np.int64), bounds
+    if (numbers[1:] >= numbers[:-1]).all():
+        return np.arange(len(numbers), dtype=np.int64), bounds
     order = np.argsort(numbers.astype(np.uint16), kind="stable")  # by radix, 16 bits at a time
     for shift in range(16, max(0, count - 1).bit_length(), 16):
         order = order[np.argsort((numbers >> shift).astype(np.uint16)[order], kind="stable")]
@@ -194,10 +200,10 @@ class _Table:
 
     def __init__(self, words: Int64Array, low: int, span: int) -> None:
         self._words, self._low = words, low
-        self._places = np.full(span, _ABSENT, np.int64)
+        self._places = np.full(span, _ABSENT, _dtype_for(len(words)))
         inside = words - low
         self._places[inside[::-1]] = np.arange(len(words))[::-1]  # the last one assigned stays
-        self.owners: Int64Array = self._places[inside]
+        self.owners: NDArray[Any] = self._places[inside]
 
     def number(self, firsts: Int64Array, number_of: Int64Array) -> None:
         self._places[self._words[firsts] - self._low] = np.arange(len(firsts))
@@ -206,9 +212,8 @@ class _Table:
     def find(self, words: Int64Array) -> Int64Array:
         outside = (words < self._low) | (words > self._low + len(self._places) - 1)
         if not outside.any():
-            found: Int64Array = self._places[words - self._low]
-            return found
-        found = self._places[np.where(outside, 0, words - self._low)]
+            return self._places[words - self._low].astype(np.int64)
+        found = self._places[np.where(outside, 0, words - self._low)].astype(np.int64)
         found[outside] = _ABSENT
         return found
 
@@ -218,7 +223,7 @@ class _Hashed:
 
     def __init__(self, words: Int64Array, bits: int) -> None:
         self._bits = bits
-        self._slots = np.full(1 << bits, _ABSENT, np.int32 if len(words) < 1 << 31 else np.int64)
+        self._slots = np.full(1 << bits, _ABSENT, _dtype_for(len(words)))
         self._words = words
         self.owners = np.empty(len(words), self._slots.dtype)
 
@@ -307,6 +312,10 @@ class _Sorted:
     def find(self, words: Int64Array) -> Int64Array:
         places = np.minimum(np.searchsorted(self._words, words), len(self._words) - 1)
         return np.where(self._words[places] == words, self._numbers[places], _ABSENT)
+
+
+def _dtype_for(count: int) -> Any:
+    return np.int32 if count < 1 << 31 else np.int64
 
 
 def _is_whole(data: NDArray[np.float64]) -> NDArray[np.bool_]:
