@@ -147,6 +147,8 @@ def _taken(node: dict[str, Any], mapping: Mapping, out: int) -> int | None:
         return out
     if kind == "batch":
         return min(mapping.in_size, out * int(params["size"]))
+    if kind == "window":
+        return min(mapping.in_size, (out - 1) * int(params["step"]) + int(params["size"])) if out else 0
     if kind == "slice":
         return min(mapping.in_size, int(params["start"]) + (out - 1) * int(params["step"]) + 1) if out else 0
     if kind == "repeat":
@@ -167,8 +169,20 @@ def _dropped(lineage: PassLineage, index: int, ins: tuple[int | None, ...], out:
         return len(lineage.dropped(index))
     if not lineage.view.is_complete:
         return 0  # what isn't through yet isn't dropped
+    if node["kind"] == "window":
+        return taken - _covered(node, lineage.mappings(index)[0], out)
+    if node["kind"] == "mix":
+        return sum(each or 0 for each in ins) - out
     if node["kind"] == "slice" or (node["kind"] == "repeat" and not out):
         return taken - out
     if node["kind"] == "batch" and node["params"]["drop_last"]:
         return taken - out * int(node["params"]["size"])
     return 0
+
+
+def _covered(node: dict[str, Any], mapping: Mapping, out: int) -> int:
+    """How many samples are in one of the first `out` windows."""
+    if not out:
+        return 0
+    apart = min(int(node["params"]["step"]), int(node["params"]["size"]))
+    return (out - 1) * apart + len(mapping.backward([out - 1]).indices)

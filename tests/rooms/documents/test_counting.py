@@ -84,3 +84,21 @@ def test_passes_that_differ_are_summed_and_those_alike_are_shown_once(tmp_path: 
     whole, _ = count_streams(run.record)
     assert whole.is_alike
     assert (whole.flow[0].out, whole.nodes[0].out) == (6, 12)
+
+
+@given(count=st.integers(0, 20), size=st.integers(1, 5), step=st.integers(1, 7), full=st.booleans())
+def test_samples_in_no_window_are_counted(
+    tmp_path_factory: pytest.TempPathFactory, count: int, size: int, step: int, full: bool
+) -> None:
+    stream = wh.from_items(list(range(count))).window(size, step, drop_last=full, collate=list)
+    with wh.start_run(workspace=tmp_path_factory.mktemp("w")) as run:
+        windows = list(stream)
+    gone = count - len({number for window in windows for number in window})
+    assert flows(run)[-1] == ((count,), len(windows), gone)
+
+
+def test_samples_that_a_mix_ended_before_are_counted(tmp_path: pathlib.Path) -> None:
+    short, long = wh.from_items(list(range(10))), wh.from_items(list(range(90)))
+    with wh.start_run(workspace=tmp_path) as run:
+        mixed = list(long.mix(short, weights=[0.5, 0.5], seed=1, stop="first"))
+    assert flows(run)[-1] == ((90, 10), len(mixed), 100 - len(mixed))
