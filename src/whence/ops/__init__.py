@@ -7,7 +7,9 @@ from whence.ops.combine import Concat, Zip
 from whence.ops.dedup import Dedup
 from whence.ops.filter import Filter
 from whence.ops.flat_map import FlatMap, Unbatch
+from whence.ops.group import GroupBy, GroupColumns, GroupFunction, GroupSamples
 from whence.ops.identities import draw_ids, draw_numbers, hands_on, keeps_apart
+from whence.ops.keys import Key, as_key
 from whence.ops.map import Map
 from whence.ops.map_batches import MapBatches
 from whence.ops.mix import Mix
@@ -42,7 +44,12 @@ __all__ = [
     "Filter",
     "FlatMap",
     "Function",
+    "GroupBy",
+    "GroupColumns",
+    "GroupFunction",
+    "GroupSamples",
     "Input",
+    "Key",
     "Map",
     "MapBatches",
     "Mix",
@@ -58,6 +65,7 @@ __all__ = [
     "Unbatch",
     "Window",
     "Zip",
+    "as_key",
     "check_callable",
     "check_count",
     "check_seed",

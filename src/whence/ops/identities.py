@@ -14,6 +14,7 @@ from whence.ops.combine import Concat
 from whence.ops.dedup import Dedup
 from whence.ops.filter import Filter
 from whence.ops.flat_map import FlatMap, Unbatch, child_ids_at
+from whence.ops.group import GroupSamples
 from whence.ops.mix import Mix
 from whence.ops.op import Op
 from whence.ops.pack import Pack
@@ -37,7 +38,9 @@ def hands_on(kind: str) -> bool:
 
 def keeps_apart(kind: str, parameters: Mapping[str, Any]) -> bool:
     """Tell whether an op makes groups whose n-th item is the n-th sample that was gathered."""
-    return kind in _GATHERS and parameters.get("collate") in ("stack", "list")
+    if kind in _GATHERS and parameters.get("collate") in ("stack", "list"):
+        return True
+    return kind == GroupSamples.kind
 
 
 def draw_ids(op: Op, positions: Int64Array, mappings: Sequence[Relation], below: IdsBelow) -> UInt64Array:

@@ -11,6 +11,7 @@ from whence.ops.combine import Concat, Zip
 from whence.ops.dedup import Dedup
 from whence.ops.filter import Filter
 from whence.ops.flat_map import FlatMap, Unbatch
+from whence.ops.group import GroupColumns, GroupFunction, GroupSamples
 from whence.ops.map import Map
 from whence.ops.map_batches import MapBatches
 from whence.ops.mix import Mix
@@ -38,6 +39,9 @@ _BY_KIND: dict[str, type[Op]] = {
         Repeat,
         Concat,
         Zip,
+        GroupSamples,
+        GroupFunction,
+        GroupColumns,
         Window,
         Pack,
         Mix,

@@ -127,8 +127,19 @@ class Flow:
         view = self._lineage.view
         if not view.is_complete:
             positions = self._settled(node, positions)
+        if node["mapping"] == "relation" and not self._was_exhausted(index):
+            self.unreached += len(positions)  # its outputs come in another order, and some weren't asked for
+            return
         for position in positions.tolist():
             self.drops.append((node["label"], node["reason"], self._detail(index, position)))
+
+    def _was_exhausted(self, index: int) -> bool:
+        """Whether everything that a node had to give was asked for."""
+        for above, node in enumerate(self._lineage.stream.nodes):
+            if index in node["inputs"]:
+                stops = node["kind"] == "mix" or node["params"].get("stop") is not None
+                return not stops and self._was_exhausted(above)
+        return self._lineage.view.is_complete
 
     def _settled(self, node: dict[str, Any], positions: Int64Array) -> Int64Array:
         """Leave out what might have come yet, had the pass gone on."""

@@ -130,7 +130,7 @@ def go_up(node: dict[str, Any], mapping: Mapping, number: int, places: Places) -
         return Places(above, places.insides[which, 1:]), which
     if _joins_samples(node):
         found = Places(above, places.insides[which])
-        return found.entered(places.positions[which] - _first(mapping.backward(above))), which
+        return found.entered(_nth(mapping, above, places.positions[which])), which
     if _joins_inputs(node):
         return Places(above, places.insides[which]).entered(np.full(len(above), number)), which
     return _moved(node, rows, places), which
@@ -144,7 +144,7 @@ def _moved(node: dict[str, Any], rows: Origins, places: Places) -> Places:
 
 
 def _joins_samples(node: dict[str, Any]) -> bool:
-    """Whether it is a batch that keeps its items apart."""
+    """Whether it is a batch, or makes groups, and keeps its items apart."""
     return keeps_apart(node["kind"], node["params"])
 
 
@@ -156,6 +156,16 @@ def _joins_inputs(node: dict[str, Any]) -> bool:
 def _pairs(rows: Origins) -> tuple[Int64Array, Int64Array]:
     """The relation as pairs: the number of the row, and what is in it."""
     return np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr)), rows.indices
+
+
+def _nth(mapping: Mapping, above: Int64Array, positions: Int64Array) -> Int64Array:
+    """Which item of what stands above each position is; items are in the order of their positions."""
+    unique, inverse = np.unique(above, return_inverse=True)
+    rows = mapping.backward(unique)
+    which, below = _pairs(rows)
+    size = mapping.in_size
+    found: Int64Array = np.searchsorted(which * size + below, inverse * size + positions)
+    return found - rows.indptr[inverse]
 
 
 def _first(rows: Origins) -> Int64Array:

@@ -12,6 +12,7 @@ from whence.streams.beginnings import (
     from_text,
 )
 from whence.streams.evaluation import Evaluation, MappingsOf
+from whence.streams.grouped import Grouped
 from whence.streams.plan import SOURCE_BITS, Node, Program, Step
 from whence.streams.reading import Epoch, StreamIterator
 from whence.streams.stream import Stream, compiled
@@ -20,6 +21,7 @@ __all__ = [
     "SOURCE_BITS",
     "Epoch",
     "Evaluation",
+    "Grouped",
     "MappingsOf",
     "Node",
     "Program",

@@ -31,11 +31,13 @@ from whence.ops import (
     Unbatch,
     Window,
     Zip,
+    as_key,
     check_callable,
     check_count,
     check_seed,
     name_of,
 )
+from whence.streams.grouped import Grouped
 from whence.streams.plan import Node, Program
 from whence.streams.reading import Epoch, StreamIterator, count_outputs, deliver_chunks
 from whence.streams.showing import to_html, to_tree
@@ -142,6 +144,10 @@ class Stream:
             check_callable(key, "dedup")
         shown = "" if key is None else key if isinstance(key, str) else name_of(key)
         return self.pipe(Dedup(label=f"dedup({shown})", key=key))
+
+    def group_by(self, key: str | Sequence[str] | Function) -> Grouped[Stream]:
+        """Bring samples of one key together; see `streams.Grouped` and `ops.GroupBy`."""
+        return Grouped(as_key(key, "group_by(key)"), self.pipe)
 
     # positions
 
