@@ -6,6 +6,7 @@ import itertools
 import pathlib
 import tempfile
 from dataclasses import dataclass
+from typing import Literal
 
 from hypothesis import strategies as st
 
@@ -41,11 +42,13 @@ def pipelines(
     plan = draw(plans(sources, random=random, most_ops=most_ops))
     once = "once:" in repr(plan)
     epochs = (draw(st.integers(0, 3)),) if once else draw(st.sampled_from([(0,), (0, 1), (1, 0), (2, 2)]))
-    stops = tuple(draw(st.sampled_from([None, None, *range(12)])) for _ in epochs)
+    stops = tuple(draw(st.sampled_from([None, None, None, None, 0, 1, 2, 3, 5, 8, 11])) for _ in epochs)
     first = draw(st.sampled_from([1, 2, 3, 7, 64]))
     largest = max(first, draw(st.sampled_from([1, 4, 16, 1024])))
     in_turns = len(epochs) > 1 and draw(st.booleans())
-    return Pipeline(plan, epochs, stops, in_turns, first, largest)
+    memory = draw(st.sampled_from([None, None, 1, 300, 1000, 3000]))
+    record: Literal["full", "lineage"] = "full" if draw(st.integers(0, 7)) else "lineage"
+    return Pipeline(plan, epochs, stops, in_turns, first, largest, memory, record)
 
 
 @st.composite
@@ -59,8 +62,8 @@ def plans(draw: st.DrawFn, sources: tuple[str, ...], *, random: bool, most_ops: 
 class _Part:
     """A plan that is being made: the form of its samples, and a bound of how many there are.
 
-    Forms are "line", "row" (fields v, h), "full" (and f, x, y, c), "list FORM", "stack FORM", "pair" and
-    "mixed".
+    Forms are "line", "row" (fields v, h), "full" (and f, x, y, c), "wide" (v, h and others, the same in all),
+    "list FORM", "stack FORM", "pair" and "mixed".
     """
 
     plan: Plan
@@ -69,7 +72,7 @@ class _Part:
 
     @property
     def is_row(self) -> bool:
-        return self.form in ("row", "full")
+        return self.form in ("row", "full", "wide")
 
 
 class _Grower:
@@ -87,7 +90,7 @@ class _Grower:
 
     def _source(self) -> _Part:
         kind = self._draw(st.sampled_from(self._sources))
-        least = self._draw(st.sampled_from([0, 1, 4, 8, 16]))
+        least = self._draw(st.sampled_from([0, 1, 4, 6, 8, 8, 12, 16]))
         # a source of no files is refused, so it isn't one of the empty ones
         least = max(least, 1) if kind == "files" else least
         values = tuple(self._draw(st.lists(st.integers(0, 9), min_size=least, max_size=least + 6)))
@@ -99,9 +102,12 @@ class _Grower:
         return group(part)  # type: ignore[no-any-return,operator]  # one of the methods below
 
     def _groups(self, part: _Part) -> list[object]:
-        groups: list[object] = [self._batch, self._batch, self._batch]
-        groups += [self._map, self._map_batches, self._select, self._shuffle]
+        groups: list[object] = [self._map]
+        groups += [self._batch, self._batch, self._batch]
+        groups += [self._map_batches, self._select, self._shuffle]
         groups += [self._dedup, self._position, self._position, self._concat, self._zip]
+        groups += [self._gather, self._sort]
+        groups += [self._mix, self._split] * self._random
         if part.most * 3 <= _LARGEST:
             groups += [self._expand, self._repeat]
         if part.form.startswith(("list ", "stack ")) and part.most * 6 <= _LARGEST * 4:
@@ -132,10 +138,13 @@ class _Grower:
     def _select(self, part: _Part) -> _Part:
         op = self._draw(st.sampled_from(["keeps", "keeps", "chances", "sample"][: 4 if self._random else 2]))
         if op == "keeps":
-            return self._done(op, part, self._draw(st.integers(1, 4)))
+            return self._done(op, part, self._draw(st.sampled_from([1, 2, 3, 3, 4, 5, 7])))
         if op == "sample":
             return self._done(
-                op, part, self._draw(st.sampled_from([0.0, 0.5, 0.9, 1.0])), self._draw(st.integers(0, 9))
+                op,
+                part,
+                self._draw(st.sampled_from([0.0, 0.5, 0.7, 0.9, 1.0])),
+                self._draw(st.integers(0, 9)),
             )
         return self._done(op, part)
 
@@ -145,7 +154,7 @@ class _Grower:
         return self._done(op, part, *args, form="full", most=part.most * 3)
 
     def _repeat(self, part: _Part) -> _Part:
-        times = self._draw(st.sampled_from([0, 1, 2, 2, 3]))
+        times = self._draw(st.sampled_from([0, 1, 2, 2, 2, 3, 3]))
         return self._done("repeat", part, times, most=part.most * times)
 
     def _batch(self, part: _Part) -> _Part:
@@ -175,22 +184,49 @@ class _Grower:
 
     def _position(self, part: _Part) -> _Part:
         op = self._draw(st.sampled_from(["take", "skip", "slice", "shard"]))
-        few = st.integers(0, 20)
+        few, many = st.sampled_from([0, 1, 1, 2, 3, 7]), st.sampled_from([0, 1, 4, 7, 10, 15, 20])
         if op in ("take", "skip"):
-            return self._done(op, part, self._draw(few))
+            return self._done(op, part, self._draw(many if op == "take" else few))
         if op == "slice":
             return self._done(
-                op, part, self._draw(few), self._draw(st.none() | few), self._draw(st.integers(1, 4))
+                op, part, self._draw(few), self._draw(st.none() | many), self._draw(st.integers(1, 3))
             )
-        count = self._draw(st.integers(1, 4))
+        count = self._draw(st.integers(1, 3))
         return self._done(op, part, self._draw(st.integers(0, count - 1)), count)
+
+    def _gather(self, part: _Part) -> _Part:
+        op = self._draw(st.sampled_from(["window_list", "pack"] + ["window_stack"] * part.is_row))
+        form = f"stack {part.form}" if op == "window_stack" else f"list {part.form}"
+        if op == "pack":
+            return self._done(op, part, self._draw(st.integers(3, 12)), form=form)
+        return self._done(op, part, self._draw(st.integers(1, 4)), self._draw(st.integers(1, 4)), form=form)
+
+    def _sort(self, part: _Part) -> _Part:
+        key = self._draw(st.sampled_from(["small"] + ["v"] * part.is_row))
+        return self._done("sort", part, key, self._draw(st.booleans()))
+
+    def _split(self, part: _Part) -> _Part:
+        by = self._draw(st.sampled_from([None, "small"] + ["v"] * part.is_row))
+        which = self._draw(st.sampled_from(["train", "train", "test", "rest"]))
+        return self._done("split", part, which, self._draw(st.integers(0, 9)), by)
+
+    def _mix(self, part: _Part) -> _Part:
+        others = [self._other(part) for _ in range(self._draw(st.integers(1, 2)))]
+        shares = [(0.5, 0.5), (0.9, 0.1)] if len(others) == 1 else [(0.2, 0.5, 0.3)]
+        weights = self._draw(st.sampled_from(shares))
+        stop = self._draw(st.sampled_from(["all", "all", "first"]))
+        return self._together(part, others, "mix", weights, self._draw(st.integers(0, 9)), stop)
 
     def _concat(self, part: _Part) -> _Part:
         others = [self._other(part) for _ in range(self._draw(st.integers(1, 2)))]
+        return self._together(part, others, "concat")
+
+    def _together(self, part: _Part, others: list[_Part], op: str, *args: object) -> _Part:
         forms = {part.form, *(other.form for other in others)}
-        form = part.form if len(forms) == 1 else "mixed"
+        form = part.form if len(forms) == 1 and part.form != "wide" else "mixed"
         plans = (part.plan, *(other.plan for other in others))
-        return _Part(Done("concat", plans), form, part.most + sum(other.most for other in others))
+        done = Done(op, plans, args, self._names.new(op))
+        return _Part(done, form, part.most + sum(other.most for other in others))
 
     def _zip(self, part: _Part) -> _Part:
         """Zip with what is as long, if need be because both are cut to one length."""

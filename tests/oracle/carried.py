@@ -91,6 +91,10 @@ class Carried:
             self._check_row(row)
         return count
 
+    def places_of(self, source: str) -> set[Place]:
+        """Where any row of a source was delivered."""
+        return set().union(*(places for row, places in self._places.items() if row[0] == source))
+
     def _trace(self, reading: Reading, output: int, item: int | None = None) -> Trace:
         trace = trace_address(self._record, address_of(self._record, reading, output, item))
         assert trace.complete

@@ -113,3 +113,13 @@ def together(values: Sequence[Any]) -> Row:
 def pair(first: Any, second: Any) -> Row:
     """A combining function; of a join, one of the two may be missing."""
     return fold((first, second))
+
+
+def small(value: Any) -> int:
+    """A key that many samples share."""
+    return number_of(value) % 3
+
+
+def length_of(value: Any) -> int:
+    """A length, 0 to 3."""
+    return number_of(value) % 4

@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 import whence as wh
+from tests.oracle.operations import OPERATIONS
 from tests.oracle.plans import Plan, ops_of
 from whence.capture import environment
 from whence.errors import OpError, PlanError
@@ -30,6 +31,8 @@ class Pipeline:
         in_turns: whether the passes are read in turns, a sample of each, rather than one after the other.
         first_chunk: how many samples the first chunk has.
         largest_chunk: how many a chunk has at most.
+        memory_bytes: how much operations that put samples aside may keep; None for as much as they do.
+        record: what is recorded.
     """
 
     plan: Plan
@@ -38,6 +41,8 @@ class Pipeline:
     in_turns: bool
     first_chunk: int
     largest_chunk: int
+    memory_bytes: int | None = None
+    record: Literal["full", "lineage"] = "full"
 
 
 @dataclass
@@ -55,8 +60,8 @@ def chunks_of(first: int, largest: int) -> Iterator[None]:
     """Let the engine move samples in chunks of other sizes: nothing may depend on them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "_FIRST_CHUNK", first)
-        patch.setattr(evaluation, "_LARGEST_CHUNK", largest)
-        patch.setattr(evaluation, "_LARGEST_QUICK_CHUNK", largest)
+        for name in ("_LARGEST_CHUNK", "_LARGEST_QUICK_CHUNK", "_LARGEST_COLUMN_CHUNK"):
+            patch.setattr(evaluation, name, largest, raising=False)
         yield
 
 
@@ -119,7 +124,7 @@ class _Begun:
         self.reading = reading
         self._samples = samples
         self._stop = stop
-        self._may_fail = bool(ops_of(pipeline.plan) & {"zip", "zip_pair"})
+        self._may_fail = any(OPERATIONS[op].may_fail for op in ops_of(pipeline.plan))
 
     def goes_on(self) -> bool:
         """Take one more sample, or end the pass."""
@@ -129,7 +134,8 @@ class _Begun:
             self.reading.is_complete = True
             return False
         except (OpError, PlanError):
-            # two inputs of a zip were of one length in epoch 0 only: what was delivered before still counts
+            # two inputs of a zip were of one length in epoch 0 only, or there was nothing to learn from:
+            # what was delivered before still counts
             if not self._may_fail:
                 raise
             return False
@@ -141,7 +147,8 @@ class _Begun:
 
 @contextmanager
 def recorded(pipeline: Pipeline, folder: pathlib.Path) -> Iterator[wh.Run]:
-    """A run in whose recording chunks have the sizes of the pipeline."""
+    """A run in whose passes chunks, memory and what is recorded are as the pipeline says."""
     sizes = chunks_of(pipeline.first_chunk, pipeline.largest_chunk)
-    with sizes, wh.start_run("oracle", workspace=folder / "ws") as run:
+    settings = wh.config(record=pipeline.record, memory=pipeline.memory_bytes)
+    with sizes, settings, wh.start_run("oracle", workspace=folder / "ws") as run:
         yield run

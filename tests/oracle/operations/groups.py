@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tests.oracle.functions import ranked, ranked_columns, together
+from tests.oracle.functions import length_of, ranked, ranked_columns, small, together
 from tests.oracle.operations.operation import Operation
+
+KEYS: dict[str, Callable[[Any], Any]] = {"v": lambda row: row["v"], "small": small}
+"""Keys by name: a field, or a function."""
+
+
+def key_of(name: str) -> str | Callable[[Any], Any]:
+    """A key as a stream takes it."""
+    return "v" if name == "v" else KEYS[name]
 
 
 def batched(values: list[Any], size: int, drop_last: bool) -> list[list[Any]]:
@@ -35,6 +44,24 @@ def taken_apart(batch: Any) -> list[Any]:
     if isinstance(batch, dict):
         return [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
     return list(batch)
+
+
+def windows(values: list[Any], size: int, step: int) -> list[list[Any]]:
+    """The full windows."""
+    return [values[start : start + size] for start in range(0, len(values) - size + 1, step)]
+
+
+def packed(values: list[Any], budget: int) -> list[list[Any]]:
+    """Gather as many as fit."""
+    packs: list[list[Any]] = []
+    room = -1
+    for value in values:
+        room -= length_of(value)
+        if room < 0:
+            packs.append([])
+            room = budget - length_of(value)
+        packs[-1].append(value)
+    return packs
 
 
 GROUPS = {
@@ -68,5 +95,28 @@ GROUPS = {
         hand=lambda s, _o, _a: [item for value in s for item in taken_apart(value)],
         can_drop=True,
         makes_one_of_one=False,
+    ),
+    "window_list": Operation(
+        chain=lambda s, _o, a, _l: s.window(*a, collate=list),
+        hand=lambda s, _o, a: windows(s, *a),
+        can_drop=True,
+        makes_one_of_one=False,
+    ),
+    "window_stack": Operation(
+        chain=lambda s, _o, a, _l: s.window(*a),
+        hand=lambda s, _o, a: [stacked(group) for group in windows(s, *a)],
+        can_drop=True,
+        makes_one_of_one=False,
+    ),
+    "pack": Operation(
+        chain=lambda s, _o, a, _l: s.pack(a[0], length_of),
+        hand=lambda s, _o, a: packed(s, a[0]),
+        makes_one_of_one=False,
+    ),
+    "sort": Operation(
+        chain=lambda s, _o, a, _l: s.sort(key_of(a[0]), reverse=a[1]),
+        hand=lambda s, _o, a: sorted(s, key=KEYS[a[0]], reverse=a[1]),
+        makes_one_of_one=True,
+        hands_on=True,
     ),
 }
