@@ -74,6 +74,34 @@ class _Part:
     def is_row(self) -> bool:
         return self.form in ("row", "full", "wide")
 
+    @property
+    def is_pure(self) -> bool:
+        """Whether each sample has a value "x" of its own row only: what is between two can be told."""
+        return self.form == "full" and ops_of(self.plan) <= _PURE
+
+
+_PURE = {
+    "fold", "grow", "fragile", "keeps", "chances", "copies", "shuffle", "sort", "split", "sample", "take",
+    "skip", "slice", "shard", "repeat", "concat", "mix", "dedup_number", "dedup_field", "dedup_whole",
+    "cast", "cache", "fill_constant", "fill_learned", "normalize", "winsorize", "keeps_columns",
+}  # fmt: skip
+"""What keeps to one source row a sample."""
+
+_RESHAPING = {"select", "drop", "rename", "with_columns", "one_hot"}
+
+_FIELD_ARGS: dict[str, list[tuple[object, ...]]] = {
+    "select": [("h", "x", "f", "v"), ("v", "y", "h", "f", "x"), ("c", "v", "h", "f", "x", "y")],
+    "drop": [("y",), ("c",), ("c", "y")],
+    "rename": [("y", "z"), ("c", "a")],
+    "cast": [("v", "float"), ("y", "float"), ("v", "int")],
+    "with_columns": [(1,), (0.5,), (True,)],
+    "fill_constant": [("y", 0.25), ("y", 3), ("c", "z"), ("c", "a")],
+    "fill_learned": [("mean",), ("median",)],
+    "normalize": [("standard",), ("minmax",), ("robust",)],
+    "winsorize": [(0.1, 0.9), (0.0, 0.5), (0.25, 1.0)],
+    "keeps_columns": [(2,), (3,), (5,)],
+}
+
 
 class _Grower:
     def __init__(self, draw: st.DrawFn, sources: tuple[str, ...], random: bool) -> None:
@@ -106,7 +134,7 @@ class _Grower:
         groups += [self._batch, self._batch, self._batch]
         groups += [self._map_batches, self._select, self._shuffle]
         groups += [self._dedup, self._position, self._position, self._concat, self._zip]
-        groups += [self._gather, self._sort]
+        groups += [self._gather, self._sort, self._group]
         groups += [self._mix, self._split] * self._random
         if part.most * 3 <= _LARGEST:
             groups += [self._expand, self._repeat]
@@ -205,6 +233,24 @@ class _Grower:
         key = self._draw(st.sampled_from(["small"] + ["v"] * part.is_row))
         return self._done("sort", part, key, self._draw(st.booleans()))
 
+    def _group(self, part: _Part) -> _Part:
+        ops = ["aggregate", "group_samples"]
+        if part.form == "full" and "once:" not in repr(part.plan) and not _is_random(part.plan):
+            ops += ["aggregate_columns"] * 3  # which reads its input twice, and both must be the same
+        op = self._draw(st.sampled_from(ops))
+        key = self._draw(st.sampled_from(["small"] + ["v"] * part.is_row))
+        forms = {"aggregate": "full", "group_samples": f"list {part.form}", "aggregate_columns": "wide"}
+        return self._done(op, part, key, form=forms[op])
+
+    def _fields(self, part: _Part) -> _Part:
+        """An operation on fields; h, f and x stay, since they carry the history."""
+        ops = ["select", "drop", "rename", "cast", "with_columns", "fill_constant", "fill_constant"]
+        ops += ["fill_learned", "fill_forward", "fill_forward", "normalize", "winsorize", "one_hot"]
+        ops += ["keeps_columns"] + ["interpolate"] * 4 * part.is_pure
+        op = self._draw(st.sampled_from(ops))
+        args = self._draw(st.sampled_from(_FIELD_ARGS.get(op, [()])))
+        return self._done(op, part, *args, form="wide" if op in _RESHAPING else "full")
+
     def _split(self, part: _Part) -> _Part:
         by = self._draw(st.sampled_from([None, "small"] + ["v"] * part.is_row))
         which = self._draw(st.sampled_from(["train", "train", "test", "rest"]))
@@ -216,6 +262,21 @@ class _Grower:
         weights = self._draw(st.sampled_from(shares))
         stop = self._draw(st.sampled_from(["all", "all", "first"]))
         return self._together(part, others, "mix", weights, self._draw(st.integers(0, 9)), stop)
+
+    def _join(self, part: _Part) -> _Part:
+        other = self._other(part)
+        how = self._draw(st.sampled_from(["inner", "left", "right", "outer", "semi", "anti"]))
+        if part.most * other.most > 4 * _LARGEST:
+            how = self._draw(st.sampled_from(["semi", "anti"]))
+        both = part.is_row and other.is_row
+        key = self._draw(st.sampled_from(["small"] + ["v"] * both))
+        combine = self._draw(st.sampled_from(["", "pair"]))
+        inputs = (part.plan, other.plan)
+        done = Done("join", inputs, (how, key, combine), self._names.new("join"))
+        if how in ("semi", "anti"):
+            return _Part(done, part.form, part.most)
+        most = part.most * other.most + part.most + other.most
+        return _Part(done, "full" if combine else "mixed", most)
 
     def _concat(self, part: _Part) -> _Part:
         others = [self._other(part) for _ in range(self._draw(st.integers(1, 2)))]
@@ -247,6 +308,10 @@ class _Grower:
         return part if way == "same" else self._done("fold", part, form="full")
 
 
+def _is_random(plan: Plan) -> bool:
+    return any(OPERATIONS[op].hand is None for op in ops_of(plan))
+
+
 def _made_equal(left: Plan, right: Plan) -> tuple[Plan, Plan]:
     """Cut two plans to one length, as they have it in epoch 0; in another epoch it may still differ."""
     counts = [_count_of(plan) for plan in (left, right)]
@@ -259,7 +324,7 @@ def _made_equal(left: Plan, right: Plan) -> tuple[Plan, Plan]:
 
 
 def _count_of(plan: Plan) -> int:
-    if all(OPERATIONS[op].hand for op in ops_of(plan)):
+    if not _is_random(plan):
         return len(by_hand(plan))
     with tempfile.TemporaryDirectory() as folder:
         try:

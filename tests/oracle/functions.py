@@ -123,3 +123,23 @@ def small(value: Any) -> int:
 def length_of(value: Any) -> int:
     """A length, 0 to 3."""
     return number_of(value) % 4
+
+
+def summed(key: int, values: Sequence[Any]) -> Row:
+    """One row of a group."""
+    return fold(list(values)) | {"v": key + sum(map(number_of, values)) % 100}
+
+
+def beside(named: Mapping[str, Any], row: Row) -> Row:
+    """A row of a group, with what else was found out of the group."""
+    return {**row, **{f"of_{name}": value for name, value in named.items()}}
+
+
+def moved_columns(columns: Mapping[str, Any]) -> Any:
+    """A column made of a column."""
+    return columns["v"] * 2 + 1
+
+
+def whole_columns(columns: Mapping[str, Any], modulus: int) -> Any:
+    """A predicate of columns."""
+    return columns["v"] % modulus != 0

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tests.oracle.functions import length_of, ranked, ranked_columns, small, together
+from tests.oracle.functions import beside, length_of, ranked, ranked_columns, small, summed, together
+from tests.oracle.marks import is_missing
 from tests.oracle.operations.operation import Operation
+from whence.streams import Stream
 
 KEYS: dict[str, Callable[[Any], Any]] = {"v": lambda row: row["v"], "small": small}
 """Keys by name: a field, or a function."""
@@ -62,6 +64,48 @@ def packed(values: list[Any], budget: int) -> list[list[Any]]:
             room = budget - length_of(value)
         packs[-1].append(value)
     return packs
+
+
+def grouped(values: list[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:
+    """Gather those with equal keys, in the order in which keys appear first."""
+    groups: dict[Any, list[Any]] = {}
+    for value in values:
+        groups.setdefault(key(value), []).append(value)
+    return groups
+
+
+NAMED: dict[str, tuple[str, str] | str] = {
+    "n": "size",
+    "total": ("v", "sum"),
+    "highest": ("v", "max"),
+    "y": ("y", "mean"),
+    "measured": ("y", "count"),
+    "lowest": ("y", "min"),
+    "letters": ("c", "nunique"),
+    "letter": ("c", "last"),
+}
+"""Aggregations of fields."""
+
+
+def _named(key_name: str, key: Any, values: list[Any]) -> dict[str, Any]:
+    ys = [value["y"] for value in values if not is_missing(value["y"])]
+    letters = [value["c"] for value in values if value["c"] is not None]
+    return {
+        "v" if key_name == "v" else "key": key,
+        "n": len(values),
+        "total": sum(value["v"] for value in values),
+        "highest": max(value["v"] for value in values),
+        "y": sum(ys) / len(ys) if ys else None,
+        "measured": len(ys),
+        "lowest": min(ys) if ys else None,
+        "letters": len(set(letters)),
+        "letter": letters[-1] if letters else None,
+    }
+
+
+def _beside(named: Stream, stream: Stream, key_name: str) -> Stream:
+    """Put rows that carry marks beside those of aggregations, which can't."""
+    return named.zip(stream.group_by(key_of(key_name)).aggregate(summed), combine=beside)
 
 
 GROUPS = {
@@ -118,5 +162,22 @@ GROUPS = {
         hand=lambda s, _o, a: sorted(s, key=KEYS[a[0]], reverse=a[1]),
         makes_one_of_one=True,
         hands_on=True,
+    ),
+    "aggregate": Operation(
+        chain=lambda s, _o, a, label: s.group_by(key_of(a[0])).aggregate(summed),
+        hand=lambda s, _o, a: [summed(*each) for each in grouped(s, KEYS[a[0]]).items()],
+        makes_one_of_one=False,
+    ),
+    "group_samples": Operation(
+        chain=lambda s, _o, a, label: s.group_by(key_of(a[0])).samples(),
+        hand=lambda s, _o, a: list(grouped(s, KEYS[a[0]]).values()),
+        makes_one_of_one=False,
+    ),
+    "aggregate_columns": Operation(
+        chain=lambda s, _o, a, _l: _beside(s.group_by(key_of(a[0])).aggregate(**NAMED), s, a[0]),
+        hand=lambda s, _o, a: [
+            beside(_named(a[0], *each), summed(*each)) for each in grouped(s, KEYS[a[0]]).items()
+        ],
+        makes_one_of_one=False,
     ),
 }
