@@ -5,6 +5,7 @@ from whence.capture.environment import environment
 from whence.capture.loading import load_function
 from whence.capture.recorder import (
     NodeRecorder,
+    NullNode,
     NullPass,
     PassRecorder,
     RecordedPlan,
@@ -26,6 +27,7 @@ __all__ = [
     "CodeIdentity",
     "Configured",
     "NodeRecorder",
+    "NullNode",
     "NullPass",
     "NullWitness",
     "PassRecorder",

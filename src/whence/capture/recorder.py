@@ -162,7 +162,9 @@ class RecordedPlan(Protocol):
         """The source at a node; None at an op."""
 
 
-class _NullNode:
+class NullNode:
+    """Listens to nobody: a node of a pass outside a run."""
+
     __slots__ = ()
 
     def selected(self, kept: BoolArray | None, count: int) -> None:
@@ -215,7 +217,7 @@ class NullPass:
     listens = False
     with_digests = False
 
-    _node = _NullNode()
+    _node = NullNode()
     _witness = NullWitness()
 
     def node(self, index: int) -> NodeRecorder:

@@ -2,17 +2,24 @@
 
 from whence.ops.asking import Asking, Decide
 from whence.ops.batch import Batch
+from whence.ops.cast import Cast
 from whence.ops.chunk import Chunk
 from whence.ops.combine import Concat, Zip
 from whence.ops.dedup import Dedup
+from whence.ops.fields import Drop, Rename, Select
+from whence.ops.filling import FillMissing, check_constant
+from whence.ops.filling_along import FillAlong
 from whence.ops.filter import Filter
+from whence.ops.fitting import Fit, FitOf
 from whence.ops.flat_map import FlatMap, Unbatch
 from whence.ops.group import GroupBy, GroupColumns, GroupFunction, GroupSamples
 from whence.ops.identities import draw_ids, draw_numbers, hands_on, keeps_apart
+from whence.ops.kept import Kept
 from whence.ops.keys import Key, as_key
 from whence.ops.map import Map
 from whence.ops.map_batches import MapBatches
 from whence.ops.mix import Mix
+from whence.ops.one_hot import OneHot
 from whence.ops.op import (
     Context,
     Fetch,
@@ -28,20 +35,29 @@ from whence.ops.op import (
 from whence.ops.pack import Pack
 from whence.ops.positions import Repeat, Sample, Shuffle, Slice
 from whence.ops.restore import outline_op, restore_op
+from whence.ops.scaling import Normalize, Winsorize
 from whence.ops.sort import Sort
 from whence.ops.split import Split, ids_apart
 from whence.ops.window import Window
+from whence.ops.with_columns import ColumnsView, WithColumns
 
 __all__ = [
     "Asking",
     "Batch",
+    "Cast",
     "Chunk",
+    "ColumnsView",
     "Concat",
     "Context",
     "Decide",
     "Dedup",
+    "Drop",
     "Fetch",
+    "FillAlong",
+    "FillMissing",
     "Filter",
+    "Fit",
+    "FitOf",
     "FlatMap",
     "Function",
     "GroupBy",
@@ -49,24 +65,32 @@ __all__ = [
     "GroupFunction",
     "GroupSamples",
     "Input",
+    "Kept",
     "Key",
     "Map",
     "MapBatches",
     "Mix",
+    "Normalize",
+    "OneHot",
     "Op",
     "Pack",
     "Recorded",
+    "Rename",
     "Repeat",
     "Sample",
+    "Select",
     "Shuffle",
     "Slice",
     "Sort",
     "Split",
     "Unbatch",
     "Window",
+    "Winsorize",
+    "WithColumns",
     "Zip",
     "as_key",
     "check_callable",
+    "check_constant",
     "check_count",
     "check_seed",
     "draw_ids",

@@ -12,7 +12,9 @@ from whence.ops.batch import Batch
 from whence.ops.chunk import Int64Array, UInt64Array
 from whence.ops.combine import Concat
 from whence.ops.dedup import Dedup
+from whence.ops.filling_along import FillAlong
 from whence.ops.filter import Filter
+from whence.ops.fitting import FitOf
 from whence.ops.flat_map import FlatMap, Unbatch, child_ids_at
 from whence.ops.group import GroupSamples
 from whence.ops.mix import Mix
@@ -68,6 +70,8 @@ def draw_ids(op: Op, positions: Int64Array, mappings: Sequence[Relation], below:
             if len(places):
                 ids[places] = below(number, rows.indices)
         return ids
+    if isinstance(op, FillAlong):
+        return below(0, positions)
     rows = mappings[0].backward(positions)
     return below(0, rows.indices[rows.indptr[:-1]])  # of a group, its first item's
 
@@ -78,7 +82,8 @@ def draw_numbers(
     """Number the sources of a program for the draw ids of their samples.
 
     Below a split, sources are counted from the split's own first one: which part a sample is in follows
-    from its id, and must be the same whatever else is read in the same program.
+    from its id, and must be the same whatever else is read in the same program. Below a fit of another
+    stream too: it learns of the samples that this stream gives by itself.
 
     Args:
         kinds: of all nodes, inputs before what reads them.
@@ -100,6 +105,8 @@ def draw_numbers(
             found[index] = source_numbers[index] - inside
         elif kinds[index] == Split.kind:
             found[index] = firsts[index] - inside
+            inside = firsts[index]
+        elif kinds[index] == FitOf.kind:
             inside = firsts[index]
         for each in inputs[index]:
             before[each] = inside

@@ -7,20 +7,28 @@ from typing import Any
 
 from whence.chance import draw_from_spec
 from whence.ops.batch import Batch
+from whence.ops.cast import Cast
 from whence.ops.combine import Concat, Zip
 from whence.ops.dedup import Dedup
+from whence.ops.fields import Drop, Rename, Select
+from whence.ops.filling import FillMissing
+from whence.ops.filling_along import FillAlong
 from whence.ops.filter import Filter
+from whence.ops.fitting import Fit, FitOf
 from whence.ops.flat_map import FlatMap, Unbatch
 from whence.ops.group import GroupColumns, GroupFunction, GroupSamples
 from whence.ops.map import Map
 from whence.ops.map_batches import MapBatches
 from whence.ops.mix import Mix
+from whence.ops.one_hot import OneHot
 from whence.ops.op import Function, Op
 from whence.ops.pack import Pack
 from whence.ops.positions import Repeat, Sample, Shuffle, Slice
+from whence.ops.scaling import Normalize, Winsorize
 from whence.ops.sort import Sort
 from whence.ops.split import Split
 from whence.ops.window import Window
+from whence.ops.with_columns import WithColumns
 from whence.vocab import from_plain
 
 _BY_KIND: dict[str, type[Op]] = {
@@ -47,6 +55,18 @@ _BY_KIND: dict[str, type[Op]] = {
         Mix,
         Split,
         Sort,
+        Select,
+        Drop,
+        Rename,
+        Cast,
+        WithColumns,
+        FillMissing,
+        FillAlong,
+        Fit,
+        FitOf,
+        Normalize,
+        Winsorize,
+        OneHot,
     )
 }
 
@@ -74,6 +94,8 @@ def restore_op(
     known = dict(parameters)
     if "params" in known:
         known["params"] = from_plain(known["params"])
+    if issubclass(found, WithColumns | OneHot):
+        return found.restored(label, known, functions)
     if "draw" in known:
         known["draw"] = {name: draw_from_spec(spec) for name, spec in known["draw"].items()}
     if known.get("collate") == "list":

@@ -11,15 +11,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.capture import PassRecorder
+from whence.capture import NodeRecorder, NullNode, PassRecorder
 from whence.errors import ReplayError
 from whence.lineage import Mapping as Relation
-from whence.ops import Chunk, Context, Input, Op, Shuffle
+from whence.ops import Chunk, Context, Input, Kept, Op, Shuffle
 from whence.sources import Reader
 from whence.streams.plan import SOURCE_BITS, Program, Step
 from whence.vocab import Columns
@@ -64,6 +65,12 @@ class Evaluation:
         self._chunk_size = _FIRST_CHUNK
         self._reads_rows = False
         self._told: dict[int, int] = {}
+        self._shared = {index for index, count in enumerate(program.readings()) if count > 1}
+        self._again = _read_again(program, self._shared)
+        self._kept: dict[int, Kept] = {}
+        self._whole: set[int] = set()
+        self._learned: dict[int, Chunk] = {}
+        self._learning = 0
 
     def scan(self) -> Iterator[Chunk]:
         """Make all outputs of the top, in order."""
@@ -71,7 +78,10 @@ class Evaluation:
             # before anything is read: positions follow from the sizes, of what is never reached too
             if step.node.source is not None:
                 self._tell_rows(index, step.node.source.size())
-        chunks = self._scan(self._program.top)
+        yield from self._paced(self._scan(self._program.top))
+
+    def _paced(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """Hand chunks on, and choose by the time they take how large the next ones are."""
         while True:
             began = time.perf_counter_ns()
             chunk = next(chunks, None)
@@ -86,26 +96,80 @@ class Evaluation:
         if step.node.source is not None:
             values = self._reader(index).fetch(positions)
             return self._chunk_of(index, values, positions)
+        if op_of(step).learns:
+            return self._learned_at(index).taken(positions)
 
         def fetch(number: int, below: Int64Array) -> Chunk:
             return self.pick(step.inputs[number], below)
 
-        return op_of(step).pick(positions, self._mappings_at(index), fetch, self._contexts[index])
+        return op_of(step).pick(positions, self._mappings_at(index), fetch, self._context_at(index))
 
     def close(self) -> None:
         """Close what was opened."""
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
+        for kept in self._kept.values():
+            kept.close()
+        self._kept.clear()
 
     def _scan(self, index: int) -> Iterator[Chunk]:
+        step = self._program.steps[index]
+        if self._is_read_twice(index):
+            return self._scan_kept(index)
+        if step.node.op is not None and step.node.op.learns:
+            return iter([self._learned_at(index)])
+        return self._scan_anew(index)
+
+    def _scan_anew(self, index: int) -> Iterator[Chunk]:
         step = self._program.steps[index]
         if step.node.source is not None:
             return self._scan_source(index)
         if self._is_read_by_position(index):
             return self._scan_by_position(index)
         inputs = [self._input_of(number) for number in step.inputs]
-        return op_of(step).scan(inputs, self._contexts[index])
+        return op_of(step).scan(inputs, self._context_at(index))
+
+    def _is_read_twice(self, index: int) -> bool:
+        """Whether a step is read by a fit and by what uses it, and only its first reading can make it."""
+        return index in self._shared and not self._program.steps[index].node.is_indexable
+
+    def _scan_kept(self, index: int) -> Iterator[Chunk]:
+        """Make the outputs once, for the fit, which reads all of them; and give them again."""
+        kept = self._kept.get(index)
+        if kept is None:
+            kept = Kept(label=self._program.steps[index].label, name_origin=self._name_origin)
+            self._kept[index] = kept
+            for chunk in self._scan_anew(index):
+                kept.add(chunk)
+                yield chunk
+            kept.finish()
+            self._whole.add(index)
+        elif index not in self._whole:
+            raise AssertionError("a step is read again before the fit has read all of it")
+        else:
+            yield from kept.scan()
+
+    def _learned_at(self, index: int) -> Chunk:
+        """What the fit at a step has learned: of all it reads, the first time it is asked."""
+        found = self._learned.get(index)
+        if found is None:
+            step = self._program.steps[index]
+            below = self._input_of(step.inputs[0])
+            paced = replace(below, scan=lambda: self._paced(below.scan()))
+            self._learning += 1
+            try:
+                found = Chunk.joined(list(op_of(step).scan([paced], self._contexts[index])))
+            finally:
+                self._learning -= 1
+            self._learned[index] = found
+        return found
+
+    def _context_at(self, index: int) -> Context:
+        context = self._contexts[index]
+        if self._learning and index in self._again:
+            return replace(context, recorder=_TimeRecorder(context.recorder))
+        return context
 
     def _is_read_by_position(self, index: int) -> bool:
         """Whether a scan of an op picks positions of its inputs."""
@@ -158,7 +222,9 @@ class Evaluation:
         known = self._sizes.get(index)
         if known is None:
             step = self._program.steps[index]
-            if step.node.source is not None:
+            if step.node.op is not None and step.node.op.learns:
+                known = step.node.op.out_size([])
+            elif step.node.source is not None:
                 known = step.node.source.rows(self._recorder.witness(index))
                 self._tell_rows(index, known)
             else:
@@ -235,6 +301,32 @@ def op_of(step: Step) -> Op:
     if step.node.op is None:
         raise AssertionError("a source is not an op")
     return step.node.op
+
+
+class _TimeRecorder(NullNode):
+    """Listens to a step that is read for a fit and then once more: only its time counts twice."""
+
+    __slots__ = ("_recorder",)
+
+    def __init__(self, recorder: NodeRecorder) -> None:
+        self._recorder = recorder
+
+    def spent(self, ns: int, in_count: int, out_count: int) -> None:
+        """Hand on the time."""
+        self._recorder.spent(ns, 0, 0)
+
+
+def _read_again(program: Program, shared: set[int]) -> set[int]:
+    """Find the steps that are made anew after a fit has read them: their mappings are closed."""
+    found: set[int] = set()
+    waiting = [index for index in shared if program.steps[index].node.is_indexable]
+    while waiting:
+        index = waiting.pop()
+        op = program.steps[index].node.op
+        if index not in found and (op is None or not op.learns):
+            found.add(index)
+            waiting.extend(program.steps[index].inputs)
+    return found
 
 
 def _bytes_made(chunk: Chunk) -> int:

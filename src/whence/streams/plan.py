@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from whence.errors import PlanError
-from whence.ops import Function, Op, Shuffle, draw_numbers, hands_on, keeps_apart
+from whence.ops import Fit, FitOf, Function, Op, Shuffle, draw_numbers, hands_on, keeps_apart
 from whence.sources import Source
 from whence.vocab import key64
 
@@ -27,19 +27,31 @@ _MAKES_OTHER_ITEMS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One node of a plan: an op on its inputs, or a source."""
+    """One node of a plan: an op on its inputs, or a source.
+
+    Args:
+        seed: of the random draws below it, where it begins another stream: the one that a fit reads.
+    """
 
     op: Op | None = None
     source: Source | None = None
     inputs: tuple[Node, ...] = ()
     written: int = 0
+    seed: int = 0
 
     @property
     def is_indexable(self) -> bool:
         """Whether any of its outputs can be made without making those before it."""
         if self.source is not None:
             return self.source.indexable
+        if self._op.learns:
+            return True
         return self._op.is_indexable() and all(each.is_indexable for each in self.inputs)
+
+    @property
+    def is_own_fit(self) -> bool:
+        """Whether it learns of the very samples that what it learns is used for: a node read by two."""
+        return self.op is not None and self.op.kind == Fit.kind
 
     @property
     def _op(self) -> Op:
@@ -53,13 +65,16 @@ class Node:
             return self.source.size()
         if not self.is_indexable:
             return None
+        if self._op.learns:
+            return self._op.out_size([])
         sizes = [each.known_size() for each in self.inputs]
         return None if None in sizes else self._op.out_size([size for size in sizes if size is not None])
 
     def walk(self) -> Iterator[Node]:
         """Visit all nodes, inputs before what stands on them."""
-        for each in self.inputs:
-            yield from each.walk()
+        if not self.is_own_fit:  # what it reads is visited below the node beside it
+            for each in self.inputs:
+                yield from each.walk()
         yield self
 
 
@@ -104,7 +119,7 @@ class Program:
         self.steps: list[Step] = []
         numbered = _number(node, [0])
         keys = _keys(numbered, seed)
-        self._add(_lower(numbered), keys)
+        self._add(_lower(numbered, {}), keys, {})
         if len(self.sources) >= 1 << (63 - SOURCE_BITS):
             raise PlanError(
                 "a stream of too many sources", remedy="Give from_files or from_csv a list of paths."
@@ -150,16 +165,27 @@ class Program:
         op = self.steps[at].node.op
         return op is None or op.kind != "batch" or keeps_apart(op.kind, op.parameters())
 
+    def readings(self) -> list[int]:
+        """By how many steps each step is read; by two, where a fit learns of what it is used for."""
+        found = [0] * len(self.steps)
+        for step in self.steps:
+            for below in step.inputs:
+                found[below] += 1
+        return found
+
     def _kinds(self) -> list[str]:
         return [step.node.op.kind if step.node.op else "source" for step in self.steps]
 
     def _inputs(self) -> list[tuple[int, ...]]:
         return [step.inputs for step in self.steps]
 
-    def _add(self, node: Node, keys: dict[int, int]) -> int:
-        inputs = tuple(self._add(each, keys) for each in node.inputs)
+    def _add(self, node: Node, keys: dict[int, int], added: dict[int, int]) -> int:
+        if id(node) in added:
+            return added[id(node)]
+        inputs = tuple(self._add(each, keys, added) for each in node.inputs)
         number = sum(step.source_number >= 0 for step in self.steps) if node.source is not None else -1
         self.steps.append(Step(node=node, inputs=inputs, key=keys.get(node.written, 0), source_number=number))
+        added[id(node)] = len(self.steps) - 1
         return len(self.steps) - 1
 
     # what the recorder asks
@@ -214,28 +240,47 @@ def find_items_at(kinds: list[str], inputs: list[tuple[int, ...]]) -> int:
 
 
 def _number(node: Node, counter: list[int]) -> Node:
-    inputs = tuple(_number(each, counter) for each in node.inputs)
+    inputs: list[Node] = []
+    for each in node.inputs:
+        if each.is_own_fit:
+            counter[0] += 1
+            inputs.append(replace(each, inputs=(inputs[0],), written=counter[0] - 1))
+        else:
+            inputs.append(_number(each, counter))
     counter[0] += 1
-    return replace(node, inputs=inputs, written=counter[0] - 1)
+    return replace(node, inputs=tuple(inputs), written=counter[0] - 1)
 
 
 def _keys(node: Node, seed: int) -> dict[int, int]:
     """Give every random op a key of (seed, kind, label, how many like it came before)."""
     keys: dict[int, int] = {}
-    seen: dict[tuple[str, str], int] = {}
-    for each in node.walk():
-        op = each.op
-        if op is None or not op.is_random:
-            continue
-        like = (op.kind, op.label)
-        seen[like] = seen.get(like, -1) + 1
-        keys[each.written] = key64(getattr(op, "seed", seed), op.kind, op.label, seen[like])
+    _add_keys(node, seed, {}, keys)
     return keys
 
 
-def _lower(node: Node) -> Node:
+def _add_keys(node: Node, seed: int, seen: dict[tuple[str, str], int], keys: dict[int, int]) -> None:
+    op = node.op
+    if isinstance(op, FitOf):  # as in a program of its own, so that it learns of what that stream gives
+        seed, seen = node.seed, {}
+    if not node.is_own_fit:
+        for each in node.inputs:
+            _add_keys(each, seed, seen, keys)
+    if op is not None and op.is_random:
+        like = (op.kind, op.label)
+        seen[like] = seen.get(like, -1) + 1
+        keys[node.written] = key64(getattr(op, "seed", seed), op.kind, op.label, seen[like])
+
+
+def _lower(node: Node, done: dict[int, Node]) -> Node:
     """Move global shuffles below order-free ops; see the module's docstring."""
-    node = replace(node, inputs=tuple(_lower(each) for each in node.inputs))
+    found = done.get(id(node))
+    if found is None:
+        found = done[id(node)] = _lowered(node, done)
+    return found
+
+
+def _lowered(node: Node, done: dict[int, Node]) -> Node:
+    node = replace(node, inputs=tuple(_lower(each, done) for each in node.inputs))
     if not isinstance(node.op, Shuffle) or node.op.window is not None:
         return node
     above: list[Node] = []
@@ -248,5 +293,5 @@ def _lower(node: Node) -> Node:
         shuffle = replace(node, op=replace(node.op, window=_DEFAULT_WINDOW))
     lowered = replace(shuffle, inputs=(at,))
     for each in reversed(above):
-        lowered = replace(each, inputs=(lowered,))
+        lowered = replace(each, inputs=(lowered, *each.inputs[1:]))
     return lowered

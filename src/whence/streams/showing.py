@@ -21,13 +21,18 @@ def to_tree(node: Node, name: str) -> str:
 
 def _draw(node: Node, indent: str, lines: list[str]) -> None:
     """Draw a chain as a list, and each input of an op that has several as a list of its own."""
-    while len(node.inputs) == 1:
+    while len(shown_inputs(node)) == 1:
         lines.append(f"{indent}├─ {describe_node(node)}")
         node = node.inputs[0]
     lines.append(f"{indent}└─ {describe_node(node)}")
-    for number, each in enumerate(node.inputs):
+    for number, each in enumerate(shown_inputs(node)):
         lines.append(f"{indent}   input {number}")
         _draw(each, f"{indent}   ", lines)
+
+
+def shown_inputs(node: Node) -> list[Node]:
+    """The inputs to draw: not that of a fit on the node's own samples, which would draw them twice."""
+    return [each for each in node.inputs if not each.is_own_fit]
 
 
 def describe_node(node: Node) -> str:
@@ -50,6 +55,8 @@ def describe_node(node: Node) -> str:
         notes.append(f"reason: {op.reason()}")
     if getattr(op, "on_error", "raise") == "quarantine":
         notes.append("quarantines failures")
+    if len(shown_inputs(node)) < len(node.inputs):
+        notes.append("fitted on its own input")
     return label + (f"  ({'; '.join(notes)})" if notes else "")
 
 
@@ -63,12 +70,13 @@ def _box(node: Node) -> str:
     text = html.escape(describe_node(node))
     tint = "#3b82f622" if node.source is not None else "#10b98122"
     box = f'<span style="{_STYLE};background:{tint}">{text}</span>'
-    if not node.inputs:
+    inputs = shown_inputs(node)
+    if not inputs:
         return box
-    if len(node.inputs) == 1:
+    if len(inputs) == 1:
         return f'{_box(node.inputs[0])}<br><span style="margin-left:1.2em">↓</span><br>{box}'
     below = "".join(
-        f'<td style="vertical-align:bottom;text-align:left">{_box(each)}</td>' for each in node.inputs
+        f'<td style="vertical-align:bottom;text-align:left">{_box(each)}</td>' for each in inputs
     )
     return (
         f'<table style="border:0"><tr>{below}</tr></table><span style="margin-left:1.2em">↓</span><br>{box}'

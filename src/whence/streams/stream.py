@@ -16,6 +16,8 @@ from whence.ops import (
     Concat,
     Dedup,
     Filter,
+    Fit,
+    FitOf,
     FlatMap,
     Map,
     MapBatches,
@@ -41,6 +43,7 @@ from whence.streams.grouped import Grouped
 from whence.streams.plan import Node, Program
 from whence.streams.reading import Epoch, StreamIterator, count_outputs, deliver_chunks
 from whence.streams.showing import to_html, to_tree
+from whence.streams.tabular import Tabular
 
 if TYPE_CHECKING:
     import os
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
 Function = Callable[..., Any]
 
 
-class Stream:
+class Stream(Tabular["Stream"]):
     """A source and the operations chained on it.
 
     Iterating it makes the samples of epoch 0; `epoch(k)` those of another. Read inside a run, it is
@@ -308,6 +311,21 @@ class Stream:
         if self._program is None:
             self._program = Program(self._node, name=self._name, seed=self._seed)
         return self._program
+
+    def _fitted(
+        self, op: Op, statistics: Mapping[str, Any], fit: Stream | None, **settings: Any
+    ) -> Stream:
+        if fit is not None and not isinstance(fit, Stream):
+            raise PlanError(
+                f"{op.label}: wanted a stream to fit on, got {type(fit).__name__}", remedy="Write fit=train."
+            )
+        label = f"fit of {op.label}"
+        if fit is None or (fit._node is self._node and fit._seed == self._seed):
+            learned = Node(op=Fit(label=label, statistics=statistics, **settings), inputs=(self._node,))
+        else:
+            other = FitOf(label=label, statistics=statistics, **settings)
+            learned = Node(op=other, inputs=(fit._node,), seed=fit._seed)
+        return Stream(Node(op=op, inputs=(self._node, learned)), name=self._name, seed=self._seed)
 
     def _combine(self, op: Op, others: tuple[Stream, ...]) -> Stream:
         for other in others:
