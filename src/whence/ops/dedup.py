@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,7 +16,8 @@ from whence.ops.asking import Asking, Decide
 from whence.ops.chunk import Chunk
 from whence.ops.filter import selection_of
 from whence.ops.op import Context, Function, MappingKind, Recorded, failed
-from whence.vocab import content_key
+from whence.ops.seen import Seen
+from whence.vocab import Column, Columns, content_key, content_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,25 +55,32 @@ class Dedup(Asking):
     def gists(
         self, chunk: Chunk, position: int, context: Context
     ) -> tuple[list[bytes], int, WhenceError | None]:
-        """Key each sample by 16 bytes."""
-        keys: list[bytes] = []
-        try:
-            for index, value in enumerate(chunk.values):
-                keys.append(self._key_of(value, chunk, index, position + index, context))
-        except WhenceError as error:
-            return keys, len(keys), error
-        return keys, len(keys), None
+        """Key each sample by 16 bytes; columns stay columns unless a function makes what is compared."""
+        columns, error = chunk.columns, None
+        compared: Columns | Column | list[Any]
+        if columns is not None and self.key is None:
+            compared = columns
+        elif columns is not None and isinstance(self.key, str) and self.key in columns.by_name:
+            compared = columns.by_name[self.key]
+        else:
+            compared, error = self._made(chunk, position, context)
+        keys = content_keys(compared)
+        if keys is None:
+            values = _as_values(compared)
+            count = next(place for place, value in enumerate(values) if content_key(value) is None)
+            error = self._without_content(values[count], chunk, count, position, context)
+            keys = content_keys(values[:count]) or []
+        return keys, len(keys), error
 
     def decider(self, context: Context) -> Decide:
-        """Look each key up among those seen; memory grows with the number of different ones."""
-        first_by_key: dict[bytes, int] = {}
+        """Look each key up among those seen; 24 bytes are kept of each, in memory or on disk."""
+        seen = Seen(label=self.label)
         recorder = context.recorder
         position = context.first
 
         def decide(keys: list[bytes]) -> NDArray[np.bool_] | None:
             nonlocal position
-            places = range(position, position + len(keys))
-            firsts = np.fromiter(map(first_by_key.setdefault, keys, places), np.int64, len(keys))
+            firsts = seen.firsts(keys) + context.first
             kept: NDArray[np.bool_] = firsts == np.arange(position, position + len(keys))
             position += len(keys)
             if kept.all():
@@ -87,24 +96,41 @@ class Dedup(Asking):
         """Take the samples whose keys are new."""
         return chunk if verdict is None else chunk.taken(verdict)
 
-    def _key_of(self, value: Any, chunk: Chunk, index: int, position: int, context: Context) -> bytes:
-        try:
-            if self.key is None:
-                found = value
-            else:
-                found = value[self.key] if isinstance(self.key, str) else self.key(value)
-            key = content_key(found)
-        except WhenceError:
-            raise
-        except Exception as error:
-            raise failed(self, position, context.name_origin(int(chunk.origins[index])), error) from error
+    def _made(self, chunk: Chunk, position: int, context: Context) -> tuple[list[Any], WhenceError | None]:
+        """Make what is compared of each sample, up to the first one of which it can't be had."""
+        key, values = self.key, chunk.values
         if key is None:
-            origin = context.name_origin(int(chunk.origins[index]))
-            raise OpError(
-                f"op {self.label!r}: sample {position} ({origin}) can't be compared: {type(found).__name__}",
-                remedy="Pass dedup(key=...): a field, or a function that gives numbers, text or arrays.",
-                op=self.label,
-                position=position,
-                origin=origin,
-            )
-        return key
+            return values, None
+        made: list[Any] = []
+        failure: Exception = StopIteration("raised by the function")  # which ends a loop without a word
+        try:
+            made.extend(map(operator.itemgetter(key) if isinstance(key, str) else key, values))
+        except WhenceError as error:
+            return made, error
+        except Exception as error:  # any function may fail in its own way
+            failure = error
+        if len(made) == len(values):
+            return made, None
+        place = len(made)
+        refused = failed(self, position + place, context.name_origin(int(chunk.origins[place])), failure)
+        refused.__cause__ = failure
+        return made, refused
+
+    def _without_content(
+        self, value: Any, chunk: Chunk, place: int, position: int, context: Context
+    ) -> OpError:
+        origin = context.name_origin(int(chunk.origins[place]))
+        return OpError(
+            f"op {self.label!r}: sample {position + place} ({origin}) can't be compared: "
+            f"{type(value).__name__}",
+            remedy="Pass dedup(key=...): a field, or a function that gives numbers, text or arrays.",
+            op=self.label,
+            position=position + place,
+            origin=origin,
+        )
+
+
+def _as_values(compared: Columns | Column | list[Any]) -> list[Any]:
+    if isinstance(compared, Columns):
+        return compared.rows()
+    return compared.values() if isinstance(compared, Column) else compared

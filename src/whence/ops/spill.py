@@ -120,7 +120,7 @@ class Spill:
 
     def add_bytes(self, data: bytes) -> int:
         """Put bytes aside as a block of their own; returns and raises what `add` does."""
-        with self._explained("written"):
+        with explained_spill(self._label, "written"):
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="whence-", buffering=0)  # noqa: SIM115 - closed by close
                 self._closing = weakref.finalize(self, self._file.close)
@@ -138,7 +138,7 @@ class Spill:
             raise AssertionError("a block is read after the file was closed, or before any was written")
         start, end = self._starts[number], self._starts[number + 1]
         parts: list[bytes] = []
-        with self._explained("read"):
+        with explained_spill(self._label, "read"):
             while start < end:
                 part = os.pread(self._file.fileno(), end - start, start)
                 if not part:
@@ -221,23 +221,33 @@ class Spill:
                     origin=origin,
                 ) from refusal
 
-    @contextmanager
-    def _explained(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno in _FULL:
-                raise StoreFullError(
-                    f"op {self._label!r}: no space left in the folder for temporary files, {_folder()} "
-                    f"({error.strerror})",
-                    remedy="Free some space there, set TMPDIR to a folder with more, "
-                    'or allow more memory: wh.config(memory="8GB"), for example.',
-                ) from error
-            raise StoreError(
-                f"op {self._label!r}: its temporary file in {_folder()} can't be {done} "
-                f"({error.strerror or error})",
-                remedy="Check the disk, or set TMPDIR to another folder.",
+
+@contextmanager
+def explained_spill(label: str, done: str) -> Iterator[None]:
+    """Turn the system's errors about an op's temporary file into ours.
+
+    Args:
+        label: of the op.
+        done: what is done to the file: written or read.
+
+    Raises:
+        StoreFullError: no space, quota or file-size limit.
+        StoreError: anything else the system says.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreFullError(
+                f"op {label!r}: no space left in the folder for temporary files, {_folder()} "
+                f"({error.strerror})",
+                remedy="Free some space there, set TMPDIR to a folder with more, "
+                'or allow more memory: wh.config(memory="8GB"), for example.',
             ) from error
+        raise StoreError(
+            f"op {label!r}: its temporary file in {_folder()} can't be {done} ({error.strerror or error})",
+            remedy="Check the disk, or set TMPDIR to another folder.",
+        ) from error
 
 
 class Partitions:

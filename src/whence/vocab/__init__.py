@@ -2,11 +2,11 @@
 
 from whence.vocab.canonical import canonical
 from whence.vocab.columns import Column, Columns, as_dicts, chosen, holds_large, stack_values
+from whence.vocab.contents import KEY_BYTES, content_key, content_keys
 from whence.vocab.digests import DIGEST_BYTES, Hasher, digest_bytes, digest_text, digest_value, key64
 from whence.vocab.plain import from_plain, plain
 from whence.vocab.samples import (
     UNKNOWN,
-    content_key,
     fast64,
     fast128,
     mix64,
@@ -16,6 +16,7 @@ from whence.vocab.samples import (
 
 __all__ = [
     "DIGEST_BYTES",
+    "KEY_BYTES",
     "UNKNOWN",
     "Column",
     "Columns",
@@ -24,6 +25,7 @@ __all__ = [
     "canonical",
     "chosen",
     "content_key",
+    "content_keys",
     "digest_bytes",
     "digest_text",
     "digest_value",

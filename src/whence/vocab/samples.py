@@ -113,8 +113,8 @@ def _digest(value: Any) -> int:
         return folded
     if isinstance(value, np.ndarray | np.generic):
         return _digest_array(np.asanyarray(value))
-    if _is_image(value):
-        return _digest(_image_content(value))
+    if is_image(value):
+        return _digest(image_content(value))
     return int(xxh3_64_intdigest(canonical(value), _TAG_CANONICAL))
 
 
@@ -136,13 +136,13 @@ def _digest_dict(value: dict[Any, Any]) -> int:
 
 
 def _digest_array(array: NDArray[Any]) -> int:
-    array = _checked(array)
+    array = checked_array(array)
     if array.dtype.hasobject:
         return _digest(array.tolist())
     if array.dtype.names:  # by field: the spaces between fields hold anything
         return _digest(("fields", {name: array[name] for name in array.dtype.names}))
     little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
-    seed = _seed_of(little.dtype.str, array.shape)
+    seed = seed_of(little.dtype.str, array.shape)
     if not array.ndim and _is_word(array.dtype):
         return _mix(int.from_bytes(little.tobytes(), "little") ^ seed)
     if little.dtype.kind in _NO_BUFFER:
@@ -150,25 +150,28 @@ def _digest_array(array: NDArray[Any]) -> int:
     return int(xxh3_64_intdigest(np.ascontiguousarray(little).data, seed))
 
 
-def _checked(array: NDArray[Any]) -> NDArray[Any]:
+def checked_array(array: NDArray[Any]) -> NDArray[Any]:
     """Refuse arrays whose bytes don't say what they hold."""
     if isinstance(array, np.ma.MaskedArray) or array.dtype.char in _NO_MEANING:
         raise CanonicalError(f"a {type(array).__name__} of {array.dtype} has no bytes that could be digested")
     return array
 
 
-def _is_image(value: Any) -> bool:
+def is_image(value: Any) -> bool:
+    """Whether a value looks like an image of Pillow."""
     return hasattr(value, "tobytes") and hasattr(value, "mode") and hasattr(value, "size")
 
 
-def _image_content(image: Any) -> tuple[Any, ...]:
+def image_content(image: Any) -> tuple[Any, ...]:
+    """What an image of Pillow shows; raises `CanonicalError`."""
     try:
         return "image", image.mode, tuple(image.size), image.tobytes()
     except Exception as error:  # opened without being read, it is decoded here, and its file may be cut off
         raise CanonicalError(f"an image can't be decoded ({type(error).__name__})") from error
 
 
-def _seed_of(dtype: str, shape: tuple[int, ...]) -> int:
+def seed_of(dtype: str, shape: tuple[int, ...]) -> int:
+    """The seed that tells arrays of one dtype and shape from others."""
     key = (dtype, shape)
     seed = _SEEDS.get(key)
     if seed is None:
@@ -269,7 +272,7 @@ def _digest_words(data: NDArray[Any]) -> UInt64Array:
     """Digest NumPy's scalars."""
     little = np.ascontiguousarray(data, data.dtype.newbyteorder("<"))
     words = little.view(f"<u{data.dtype.itemsize}").astype("<u8")
-    return mix64(words ^ np.uint64(_seed_of(little.dtype.str, ())))
+    return mix64(words ^ np.uint64(seed_of(little.dtype.str, ())))
 
 
 def _is_word(dtype: np.dtype[Any]) -> bool:
@@ -298,7 +301,7 @@ def _digest_arrays(values: Sequence[NDArray[Any]]) -> UInt64Array:
     plain = plain and dtype.kind not in _NO_BUFFER and dtype.char not in _NO_MEANING
     if not plain or not shape or any(v.shape != shape or v.dtype != dtype for v in values):
         return np.fromiter(map(_digest_array, values), np.uint64, len(values))
-    seed = _seed_of(dtype.newbyteorder("<").str, shape)
+    seed = seed_of(dtype.newbyteorder("<").str, shape)
     with contextlib.suppress(BufferError):  # nearly always each is contiguous and is read where it lies
         return np.array([xxh3_64_intdigest(v.data, seed) for v in values], np.uint64)
     contiguous = (v if v.flags.c_contiguous else np.ascontiguousarray(v) for v in values)
@@ -318,39 +321,3 @@ def _digest_fields(names: Iterable[str], digests_of: Callable[[str], UInt64Array
     for name in sorted(names):
         folded = mix64((folded ^ digests_of(name)) * np.uint64(_ODD) + np.uint64(_digest(name)))
     return folded
-
-
-def content_key(value: Any) -> bytes | None:
-    """Key a value by its content: 128 bits, equal for equal values of equal type.
-
-    Returns:
-        16 bytes; None where the value has no bytes that could be digested.
-    """
-    try:
-        return bytes(xxh3_128_digest(_content(value)))
-    except (CanonicalError, RecursionError):
-        return None
-
-
-def _content(value: Any) -> bytes:
-    """Spell a value for `content_key`: a tag and a length before every part, so that no two coincide."""
-    kind = type(value)
-    if kind is bytes:
-        spelled: bytes = value
-        return b"b%d:" % len(spelled) + spelled
-    if kind is str:
-        spelled = value.encode("utf-8", "surrogatepass")
-        return b"s%d:" % len(spelled) + spelled
-    if kind is dict and all(type(key) is str for key in value):
-        parts = b"".join(_content(key) + _content(value[key]) for key in sorted(value))
-        return b"d%d:" % len(value) + parts
-    if kind is list or kind is tuple:
-        return (b"l%d:" if kind is list else b"t%d:") % len(value) + b"".join(map(_content, value))
-    if isinstance(value, np.ndarray) and not value.dtype.hasobject and not value.dtype.names:
-        array = _checked(value)
-        little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
-        return f"a{little.dtype.str}{list(array.shape)}:".encode() + little.tobytes()
-    if _is_image(value):
-        return _content(_image_content(value))
-    spelled = canonical(value)
-    return b"c%d:" % len(spelled) + spelled

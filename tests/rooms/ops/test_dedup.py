@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import whence as wh
-from whence.errors import OpError
+from whence.errors import OpError, PlanError
 
 
 @given(st.lists(st.integers(0, 5)))
@@ -70,3 +70,50 @@ def test_before_a_shuffle_it_decides_in_the_order_of_the_source(tmp_path: pathli
     for epoch in (0, 1):
         assert sorted(row["row"] for row in stream.epoch(epoch)) == list(range(10))
     assert list(stream.epoch(0)) != list(stream.epoch(1))
+
+
+def test_columns_are_compared_as_rows_are() -> None:
+    rows = [{"a": n % 3, "b": [0.0, -0.0, float("nan"), None][n % 4], "t": "xy"[n % 2]} for n in range(60)]
+    table = wh.from_arrays(a=np.arange(60) % 3, t=np.array(list("xy" * 30)))
+    for key in (None, "a", "t"):
+        by_rows = wh.from_items([dict(row) for row in table]).dedup(key).collect()
+        assert table.dedup(key).collect() == by_rows
+    assert len(wh.from_items(rows).dedup().collect()) == 12
+
+
+@given(
+    st.lists(st.integers(0, 40) | st.sampled_from(["a", None, 1.5, (1, 2)]), max_size=300),
+    st.sampled_from([1, 3_000, 10**9]),
+)
+def test_what_is_kept_does_not_depend_on_the_memory_allowed(values: list[Any], memory: int) -> None:
+    with wh.config(memory=memory):
+        assert wh.from_items(values).dedup().collect() == list(dict.fromkeys(values))
+
+
+def test_the_first_sample_that_cannot_be_compared_is_named_whatever_fails_after_it() -> None:
+    def key_of(value: Any) -> Any:
+        if value == 3:
+            raise ZeroDivisionError
+        return value
+
+    stream = wh.from_items([1, object(), 3], name="things")
+    with pytest.raises(OpError, match=r"sample 1 \(things, row 1\) can't be compared: object"):
+        stream.dedup(key_of).collect()
+    with pytest.raises(OpError, match=r"sample 2 \(things, row 2\): ZeroDivisionError"):
+        wh.from_items([1, 2, 3], name="things").dedup(key_of).collect()
+
+
+def test_a_key_function_that_stops_is_an_error() -> None:
+    def stop(value: int) -> int:
+        raise StopIteration
+
+    with pytest.raises(OpError, match="StopIteration"):
+        wh.from_items([1, 2]).dedup(stop).collect()
+
+
+def test_an_error_of_ours_in_a_key_function_comes_through() -> None:
+    def refuse(value: int) -> int:
+        raise PlanError("no", remedy="yes")
+
+    with pytest.raises(PlanError, match="no"):
+        wh.from_items([1, 2]).dedup(refuse).collect()
