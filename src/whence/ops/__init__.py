@@ -13,9 +13,10 @@ from whence.ops.filter import Filter
 from whence.ops.fitting import Fit, FitOf
 from whence.ops.flat_map import FlatMap, Unbatch
 from whence.ops.group import GroupBy, GroupColumns, GroupFunction, GroupSamples
-from whence.ops.identities import draw_ids, draw_numbers, hands_on, keeps_apart
+from whence.ops.identities import chooses, draw_ids, draw_numbers, hands_on, keeps_apart
+from whence.ops.join import Join
 from whence.ops.kept import Kept
-from whence.ops.keys import Key, as_key
+from whence.ops.keys import Key, as_key, shown_key
 from whence.ops.map import Map
 from whence.ops.map_batches import MapBatches
 from whence.ops.mix import Mix
@@ -65,6 +66,7 @@ __all__ = [
     "GroupFunction",
     "GroupSamples",
     "Input",
+    "Join",
     "Kept",
     "Key",
     "Map",
@@ -93,6 +95,7 @@ __all__ = [
     "check_constant",
     "check_count",
     "check_seed",
+    "chooses",
     "draw_ids",
     "draw_numbers",
     "hands_on",
@@ -101,4 +104,5 @@ __all__ = [
     "name_of",
     "outline_op",
     "restore_op",
+    "shown_key",
 ]

@@ -19,8 +19,9 @@ from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Mapping as Relation
 from whence.lineage import Related, RelationIndex
 from whence.ops.aggregations import AGGREGATIONS, CannotAggregateError, aggregated
-from whence.ops.arranging import Arranger
+from whence.ops.arranging import arranged
 from whence.ops.chunk import Chunk, Int64Array
+from whence.ops.keyed import Keyed
 from whence.ops.keys import Key, KeyReader, Keys, as_key, fields_of, key_parameter
 from whence.ops.op import Context, Fetch, Function, Input, MappingKind, Op, Recorded, check_callable, failed
 from whence.ops.spill import Block
@@ -113,10 +114,8 @@ class GroupBy(Op):
 
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Arrange all samples, then make the groups."""
-        arranger = Arranger(
-            label=self.label, name_origin=context.name_origin, budget_bytes=memory_budget_bytes()
-        )
-        for block in arranger.arranged(self._blocks(inputs[0], arranger, context)):
+        keyed = Keyed(label=self.label, name_origin=context.name_origin, budget_bytes=memory_budget_bytes())
+        for block in arranged(keyed, self._blocks(inputs[0], keyed, context)):
             ranks = block.beside[0]
             starts = np.flatnonzero(np.diff(ranks, prepend=-1))
             bounds = np.append(starts, len(ranks))
@@ -144,7 +143,7 @@ class GroupBy(Op):
             Groups(chunk=chunk, positions=rows.indices, bounds=rows.indptr, keys=keys, context=context)
         )
 
-    def _blocks(self, given: Input, arranger: Arranger, context: Context) -> Iterator[Block]:
+    def _blocks(self, given: Input, keyed: Keyed, context: Context) -> Iterator[Block]:
         reader = KeyReader(self, self.key, context, first=context.first)
         position = context.first
         for chunk in given.scan():
@@ -155,7 +154,7 @@ class GroupBy(Op):
             beside = [] if keys.values is None else [np.fromiter(keys.values, object, len(chunk))]
             position += len(chunk)
             context.recorder.spent(time.perf_counter_ns() - began, 0, 0)
-            yield arranger.block(chunk, places, keys, *beside)
+            yield keyed.block(chunk, places, keys, *beside)
 
     def _keys(self, reader: KeyReader, chunk: Chunk, positions: Int64Array, context: Context) -> Keys:
         try:

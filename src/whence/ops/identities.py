@@ -17,6 +17,7 @@ from whence.ops.filter import Filter
 from whence.ops.fitting import FitOf
 from whence.ops.flat_map import FlatMap, Unbatch, child_ids_at
 from whence.ops.group import GroupSamples
+from whence.ops.join import Join, joined_ids_at
 from whence.ops.mix import Mix
 from whence.ops.op import Op
 from whence.ops.pack import Pack
@@ -36,6 +37,13 @@ _GATHERS = frozenset(op.kind for op in (Batch, Window, Pack))
 def hands_on(kind: str) -> bool:
     """Tell whether ops of a kind give samples on as they are, only choosing and arranging them."""
     return kind in _HANDS_ON
+
+
+def chooses(kind: str, parameters: Mapping[str, Any], number: int) -> bool:
+    """Tell whether an op gives samples of one of its inputs on as they are."""
+    if kind == Join.kind:
+        return number == 0 and parameters["how"] in ("semi", "anti")
+    return hands_on(kind)
 
 
 def keeps_apart(kind: str, parameters: Mapping[str, Any]) -> bool:
@@ -62,6 +70,8 @@ def draw_ids(op: Op, positions: Int64Array, mappings: Sequence[Relation], below:
     if isinstance(op, Repeat):
         size = max(1, mappings[0].in_size)
         return repeated_ids(below(0, positions % size), positions // size)
+    if isinstance(op, Join):
+        return joined_ids_at(op, positions, mappings, below)
     if isinstance(op, Concat | Mix):
         ids = np.empty(len(positions), np.uint64)
         for number, mapping in enumerate(mappings):

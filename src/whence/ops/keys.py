@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from whence.errors import OpError, PlanError, WhenceError
 from whence.ops.chunk import Chunk
-from whence.ops.op import Context, Function, Op, failed
+from whence.ops.op import Context, Function, Op, failed, name_of
 from whence.vocab import Column
 
 Key = str | tuple[str, ...] | Function
@@ -60,6 +60,13 @@ def fields_of(key: Key) -> tuple[str, ...] | None:
 def key_parameter(key: Key) -> str | list[str]:
     """A key of fields as the record keeps it."""
     return list(key) if isinstance(key, tuple) else str(key)
+
+
+def shown_key(key: Key) -> str:
+    """A key as labels show it."""
+    if isinstance(key, str):
+        return key
+    return ", ".join(key) if isinstance(key, tuple) else name_of(key)
 
 
 class KeyPart(NamedTuple):

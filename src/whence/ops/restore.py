@@ -17,6 +17,7 @@ from whence.ops.filter import Filter
 from whence.ops.fitting import Fit, FitOf
 from whence.ops.flat_map import FlatMap, Unbatch
 from whence.ops.group import GroupColumns, GroupFunction, GroupSamples
+from whence.ops.join import Join
 from whence.ops.map import Map
 from whence.ops.map_batches import MapBatches
 from whence.ops.mix import Mix
@@ -47,6 +48,7 @@ _BY_KIND: dict[str, type[Op]] = {
         Repeat,
         Concat,
         Zip,
+        Join,
         GroupSamples,
         GroupFunction,
         GroupColumns,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.lineage import Mapping, Origins
-from whence.ops import hands_on, keeps_apart
+from whence.ops import chooses, keeps_apart
 
 Int64Array = NDArray[np.int64]
 
@@ -98,7 +98,7 @@ def go_down(node: dict[str, Any], mapping: Mapping, number: int, places: Places)
         parents = rows.indices
         return Places(parents, places.insides).entered(places.positions - _first(mapping.forward(parents)))
     if not (_joins_samples(node) or _joins_inputs(node)):
-        return _moved(node, rows, places)
+        return _moved(node, rows, places, number)
     which, below = _pairs(rows)
     items = places._items[which]
     if _joins_samples(node):
@@ -133,12 +133,12 @@ def go_up(node: dict[str, Any], mapping: Mapping, number: int, places: Places) -
         return found.entered(_nth(mapping, above, places.positions[which])), which
     if _joins_inputs(node):
         return Places(above, places.insides[which]).entered(np.full(len(above), number)), which
-    return _moved(node, rows, places), which
+    return _moved(node, rows, places, number), which
 
 
-def _moved(node: dict[str, Any], rows: Origins, places: Places) -> Places:
+def _moved(node: dict[str, Any], rows: Origins, places: Places, number: int) -> Places:
     which, positions = _pairs(rows)
-    if not hands_on(node["kind"]):
+    if not chooses(node["kind"], node["params"], number):
         return Places.whole(positions)
     return Places(positions, places.insides[which])
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from whence.errors import PlanError
-from whence.ops import Function, GroupColumns, GroupFunction, GroupSamples, Key, Op, name_of
+from whence.ops import Function, GroupColumns, GroupFunction, GroupSamples, Key, Op, shown_key
 
 StreamT = TypeVar("StreamT")
 
@@ -34,23 +34,18 @@ class Grouped(Generic[StreamT]):
         """
         if fn is None:
             return self._pipe(
-                GroupColumns(label=f"group_by({self._shown()})", key=self._key, columns=columns)
+                GroupColumns(label=f"group_by({shown_key(self._key)})", key=self._key, columns=columns)
             )
         if columns:
             raise PlanError(
                 "group_by(key).aggregate: a function and aggregations of fields at once",
                 remedy="Pass the one or the others.",
             )
-        return self._pipe(GroupFunction(label=f"group_by({self._shown()})", key=self._key, fn=fn))
+        return self._pipe(GroupFunction(label=f"group_by({shown_key(self._key)})", key=self._key, fn=fn))
 
     def samples(self) -> StreamT:
         """Make a list of the samples of each group; see `ops.GroupSamples`."""
-        return self._pipe(GroupSamples(label=f"group_by({self._shown()})", key=self._key))
+        return self._pipe(GroupSamples(label=f"group_by({shown_key(self._key)})", key=self._key))
 
     def __repr__(self) -> str:
-        return f"group_by({self._shown()}): call .aggregate(...) or .samples()"
-
-    def _shown(self) -> str:
-        if isinstance(self._key, str):
-            return self._key
-        return ", ".join(self._key) if isinstance(self._key, tuple) else name_of(self._key)
+        return f"group_by({shown_key(self._key)}): call .aggregate(...) or .samples()"

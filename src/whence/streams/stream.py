@@ -19,6 +19,7 @@ from whence.ops import (
     Fit,
     FitOf,
     FlatMap,
+    Join,
     Map,
     MapBatches,
     Mix,
@@ -38,6 +39,7 @@ from whence.ops import (
     check_count,
     check_seed,
     name_of,
+    shown_key,
 )
 from whence.streams.grouped import Grouped
 from whence.streams.plan import Node, Program
@@ -216,6 +218,21 @@ class Stream(Tabular["Stream"]):
         return self._combine(
             Zip(label="zip" if combine is None else name_of(combine), combine=combine), (other,)
         )
+
+    def join(
+        self,
+        other: Stream,
+        on: str | Sequence[str] | Function,
+        how: Literal["inner", "left", "right", "outer", "semi", "anti"] = "inner",
+        combine: Function | None = None,
+        *,
+        right_on: str | Sequence[str] | Function | None = None,
+    ) -> Stream:
+        """Put samples of two streams together that have one key; see `ops.Join`."""
+        key = as_key(on, "join(on=...)")
+        right_key = None if right_on is None else as_key(right_on, "join(right_on=...)")
+        op = Join(label=f"join({shown_key(key)})", on=key, right_on=right_key, how=how, combine=combine)
+        return self._combine(op, (other,))
 
     def mix(
         self,
