@@ -13,7 +13,7 @@ import numpy as np
 from whence.lineage import Blocks
 from whence.lineage import Mapping as Relation
 from whence.ops.chunk import Chunk, Int64Array
-from whence.ops.collating import Collate, check_collate, collate_functions, collate_parameters, collated
+from whence.ops.collating import Collate, check_collate, collate_functions, collate_parameters, gathered
 from whence.ops.op import Context, Fetch, Function, Input, Op, Recorded, check_count
 
 
@@ -86,24 +86,18 @@ class Batch(Op):
         """Make the items of the batches asked for and gather them."""
         rows = mappings[0].backward(positions)
         items = fetch(0, rows.indices)
-        bounds = rows.indptr.tolist()
-        values = [
-            collated(self, self.collate, items.values[start:end], -1)
-            for start, end in itertools.pairwise(bounds)
-        ]
+        values = gathered(self, self.collate, items, list(itertools.pairwise(rows.indptr.tolist())), -1)
         firsts = rows.indptr[:-1]
         context.recorder.gathered(
-            items.values, np.diff(rows.indptr).tolist(), at=(positions, rows.indices[firsts])
+            items.content, np.diff(rows.indptr).tolist(), at=(positions, rows.indices[firsts])
         )
         return Chunk(values, items.ids[firsts], items.origins[firsts])
 
     def _gather(self, chunk: Chunk, count: int, done: int, context: Context) -> Chunk:
         began = time.perf_counter_ns()
-        items = chunk.values[:count] if count < len(chunk.values) else chunk.values
-        starts = range(0, count, self.size)
-        values = [
-            collated(self, self.collate, items[start : start + self.size], done + start) for start in starts
-        ]
+        items = chunk.taken(slice(count)) if count < len(chunk) else chunk
+        bounds = [(start, min(start + self.size, count)) for start in range(0, count, self.size)]
+        values = gathered(self, self.collate, items, bounds, done)
         context.recorder.spent(time.perf_counter_ns() - began, count, len(values))
-        context.recorder.gathered(items, [min(self.size, count - start) for start in starts])
+        context.recorder.gathered(items.content, [end - start for start, end in bounds])
         return Chunk(values, chunk.ids[: count : self.size], chunk.origins[: count : self.size])

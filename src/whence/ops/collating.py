@@ -90,6 +90,19 @@ def gathered(
     ]
 
 
+def stacked(chunk: Chunk) -> Any:
+    """Stack the samples of a chunk, without making rows of columns.
+
+    Raises:
+        ValueError: the samples don't go together.
+    """
+    columns = chunk.columns
+    if columns is not None and columns.by_name:
+        with contextlib.suppress(Exception):  # as rows, the error says which one
+            return columns.stacked()
+    return stack(chunk.values)
+
+
 def stack(items: Sequence[Any]) -> Any:
     """Stack samples: dicts into a dict of arrays, arrays and numbers into an array, shape (n, ...)."""
     first = items[0]

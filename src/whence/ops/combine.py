@@ -45,20 +45,17 @@ class Concat(Op):
         self, positions: Int64Array, mappings: Sequence[Relation], fetch: Fetch, context: Context
     ) -> Chunk:
         """Pick from each input what lies in its stretch."""
-        values: list[Any] = [None] * len(positions)
-        ids = np.empty(len(positions), np.uint64)
-        origins = np.empty(len(positions), np.int64)
+        parts: list[Chunk] = []
+        places: list[Int64Array] = []
         for number, mapping in enumerate(mappings):
             rows = mapping.backward(positions)
-            places = np.flatnonzero(np.diff(rows.indptr))
-            if not len(places):
-                continue
-            chunk = fetch(number, rows.indices)
-            for place, value in zip(places.tolist(), chunk.values, strict=True):
-                values[place] = value
-            ids[places] = chunk.ids
-            origins[places] = chunk.origins
-        return Chunk(values, ids, origins)
+            found = np.flatnonzero(np.diff(rows.indptr))
+            if len(found):
+                parts.append(fetch(number, rows.indices))
+                places.append(found)
+        if not parts:
+            return Chunk.empty()
+        return Chunk.joined(parts).taken(np.argsort(np.concatenate(places)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,16 +7,17 @@ import operator
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whence.chance import Bits
-from whence.errors import WhenceError
+from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Mapping as Relation
 from whence.lineage import Selection, SelectionIndex
 from whence.ops.chunk import Chunk
+from whence.ops.collating import stacked
 from whence.ops.map import Loop, takes_rng
 from whence.ops.op import Context, Function, Input, MappingKind, Op, Recorded, failed, plain_params
 
@@ -26,9 +27,13 @@ class Filter(Op):
     """Keep the samples for which `fn` holds, 1 -> 0 or 1; a drop always has a reason.
 
     Args:
-        fn: `fn(sample, **params)`, anything with a truth value.
+        fn: `fn(sample, **params)`, anything with a truth value. With form "columns" it gets many samples
+            at once, as `batch` stacks them (a dict of arrays, of dict samples), and gives a mask: an array
+            of bools, one a sample. How many it gets depends on the machine, so it must decide each sample
+            by that sample alone.
         params: passed to `fn` by keyword and recorded.
         why: recorded with each drop; default: the function's name.
+        form: "samples" or "columns".
     """
 
     kind: ClassVar[str] = "filter"
@@ -39,6 +44,19 @@ class Filter(Op):
     fn: Function
     params: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
+    form: Literal["samples", "columns"] = "samples"
+
+    def __post_init__(self) -> None:
+        if self.form not in ("samples", "columns"):
+            raise PlanError(
+                f"filter({self.label}, form={self.form!r:.40}): wanted 'samples' or 'columns'",
+                remedy="Use form='columns' to get a dict of arrays and give a mask.",
+            )
+        if self.form == "columns" and takes_rng(self.fn, self.params):
+            raise PlanError(
+                f"filter({self.label}, form='columns'): a function of columns has no sample's own rng",
+                remedy="Use sample(share, seed=...), or filter samples one by one.",
+            )
 
     @property
     def is_random(self) -> bool:  # type: ignore[override]  # an answer of the instance, not of the class
@@ -47,7 +65,8 @@ class Filter(Op):
 
     def parameters(self) -> dict[str, Any]:
         """Its parameters, plain."""
-        return {"params": plain_params(self.params), "reason": self.reason()}
+        found = {"params": plain_params(self.params), "reason": self.reason()}
+        return found if self.form == "samples" else found | {"form": self.form}
 
     def functions(self) -> dict[str, Function]:
         """The user's predicate."""
@@ -69,13 +88,48 @@ class Filter(Op):
         decide = self._decide(context)
         for chunk in inputs[0].scan():
             began = time.perf_counter_ns()
-            size = len(chunk.values)
-            kept = self._kept(decide, chunk, context, position)
+            size = len(chunk)
+            if self.form == "columns":
+                kept = self._masked(chunk, context, position)
+            else:
+                kept = self._kept(decide, chunk, context, position)
             passed = keep(chunk, kept, context)
-            context.recorder.spent(time.perf_counter_ns() - began, size, len(passed.values))
+            context.recorder.spent(time.perf_counter_ns() - began, size, len(passed))
             position += size
-            if passed.values:
+            if len(passed):
                 yield passed
+
+    def _masked(self, chunk: Chunk, context: Context, position: int) -> NDArray[np.bool_]:
+        try:
+            mask = np.asarray(self.fn(stacked(chunk), **self.params))
+        except WhenceError:
+            raise
+        except Exception as error:
+            index = self._first_failing(chunk)
+            origin = context.name_origin(int(chunk.origins[index]))
+            raise failed(self, position + index, origin, error) from error
+        if mask.dtype != np.bool_ or mask.shape != (len(chunk),):
+            found = f"{mask.dtype} of shape {mask.shape}"
+            raise OpError(
+                f"op {self.label!r} returned {found} for {len(chunk)} samples from sample {position} on",
+                remedy="A filter of columns returns an array of bools, one a sample: columns['x'] > 0.",
+                op=self.label,
+                position=position,
+                origin=context.name_origin(int(chunk.origins[0])),
+            )
+        return mask
+
+    def _first_failing(self, chunk: Chunk) -> int:
+        """Find the sample that the predicate fails on, by halves; it decides each sample by itself."""
+        good, bad = 0, len(chunk)
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            try:
+                self.fn(stacked(chunk.taken(slice(good, middle))), **self.params)
+                good = middle
+            except Exception:  # any function may fail in its own way
+                bad = middle
+        return good
 
     def _decide(self, context: Context) -> Loop:
         """Find the quickest loop for this predicate's signature."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from whence.lineage import Mapping as Relation
 from whence.ops.chunk import Chunk, Int64Array, UInt64Array
 from whence.ops.map import takes_rng
 from whence.ops.op import Context, Fetch, Function, Input, MappingKind, Op, Recorded, failed, plain_params
-from whence.vocab import mix64
+from whence.vocab import Column, Columns, mix64
 
 _CHILD = np.uint64(0xD1B54A32D192ED03)
 
@@ -98,21 +99,29 @@ class Unbatch(Op):
 
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Take apart chunk by chunk."""
-        return scan_expanded(self, lambda value, _: apart(value), inputs[0], context)
+        return scan_expanded(self, _apart, inputs[0], context)
 
     def pick(
         self, positions: Int64Array, mappings: Sequence[Relation], fetch: Fetch, context: Context
     ) -> Chunk:
         """Make the batches again and take the items asked for."""
-        return pick_expanded(self, lambda value, _: apart(value), positions, mappings[0], fetch, context)
+        return pick_expanded(self, _apart, positions, mappings[0], fetch, context)
 
 
-_Parts = Callable[[Any, UInt64Array], list[Any]]
+Family = list[Any] | Columns
+_Parts = Callable[[Any, UInt64Array], Family]
 
 
-def apart(batch: Any) -> list[Any]:
-    """Take one batch apart."""
+def _apart(batch: Any, ids: UInt64Array) -> Family:
+    return apart(batch)
+
+
+def apart(batch: Any) -> Family:
+    """Take one batch apart; a dict of arrays into columns."""
     if isinstance(batch, dict):
+        columns = _columns_of(batch)
+        if columns is not None:
+            return columns
         names = list(batch)
         sizes = {len(batch[name]) for name in names}
         if len(sizes) > 1:
@@ -121,6 +130,29 @@ def apart(batch: Any) -> list[Any]:
     if isinstance(batch, list | tuple | np.ndarray):
         return list(batch)
     raise TypeError(f"wanted a dict of columns, an array or a list, got {type(batch).__name__}")
+
+
+def _columns_of(batch: dict[Any, Any]) -> Columns | None:
+    """Take a dict of arrays for columns; None where it is something else, or has no samples."""
+    if not all(type(name) is str for name in batch):
+        return None
+    sizes = {
+        len(column) if type(column) is list or (type(column) is np.ndarray and column.ndim) else 0
+        for column in batch.values()
+    }
+    if len(sizes) != 1 or 0 in sizes:
+        return None
+    return Columns({name: Column.of_items(column) for name, column in batch.items()})
+
+
+def together(families: Sequence[Family], ids: UInt64Array, origins: Int64Array) -> Chunk:
+    """Make one chunk of samples that were made in several parts: of columns if all of them are."""
+    found = [family for family in families if isinstance(family, Columns)]
+    joined = Columns.joined(found) if found and len(found) == len(families) else None
+    if joined is not None:
+        return Chunk.of_columns(joined, ids, origins)
+    lists = (family.rows() if isinstance(family, Columns) else family for family in families)
+    return Chunk(list(chain.from_iterable(lists)), ids, origins)
 
 
 def expansion_of(recorded: Recorded | None) -> list[Relation]:
@@ -135,19 +167,18 @@ def scan_expanded(op: Op, parts_of: _Parts, upstream: Input, context: Context) -
     position = context.first
     for chunk in upstream.scan():
         began = time.perf_counter_ns()
-        made: list[Any] = []
-        counts = np.empty(len(chunk), np.int64)
-        for index, value in enumerate(chunk.values):
-            before = len(made)
-            made.extend(_parts(op, parts_of, value, chunk, index, position + index, context))
-            counts[index] = len(made) - before
+        made = [
+            _parts(op, parts_of, value, chunk, index, position + index, context)
+            for index, value in enumerate(chunk.values)
+        ]
+        counts = np.fromiter(map(len, made), np.int64, len(made))
         context.recorder.expanded(counts)
-        numbers = np.arange(len(made)) - np.repeat(np.cumsum(counts) - counts, counts)
+        numbers = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
         ids = _child_ids(np.repeat(chunk.ids, counts), numbers)
-        out = Chunk(made, ids, np.repeat(chunk.origins, counts))
-        context.recorder.spent(time.perf_counter_ns() - began, len(chunk), len(made))
+        out = together(made, ids, np.repeat(chunk.origins, counts))
+        context.recorder.spent(time.perf_counter_ns() - began, len(chunk), len(out))
         position += len(chunk)
-        if made:
+        if len(out):
             yield out
 
 
@@ -160,19 +191,17 @@ def pick_expanded(
     families = [
         _parts(op, parts_of, value, chunk, index, -1, context) for index, value in enumerate(chunk.values)
     ]
-    if any(
-        number >= len(families[parent])
-        for parent, number in zip(which.tolist(), numbers.tolist(), strict=True)
-    ):
+    counts = np.fromiter(map(len, families), np.int64, len(families))
+    if (numbers >= counts[which]).any():
         raise OpError(
             f"op {op.label!r} gave fewer samples than when it was recorded",
             remedy="Its code or the source has changed; replay reports which.",
             op=op.label,
         )
-    values = [
-        families[parent][number] for parent, number in zip(which.tolist(), numbers.tolist(), strict=True)
-    ]
-    return Chunk(values, _child_ids(chunk.ids[which], numbers), chunk.origins[which])
+    places = (np.cumsum(counts) - counts)[which] + numbers
+    siblings = together(families, np.repeat(chunk.ids, counts), np.repeat(chunk.origins, counts))
+    picked = siblings.taken(places)
+    return picked.with_ids(_child_ids(picked.ids, numbers))
 
 
 def child_ids_at(
@@ -198,7 +227,7 @@ def _child_ids(ids: UInt64Array, numbers: Int64Array) -> UInt64Array:
 
 def _parts(
     op: Op, parts_of: _Parts, value: Any, chunk: Chunk, index: int, position: int, context: Context
-) -> list[Any]:
+) -> Family:
     try:
         return parts_of(value, chunk.ids[index : index + 1])
     except WhenceError:

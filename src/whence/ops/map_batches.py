@@ -13,9 +13,10 @@ from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Identity
 from whence.lineage import Mapping as Relation
 from whence.ops.chunk import Chunk, Int64Array
-from whence.ops.collating import stack
-from whence.ops.flat_map import apart
+from whence.ops.collating import stacked
+from whence.ops.flat_map import apart, together
 from whence.ops.op import Context, Fetch, Function, Input, Op, Recorded, check_count, failed, plain_params
+from whence.vocab import Columns
 
 Form = Literal["list", "columns"]
 
@@ -26,7 +27,8 @@ class MapBatches(Op):
 
     Args:
         fn: `fn(samples, **params)`, gets a list (or a dict of stacked columns) and returns a list (or
-            a dict of columns) of the same length, the n-th result belonging to the n-th sample.
+            a dict of columns) of the same length, the n-th result belonging to the n-th sample. Of arrays
+            that it returns samples get what iterating over them gives.
         size: samples in a group; the last may be smaller.
         form: "list" or "columns".
         params: passed to `fn` by keyword and recorded.
@@ -91,36 +93,37 @@ class MapBatches(Op):
         firsts = np.cumsum(sizes) - sizes
         wanted = np.repeat(starts - firsts, sizes) + np.arange(int(sizes.sum()))
         chunk = fetch(0, wanted.astype(np.int64))
-        made: list[Any] = []
-        for first, size in zip(firsts.tolist(), sizes.tolist(), strict=True):
-            made.extend(self._called(chunk, first, first + size, -1, context))
+        made = [
+            self._called(chunk.taken(slice(first, first + size)), -1, context)
+            for first, size in zip(firsts.tolist(), sizes.tolist(), strict=True)
+        ]
         places = firsts[which] + positions - starts[which]
-        return Chunk([made[place] for place in places.tolist()], chunk.ids[places], chunk.origins[places])
+        return together(made, chunk.ids, chunk.origins).taken(places)
 
     def _mapped(self, chunk: Chunk, done: int, context: Context) -> Chunk:
         began = time.perf_counter_ns()
-        made: list[Any] = []
-        for start in range(0, len(chunk), self.size):
-            end = min(start + self.size, len(chunk))
-            made.extend(self._called(chunk, start, end, done + start, context))
-        context.recorder.spent(time.perf_counter_ns() - began, len(chunk), len(made))
-        return Chunk(made, chunk.ids, chunk.origins)
+        if self.form == "list":
+            chunk.values  # noqa: B018 - makes rows of columns at once, not group by group
+        made = [
+            self._called(chunk.taken(slice(start, start + self.size)), done + start, context)
+            for start in range(0, len(chunk), self.size)
+        ]
+        context.recorder.spent(time.perf_counter_ns() - began, len(chunk), len(chunk))
+        return together(made, chunk.ids, chunk.origins)
 
-    def _called(self, chunk: Chunk, start: int, end: int, position: int, context: Context) -> list[Any]:
-        samples = chunk.values[start:end]
+    def _called(self, group: Chunk, position: int, context: Context) -> list[Any] | Columns:
         try:
-            result = self.fn(stack(samples) if self.form == "columns" else samples, **self.params)
-            made = apart(result)
+            made = apart(self.fn(stacked(group) if self.form == "columns" else group.values, **self.params))
         except WhenceError:
             raise
         except Exception as error:
-            raise failed(self, position, context.name_origin(int(chunk.origins[start])), error) from error
-        if len(made) != len(samples):
+            raise failed(self, position, context.name_origin(int(group.origins[0])), error) from error
+        if len(made) != len(group):
             raise OpError(
-                f"op {self.label!r} returned {len(made)} samples for {len(samples)}",
+                f"op {self.label!r} returned {len(made)} samples for {len(group)}",
                 remedy="map_batches must return one result a sample; use flat_map where counts differ.",
                 op=self.label,
                 position=position,
-                origin=context.name_origin(int(chunk.origins[start])),
+                origin=context.name_origin(int(group.origins[0])),
             )
         return made

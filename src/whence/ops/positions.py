@@ -188,7 +188,7 @@ class Sample(Op):
         for chunk in inputs[0].scan():
             kept = np.array(decision.sample(context.key, 0, chunk.ids), np.bool_)
             passed = keep(chunk, kept, context)
-            if passed.values:
+            if len(passed):
                 yield passed
 
 

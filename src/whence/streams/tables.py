@@ -94,6 +94,8 @@ def write_parquet(chunks: Chunks, path: str | os.PathLike[str]) -> int:
 
 
 def _as(table: pa.Table, schema: pa.Schema, row: int) -> pa.Table:
+    if table.schema.equals(schema):  # lists of nothing can't be cast, by pyarrow 26 not even to what they are
+        return table
     try:
         return table.cast(schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:

@@ -6,7 +6,6 @@ content and type, and so neither a result nor a digest depends on which road the
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
@@ -85,7 +84,7 @@ class Column:
     def nbytes(self) -> int:
         """About how much memory the values take; objects are taken to be like the first."""
         data = self.data
-        objects = len(data) * sys.getsizeof(data.flat[0]) if data.dtype.hasobject and data.size else 0
+        objects = len(data) * data.flat[0].__sizeof__() if data.dtype.hasobject and data.size else 0
         return data.nbytes + objects
 
     @property
