@@ -2,6 +2,7 @@
 
 from whence.capture.code import CodeIdentity, identify
 from whence.capture.environment import environment
+from whence.capture.fields import FieldNotes, FieldWatch
 from whence.capture.loading import load_function
 from whence.capture.recorder import (
     NodeRecorder,
@@ -26,6 +27,8 @@ __all__ = [
     "MARK",
     "CodeIdentity",
     "Configured",
+    "FieldNotes",
+    "FieldWatch",
     "NodeRecorder",
     "NullNode",
     "NullPass",

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from whence.capture.fields import FieldWatch
 from whence.capture.recorder import BoolArray, Int64Array, SetAside, UInt64Array
 from whence.lineage import encode_counts, encode_mask, encode_relation
 from whence.vocab import Columns, plain, sample_digests
@@ -22,17 +23,19 @@ class NodeNotes:
         digest: takes the digests of items that reach the consumer.
         index: the node's number.
         gathers: whether its items are those that are counted and digested.
+        fields: watches the fields of the node's first samples, in whichever pass they come.
     """
 
     __slots__ = (
-        "_digest", "aside", "fits", "gathers", "in_count", "index", "notices", "ns", "out_count", "pending",
+        "_digest", "aside", "fields", "fits", "gathers", "in_count", "index", "notices", "ns", "out_count", "pending",
         "relations",
     )  # fmt: skip
 
-    def __init__(self, digest: _Digest, index: int, gathers: bool) -> None:
+    def __init__(self, digest: _Digest, index: int, gathers: bool, fields: FieldWatch) -> None:
         self._digest = digest
         self.index = index
         self.gathers = gathers
+        self.fields = fields
         self.pending: list[Any] = []
         self.relations: list[Any] = []
         self.aside: list[SetAside] = []
@@ -63,6 +66,12 @@ class NodeNotes:
 
     def found_rows(self, count: int) -> None:
         self.pending.append([self.index, count, count, b""])
+
+    def watch(self) -> FieldWatch:
+        return self.fields
+
+    def saw(self, fields: Mapping[str, Any]) -> None:
+        self.fields.hear(fields)
 
     def set_aside(self, samples: Sequence[SetAside]) -> None:
         self.aside.extend(samples)

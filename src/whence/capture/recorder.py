@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from whence.capture.fields import NO_WATCH, FieldWatch
 from whence.capture.witness import NullWitness, SourceWitness
 from whence.vocab import Columns
 
@@ -63,6 +64,12 @@ class NodeRecorder(Protocol):
 
     def noticed(self, what: str, count: int) -> None:
         """Of so many more samples this is to be told."""
+
+    def watch(self) -> FieldWatch:
+        """What watches the fields of its first samples; of none, where nobody listens."""
+
+    def saw(self, fields: Mapping[str, Any]) -> None:
+        """This was seen of the fields of samples in another process."""
 
     def found_rows(self, count: int) -> None:
         """So many more rows are there at the source of this node."""
@@ -183,6 +190,12 @@ class NullNode:
         pass
 
     def noticed(self, what: str, count: int) -> None:
+        pass
+
+    def watch(self) -> FieldWatch:
+        return NO_WATCH
+
+    def saw(self, fields: Mapping[str, Any]) -> None:
         pass
 
     def found_rows(self, count: int) -> None:

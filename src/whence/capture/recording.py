@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from whence.capture.code import identify
+from whence.capture.fields import FieldWatch
 from whence.capture.noting import NodeNotes
 from whence.capture.recorder import (
     Int64Array,
@@ -176,6 +177,11 @@ class _StreamRecord:
         self.number = number
         self.sources = sources
         self.count_by_epoch: dict[int, int] = {}
+        self.fields: dict[int, FieldWatch] = {}
+
+    def watch(self, index: int) -> FieldWatch:
+        """What watches the fields of a node's first samples, in whichever pass they come."""
+        return self.fields.setdefault(index, FieldWatch())
 
 
 class _Pass:
@@ -189,9 +195,13 @@ class _Pass:
         self._number = number
         self._writer = writer
         self._sources = stream.sources
+        self._stream = stream.number
         self.with_digests = with_digests
         items_at = plan.items_at if with_digests else -1
-        self._nodes = [NodeNotes(self.digest, index, index == items_at) for index in range(plan.top + 1)]
+        self._nodes = [
+            NodeNotes(self.digest, index, index == items_at, stream.watch(index))
+            for index in range(plan.top + 1)
+        ]
         self._item_digests: list[bytes] = []
         self._group_digests: list[bytes] = []
         self._output_digests: list[bytes] = []
@@ -282,6 +292,8 @@ class _Pass:
             source.flush(self._number)
             source.snapshot()
         for node in self._nodes:
+            if node.fields.has_news:
+                self._tell_fields(node)
             if node.notices:
                 place = {"pass": self._number, "node": node.index}
                 self._writer.append("noticed", place, {"counts": node.notices})
@@ -311,6 +323,8 @@ class _Pass:
                     body = {"origin": sample.origin, "kind": sample.kind, "message": sample.message}
                     writer.append("set_aside", public, body)
                 node.aside = []
+            if node.fields.is_full:
+                self._tell_fields(node)
             if node.fits:
                 place = {"pass": self._number, "node": node.index}
                 writer.append("fitted", place, {"fields": node.fits})
@@ -321,6 +335,9 @@ class _Pass:
                 frame["r"] = relations
             writer.append_segment(LINEAGE, FRAME, _encode(frame))
         self._flush_digests()
+
+    def _tell_fields(self, node: NodeNotes) -> None:
+        self._writer.append("fields", {"stream": self._stream, "node": node.index}, node.fields.take())
 
     def _flush_digests(self) -> None:
         if not self._item_digests and not self._output_digests:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from whence.capture.fields import NO_WATCH, FieldWatch
 from whence.capture.recorder import (
     BoolArray,
     Int64Array,
@@ -45,6 +46,10 @@ class RelayPass:
         with_outputs: whether outputs that functions made are digested.
         quick_by_part: of each source that is witnessed, by its node, the fast digests of parts that were
             read before.
+
+    Attributes:
+        watches: whether the fields of samples are watched: of those of the first piece, whichever worker
+            gets it, so that the same are seen by however many workers.
     """
 
     listens = True
@@ -58,6 +63,8 @@ class RelayPass:
         self._told: Told = []
         self._spent: dict[int, list[int]] = {}
         self._waiting: list[tuple[int, int, int, bytes]] = []
+        self._watches: dict[int, FieldWatch] = {}
+        self.watches = False
 
     def take(self) -> Told:
         """Take what was told since the last time."""
@@ -65,7 +72,8 @@ class RelayPass:
             self.tell(node, "whole", part, quick, len(data), digest_bytes(data))
         told = self._told
         told += [(node, "spent", tuple(sums)) for node, sums in self._spent.items()]
-        self._told, self._spent, self._waiting = [], {}, []
+        told += [(node, "saw", (watch.take(),)) for node, watch in self._watches.items() if watch.has_news]
+        self._told, self._spent, self._waiting, self._watches = [], {}, [], {}
         return told
 
     def tell(self, node: int, what: str, *words: Any) -> None:
@@ -82,6 +90,10 @@ class RelayPass:
     def wait(self, node: int, part: int, quick: int, data: bytes) -> None:
         """Put a small part aside, to be digested with others."""
         self._waiting.append((node, part, quick, data))
+
+    def watch(self, node: int) -> FieldWatch:
+        """What watches the fields of a node's samples."""
+        return self._watches.setdefault(node, FieldWatch()) if self.watches else NO_WATCH
 
     def node(self, index: int) -> NodeRecorder:
         """The listener for one node."""
@@ -142,6 +154,12 @@ class _RelayNode:
 
     def noticed(self, what: str, count: int) -> None:
         self._relay.tell(self._index, "noticed", what, count)
+
+    def watch(self) -> FieldWatch:
+        return self._relay.watch(self._index)
+
+    def saw(self, fields: Mapping[str, Any]) -> None:
+        self._relay.tell(self._index, "saw", dict(fields))
 
     def found_rows(self, count: int) -> None:
         """The first process knows the rows of its sources."""

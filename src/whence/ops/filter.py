@@ -12,14 +12,16 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from whence.capture import FieldWatch
 from whence.chance import Bits
 from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Mapping as Relation
 from whence.lineage import Selection, SelectionIndex
 from whence.ops.chunk import Chunk
 from whence.ops.collating import stacked
-from whence.ops.map import Loop, takes_rng
+from whence.ops.map import takes_rng
 from whence.ops.op import Context, Function, Input, MappingKind, Op, Recorded, failed, plain_params
+from whence.ops.watching import Loop, watched_loop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ class Filter(Op):
 
     def _masked(self, chunk: Chunk, context: Context, position: int) -> NDArray[np.bool_]:
         try:
-            mask = np.asarray(self.fn(stacked(chunk), **self.params))
+            mask = np.asarray(self._asked(stacked(chunk), len(chunk), context))
         except WhenceError:
             raise
         except Exception as error:
@@ -119,6 +121,12 @@ class Filter(Op):
             )
         return mask
 
+    def _asked(self, columns: Any, count: int, context: Context) -> Any:
+        watch = context.recorder.watch()
+        if watch.begin(self.fn):
+            return watch.judge_columns(lambda given: self.fn(given, **self.params), columns, count)
+        return self.fn(columns, **self.params)
+
     def _first_failing(self, chunk: Chunk) -> int:
         """Find the sample that the predicate fails on, by halves; it decides each sample by itself."""
         good, bad = 0, len(chunk)
@@ -132,6 +140,9 @@ class Filter(Op):
         return good
 
     def _decide(self, context: Context) -> Loop:
+        return watched_loop(self._plain_loop(context), self.fn, context.recorder, FieldWatch.judge)
+
+    def _plain_loop(self, context: Context) -> Loop:
         """Find the quickest loop for this predicate's signature."""
         fn, params = self.fn, self.params
         if takes_rng(fn, params):

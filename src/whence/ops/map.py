@@ -6,7 +6,7 @@ import functools
 import inspect
 import operator
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -19,6 +19,7 @@ from whence.lineage import Identity, Selection, SelectionIndex
 from whence.lineage import Mapping as Relation
 from whence.ops.chunk import Chunk, Int64Array
 from whence.ops.op import Context, Fetch, Function, Input, MappingKind, Op, Recorded, failed, plain_params
+from whence.ops.watching import Loop, watched_loop
 
 OnError = Literal["raise", "quarantine"]
 
@@ -176,6 +177,9 @@ class Map(Op):
         return Chunk(made, chunk.ids[kept], chunk.origins[kept])
 
     def _loop(self, context: Context) -> Loop:
+        return watched_loop(self._plain_loop(context), self.fn, context.recorder)
+
+    def _plain_loop(self, context: Context) -> Loop:
         """Find the quickest loop for this function's signature."""
         if self.draw:
             return self._drawing_loop(context)
@@ -235,9 +239,6 @@ class Map(Op):
             return [{} for _ in chunk_ids]
         columns = [self.draw[name].sample(draw_key(key, name), epoch, chunk_ids) for name in names]
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-Loop = Callable[[Iterator[Any], Chunk], Iterable[Any]]
 
 
 def takes_rng(fn: Function, params: Mapping[str, Any]) -> bool:
