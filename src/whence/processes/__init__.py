@@ -4,16 +4,19 @@ What they are for isn't known here: they run a function that is given the other 
 """
 
 from whence.processes.channel import Channel, dumped_by_value
+from whence.processes.mishaps import ElsewhereError, packed_error, unpacked_error
 from whence.processes.pool import GoneError, Pool
-from whence.processes.starting import USUAL, Run, Start, check_start
+from whence.processes.starting import Run, Start, as_start
 
 __all__ = [
-    "USUAL",
     "Channel",
+    "ElsewhereError",
     "GoneError",
     "Pool",
     "Run",
     "Start",
-    "check_start",
+    "as_start",
     "dumped_by_value",
+    "packed_error",
+    "unpacked_error",
 ]

@@ -26,7 +26,7 @@ import warnings
 from collections.abc import Callable
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from whence.errors import PlanError
 from whence.processes.channel import Channel, dumped_by_value
@@ -44,13 +44,20 @@ _BOOT = (
 )
 
 
-def check_start(start: str) -> None:
-    """Refuse a word that isn't a way to start."""
+def as_start(start: str | None) -> Start:
+    """Take a word for a way to start; None for the usual one.
+
+    Raises:
+        PlanError: another word.
+    """
+    if start is None:
+        return USUAL
     if start not in get_args(Start):
         raise PlanError(
             f"start={start!r:.40}: wanted {' or '.join(map(repr, get_args(Start)))}",
             remedy='Leave it out, or write start="spawn" where copies of this process get stuck.',
         )
+    return cast("Start", start)
 
 
 class _LifeLine:

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from whence.capture import NodeRecorder, NullNode, PassRecorder
 from whence.errors import ReplayError
 from whence.lineage import Mapping as Relation
-from whence.ops import Chunk, Context, Input, Kept, Op, Shuffle
+from whence.ops import Chunk, Context, Input, Kept, Shuffle
 from whence.sources import Reader
-from whence.streams.plan import SOURCE_BITS, Program, Step
+from whence.streams.plan import SOURCE_BITS, Program, Step, op_of
 from whence.vocab import Columns
 
 Int64Array = NDArray[np.int64]
@@ -49,6 +49,9 @@ class Evaluation:
         mappings_of: for a replay, each step's mappings as they were recorded; by default those of
             closed forms are computed and others can't be picked.
     """
+
+    has_witnessed = False
+    """Whether the outputs of the top were witnessed where they were made, by another process."""
 
     def __init__(
         self, program: Program, *, epoch: int, recorder: PassRecorder, mappings_of: MappingsOf | None = None
@@ -284,23 +287,22 @@ class Evaluation:
         return f"{source.name}, row {row}"
 
     def _adapt(self, elapsed_ns: int, chunk: Chunk) -> None:
-        """Let chunks grow while they are quick and small, and shrink when they aren't."""
-        if elapsed_ns > _SLOW_NS and self._chunk_size > 1:
-            self._chunk_size = max(1, self._chunk_size // 2)
-            return
-        largest = _LARGEST_CHUNK
-        if elapsed_ns < _VERY_QUICK_NS:
-            largest = _LARGEST_QUICK_CHUNK if self._reads_rows else _LARGEST_COLUMN_CHUNK
-        if elapsed_ns < _QUICK_NS and self._chunk_size < largest:
-            fitting = _CHUNK_BYTES * self._chunk_size // _bytes_made(chunk)
-            self._chunk_size = max(1, min(self._chunk_size * 2, largest, fitting))
+        size = self._chunk_size
+        # what comes together, such as a window, comes together however small the chunks below it are
+        elapsed_ns = elapsed_ns * size // max(size, len(chunk))
+        self._chunk_size = adapted(size, elapsed_ns, bytes_made(chunk), of_rows=self._reads_rows)
 
 
-def op_of(step: Step) -> Op:
-    """The op of a step that isn't a source."""
-    if step.node.op is None:
-        raise AssertionError("a source is not an op")
-    return step.node.op
+def adapted(size: int, elapsed_ns: int, made_bytes: int, *, of_rows: bool) -> int:
+    """Let chunks grow while they are quick and small, and shrink when they aren't."""
+    if elapsed_ns > _SLOW_NS:
+        return max(1, size // 2)
+    largest = _LARGEST_CHUNK
+    if elapsed_ns < _VERY_QUICK_NS:
+        largest = _LARGEST_QUICK_CHUNK if of_rows else _LARGEST_COLUMN_CHUNK
+    if elapsed_ns < _QUICK_NS and size < largest:
+        return max(1, min(size * 2, largest, _CHUNK_BYTES * size // made_bytes))
+    return size
 
 
 class _TimeRecorder(NullNode):
@@ -329,7 +331,8 @@ def _read_again(program: Program, shared: set[int]) -> set[int]:
     return found
 
 
-def _bytes_made(chunk: Chunk) -> int:
+def bytes_made(chunk: Chunk) -> int:
+    """About how much memory the samples of a chunk take."""
     if chunk.columns is not None:
         return max(1, chunk.columns.nbytes)
     return _bytes_of(chunk.values[0]) * len(chunk)

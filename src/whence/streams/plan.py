@@ -104,6 +104,13 @@ class Step:
         )
 
 
+def op_of(step: Step) -> Op:
+    """The op of a step that isn't a source."""
+    if step.node.op is None:
+        raise AssertionError("a source is not an op")
+    return step.node.op
+
+
 class Program:
     """A compiled plan: steps in the order in which they can be computed, the last one delivered.
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from whence.capture import NullPass, PassRecorder, current_recorder
 from whence.errors import UnknownLengthError
 from whence.ops import Chunk
 from whence.streams.evaluation import Evaluation
 from whence.streams.plan import Program
+from whence.streams.witnessing import OutputWitness
+from whence.streams.workers import NONE, Workers
+
+Want = Literal["samples", "columns", "count"]
 
 
 class Epoch:
@@ -18,16 +22,18 @@ class Epoch:
     Args:
         program: the compiled stream.
         number: which epoch.
+        workers: the processes that it is read with.
     """
 
-    __slots__ = ("_number", "_program")
+    __slots__ = ("_number", "_program", "_workers")
 
-    def __init__(self, program: Program, number: int) -> None:
+    def __init__(self, program: Program, number: int, workers: Workers = NONE) -> None:
         self._program = program
         self._number = number
+        self._workers = workers
 
     def __iter__(self) -> StreamIterator:
-        return StreamIterator(self._program, self._number)
+        return StreamIterator(self._program, self._number, self._workers)
 
     def __len__(self) -> int:
         size = self._program.steps[-1].node.known_size()
@@ -44,8 +50,8 @@ class StreamIterator(Iterator[Any]):
 
     __slots__ = ("_samples",)
 
-    def __init__(self, program: Program, epoch: int) -> None:
-        self._samples = _deliver(program, epoch)
+    def __init__(self, program: Program, epoch: int, workers: Workers = NONE) -> None:
+        self._samples = _delivered(program, epoch, workers, "samples", _one_by_one)
 
     def __iter__(self) -> Iterator[Any]:
         # a for loop takes the generator itself: one call less for each sample
@@ -59,13 +65,18 @@ class StreamIterator(Iterator[Any]):
         self._samples.close()
 
 
-def deliver_chunks(program: Program, epoch: int) -> Generator[Chunk, None, None]:
-    """Hand out a pass chunk by chunk, for who wants columns; recorded as if sample by sample."""
-    return _delivered(program, epoch, _together)
+def deliver_chunks(
+    program: Program, epoch: int, workers: Workers = NONE, want: Want = "columns"
+) -> Generator[Chunk, None, None]:
+    """Hand out a pass chunk by chunk; recorded as if sample by sample.
 
-
-def _deliver(program: Program, epoch: int) -> Generator[Any, None, None]:
-    return _delivered(program, epoch, _one_by_one)
+    Args:
+        program: the compiled stream.
+        epoch: which epoch.
+        workers: the processes that it is read with.
+        want: whether the columns of the outputs are wanted, as for a table, or only their number.
+    """
+    return _delivered(program, epoch, workers, want, _together)
 
 
 def _one_by_one(recorder: PassRecorder, chunk: Chunk) -> Iterator[Any]:
@@ -79,46 +90,53 @@ def _together(recorder: PassRecorder, chunk: Chunk) -> Iterator[Chunk]:
 
 
 def _delivered(
-    program: Program, epoch: int, hand_out: Callable[[PassRecorder, Chunk], Iterator[Any]]
+    program: Program,
+    epoch: int,
+    workers: Workers,
+    want: Want,
+    hand_out: Callable[[PassRecorder, Chunk], Iterator[Any]],
 ) -> Generator[Any, None, None]:
     recorder = current_recorder().begin_pass(program, epoch)
-    evaluation = Evaluation(program, epoch=epoch, recorder=recorder)
-    top = recorder.node(program.top)
-    counts_items_here = program.items_at == program.top and not _is_batch(program)
-    delivers_items = program.delivers_items
     complete = False
+    evaluation = None
     try:
+        evaluation = _evaluation_of(program, epoch, recorder, workers, want)
+        witness = OutputWitness(program, recorder)
         for chunk in evaluation.scan():
-            if not delivers_items:
-                recorder.made(chunk.content)
-            if counts_items_here:
-                top.gathered(chunk.content, [len(chunk)])
+            if not evaluation.has_witnessed:
+                witness.tell(chunk)
             yield from hand_out(recorder, chunk)
         complete = True
     finally:
         _finish(evaluation, recorder, complete)
 
 
-def count_outputs(program: Program) -> int:
+def count_outputs(program: Program, workers: Workers = NONE) -> int:
     """Read epoch 0 through and count its outputs.
 
     Nothing is delivered to anyone, so it is no pass of a run: a record of it would only take the
     address of the pass that does deliver.
     """
-    evaluation = Evaluation(program, epoch=0, recorder=NullPass())
+    evaluation = _evaluation_of(program, 0, NullPass(), workers, "count")
     try:
         return sum(len(chunk) for chunk in evaluation.scan())
     finally:
         evaluation.close()
 
 
-def _is_batch(program: Program) -> bool:
-    op = program.steps[program.items_at].node.op
-    return op is not None and op.kind == "batch"
+def _evaluation_of(
+    program: Program, epoch: int, recorder: PassRecorder, workers: Workers, want: Want
+) -> Evaluation:
+    if not workers.count:
+        return Evaluation(program, epoch=epoch, recorder=recorder)
+    from whence.streams.parallel import ParallelEvaluation  # noqa: PLC0415 - processes are loaded on first use
+
+    return ParallelEvaluation(program, epoch=epoch, recorder=recorder, workers=workers, want=want)
 
 
-def _finish(evaluation: Evaluation, recorder: PassRecorder, complete: bool) -> None:
+def _finish(evaluation: Evaluation | None, recorder: PassRecorder, complete: bool) -> None:
     try:
-        evaluation.close()
+        if evaluation is not None:
+            evaluation.close()
     finally:
         recorder.end(complete=complete)

@@ -7,7 +7,7 @@ where it lives, in `ops`. Anybody's operation comes in by the same door, `pipe`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from whence.chance import Draw
 from whence.errors import PlanError
@@ -43,32 +43,28 @@ from whence.ops import (
 )
 from whence.streams.grouped import Grouped
 from whence.streams.plan import Node, Program
-from whence.streams.reading import Epoch, StreamIterator, count_outputs, deliver_chunks
+from whence.streams.readable import Readable
 from whence.streams.showing import to_html, to_tree
 from whence.streams.tabular import Tabular
-
-if TYPE_CHECKING:
-    import os
-
-    import pandas as pd
-    import pyarrow as pa
+from whence.streams.workers import NONE, Workers
 
 Function = Callable[..., Any]
 
 
-class Stream(Tabular["Stream"]):
+class Stream(Tabular["Stream"], Readable):
     """A source and the operations chained on it.
 
     Iterating it makes the samples of epoch 0; `epoch(k)` those of another. Read inside a run, it is
     recorded there; outside of one, nothing is written.
     """
 
-    __slots__ = ("_name", "_node", "_program", "_seed")
+    __slots__ = ("_name", "_node", "_program", "_seed", "_workers")
 
-    def __init__(self, node: Node, *, name: str = "", seed: int = 0) -> None:
+    def __init__(self, node: Node, *, name: str = "", seed: int = 0, workers: Workers = NONE) -> None:
         self._node = node
         self._name = name
         self._seed = seed
+        self._workers = workers
         self._program: Program | None = None
 
     # one sample at a time
@@ -102,17 +98,11 @@ class Stream(Tabular["Stream"]):
         return self.pipe(MapBatches(label=name or name_of(fn), fn=fn, size=size, form=form, params=params))
 
     def filter(
-        self,
-        fn: Function,
-        *,
-        reason: str | None = None,
-        form: Literal["samples", "columns"] = "samples",
-        name: str | None = None,
-        **params: Any,
+        self, fn: Function, *, reason: str | None = None, name: str | None = None, **params: Any
     ) -> Stream:
         """Keep the samples for which a predicate holds; see `ops.Filter`."""
         check_callable(fn, "filter")
-        return self.pipe(Filter(label=name or name_of(fn), fn=fn, params=params, why=reason or "", form=form))
+        return self.pipe(Filter(label=name or name_of(fn), fn=fn, params=params, why=reason or ""))
 
     def flat_map(self, fn: Function, *, name: str | None = None, **params: Any) -> Stream:
         """Make any number of samples out of each; see `ops.FlatMap`."""
@@ -260,7 +250,7 @@ class Stream(Tabular["Stream"]):
             raise PlanError(
                 f"pipe: wanted an operation, got {type(op).__name__}", remedy="Derive from whence.ops.Op."
             )
-        return Stream(Node(op=op, inputs=(self._node,)), name=self._name, seed=self._seed)
+        return self._with(Node(op=op, inputs=(self._node,)))
 
     def named(self, name: str) -> Stream:
         """Choose what the record calls this stream."""
@@ -268,52 +258,19 @@ class Stream(Tabular["Stream"]):
             raise PlanError(
                 f"named({name!r:.40}): wanted a name without / @ # : .", remedy='Write named("train").'
             )
-        return Stream(self._node, name=name, seed=self._seed)
+        return Stream(self._node, name=name, seed=self._seed, workers=self._workers)
 
     def seeded(self, seed: int) -> Stream:
         """Choose the seed of the random draws of its maps and filters; 0 by default."""
-        return Stream(self._node, name=self._name, seed=check_seed(seed, "seeded"))
+        found = check_seed(seed, "seeded")
+        return Stream(self._node, name=self._name, seed=found, workers=self._workers)
 
     # reading
 
-    def epoch(self, k: int) -> Epoch:
-        """Read pass number `k`: with its own augmentation and its own order."""
-        return Epoch(self._compiled(), check_count(k, "epoch(k)"))
-
-    def __iter__(self) -> StreamIterator:
-        return iter(self.epoch(0))
-
-    def __len__(self) -> int:
-        return len(self.epoch(0))
-
-    def __bool__(self) -> bool:
-        return True
-
-    def collect(self) -> list[Any]:
-        """Read epoch 0 into a list."""
-        return list(self)
-
-    def count(self) -> int:
-        """Read epoch 0 and count its samples; nothing is delivered to anyone, so a run has no pass of it."""
-        return count_outputs(self._compiled())
-
-    def to_arrow(self) -> pa.Table:
-        """Read epoch 0 into an Arrow table; samples must be dicts. Needs `whence[arrow]`."""
-        from whence.streams.tables import read_arrow  # noqa: PLC0415 - pyarrow is loaded on first use
-
-        return read_arrow(deliver_chunks(self._compiled(), 0))
-
-    def to_pandas(self) -> pd.DataFrame:
-        """Read epoch 0 into a pandas data frame; samples must be dicts. Needs `whence[pandas]`."""
-        from whence.streams.tables import read_pandas  # noqa: PLC0415 - pandas is loaded on first use
-
-        return read_pandas(deliver_chunks(self._compiled(), 0))
-
-    def to_parquet(self, path: str | os.PathLike[str]) -> int:
-        """Write epoch 0 to a Parquet file in constant memory; returns the rows. Needs `whence[parquet]`."""
-        from whence.streams.tables import write_parquet  # noqa: PLC0415 - pyarrow is loaded on first use
-
-        return write_parquet(deliver_chunks(self._compiled(), 0), path)
+    def with_workers(self, n: int, *, start: Literal["fork", "spawn"] | None = None) -> Stream:
+        """Choose how many processes it is read with; samples, order and record don't depend on it."""
+        workers = Workers.of(n, start, "with_workers(n)")
+        return Stream(self._node, name=self._name, seed=self._seed, workers=workers)
 
     # looking
 
@@ -328,7 +285,10 @@ class Stream(Tabular["Stream"]):
         return to_html(self._node, self._name)
 
     def __reduce__(self) -> Any:
-        return (_restored, (self._node, self._name, self._seed))
+        return (_restored, (self._node, self._name, self._seed, self._workers))
+
+    def _with(self, node: Node) -> Stream:
+        return Stream(node, name=self._name, seed=self._seed, workers=self._workers)
 
     def _compiled(self) -> Program:
         if self._program is None:
@@ -348,7 +308,7 @@ class Stream(Tabular["Stream"]):
         else:
             other = FitOf(label=label, statistics=statistics, **settings)
             learned = Node(op=other, inputs=(fit._node,), seed=fit._seed)
-        return Stream(Node(op=op, inputs=(self._node, learned)), name=self._name, seed=self._seed)
+        return self._with(Node(op=op, inputs=(self._node, learned)))
 
     def _combine(self, op: Op, others: tuple[Stream, ...]) -> Stream:
         for other in others:
@@ -357,11 +317,11 @@ class Stream(Tabular["Stream"]):
                     f"{op.label}: wanted a stream, got {type(other).__name__}", remedy="Pass streams."
                 )
         nodes = (self._node, *(other._node for other in others))
-        return Stream(Node(op=op, inputs=nodes), name=self._name, seed=self._seed)
+        return self._with(Node(op=op, inputs=nodes))
 
 
-def _restored(node: Node, name: str, seed: int) -> Stream:
-    return Stream(node, name=name, seed=seed)
+def _restored(node: Node, name: str, seed: int, workers: Workers = NONE) -> Stream:
+    return Stream(node, name=name, seed=seed, workers=workers)
 
 
 def compiled(stream: Stream) -> Program:

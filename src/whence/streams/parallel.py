@@ -1,0 +1,384 @@
+"""The engine with workers: the same outputs, in the same order, with the same record, made by many processes.
+
+Lines of the program go to workers piece by piece; what is in no line is done here. Pieces come back in any
+order and are taken in theirs: only then is the recorder told what the worker was, and only so many are under
+way that memory is bounded. Nothing here depends on how many workers there are, nor on who was first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from whence.capture import PassRecorder, RelayPass, moved, moved_in, parts_heard, retell
+from whence.errors import OpError, UnshippableError, WhenceError
+from whence.ops import Asking, Chunk, Decide
+from whence.processes import Pool, as_start, dumped_by_value, unpacked_error
+from whence.streams.evaluation import Evaluation, adapted
+from whence.streams.hub import Hub, Piece
+from whence.streams.lines import Form, Line, find_line
+from whence.streams.plan import Program, op_of
+from whence.streams.workers import Workers
+from whence.streams.working import Result, Want, Work, packed, unpacked
+
+_UNDER_WAY_BYTES = 256 * 1024 * 1024
+
+Base = Generator[tuple[int, int, Any], None, None]
+"""Pieces of a base: the position of the first output, how many there are, and what a worker is given."""
+
+
+class Counted(Chunk):
+    """Outputs that stayed where they were made: only their number is here."""
+
+    __slots__ = ("_count",)
+
+    def __init__(self, count: int) -> None:
+        empty = Chunk.empty()
+        super().__init__([], empty.ids, empty.origins)
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+
+class ParallelEvaluation(Evaluation):
+    """One evaluation of a program with workers.
+
+    Args:
+        program: what to evaluate.
+        epoch: the number of the pass.
+        recorder: listens.
+        workers: who helps.
+        want: what is wanted of the outputs of the top.
+    """
+
+    def __init__(
+        self, program: Program, *, epoch: int, recorder: PassRecorder, workers: Workers, want: Want
+    ) -> None:
+        super().__init__(program, epoch=epoch, recorder=recorder)
+        self._workers = workers
+        self._want = want
+        self._lines: dict[int, Line | None] = {}
+        self._hub = Hub(self._begun, workers.count)
+        self._first_size = self._chunk_size
+
+    @property
+    def has_witnessed(self) -> bool:  # type: ignore[override]  # an answer of the instance, not of the class
+        """Whether the outputs were witnessed where they were made."""
+        return self._line_at(self._program.top) is not None
+
+    def close(self) -> None:
+        """End the workers, and close what was opened."""
+        try:
+            self._hub.close()
+        finally:
+            super().close()
+
+    def _scan_anew(self, index: int) -> Iterator[Chunk]:
+        line = self._line_at(index)
+        if line is None or (self._learning and index in self._again):
+            return super()._scan_anew(index)
+        return self._scan_line(line, self._want if index == self._program.top else "samples")
+
+    def _scan_line(self, line: Line, want: Want) -> Iterator[Chunk]:
+        """Make all outputs of a line, in order."""
+        scan = _Scan(self._program, line, want, self._hub, self._first_size, self._deciders_of(line))
+        base = self._base_of(line, scan.size)
+        scan.enter()
+        try:
+            for piece, result in scan.results(base):
+                yield from self._taken(scan, piece, result)
+        finally:
+            scan.leave()
+            base.close()
+
+    def _taken(self, scan: _Scan, piece: Piece, result: Result) -> Iterator[Chunk]:
+        """Tell what a piece decided, and hand on its outputs."""
+        line = scan.line
+        first_of = dict(scan.before)
+        told = sorted(piece.told + result.told, key=lambda each: each[0])  # lower steps are told of first
+        retell(told, self._recorder, lambda index: first_of.get(index, 0))
+        if line.form == "portions":
+            self._tell_rows(line.base, piece.first + piece.count)
+        scan.before.update(dict(zip(line.ops, result.counts, strict=False)))
+        if result.outputs is not None:
+            yield unpacked(result.outputs)
+        elif result.count:
+            yield Counted(result.count)
+        if result.failure is not None:
+            index, error = result.failure
+            raise _in_place(unpacked_error(error), first_of.get(index, 0))
+
+    def _base_of(self, line: Line, size: Callable[[], int]) -> Base:
+        """Give out the base of a line in pieces."""
+        if line.form == "samples":
+            return self._samples_of(line, size)
+        if line.form == "portions":
+            return self._portions_of(line.base, size)
+        return self._rows_of(line, size)
+
+    def _rows_of(self, line: Line, size: Callable[[], int]) -> Base:
+        end = self._size_of(line.base)
+        start = 0
+        while start < end:
+            stop = min(start + max(1, size() // line.unit) * line.unit, end)
+            yield start, stop - start, (start, stop)
+            start = stop
+
+    def _portions_of(self, index: int, size: Callable[[], int]) -> Base:
+        row = 0
+        with self._open(index) as reader:
+            for portion in reader.portions(size):
+                yield row, portion.rows, (row, portion.rows, portion.content)
+                row += portion.rows
+        self._sizes[index] = row
+
+    def _samples_of(self, line: Line, size: Callable[[], int]) -> Base:
+        """Read the base here, in pieces of whole units, and not much smaller ones than wanted."""
+        waiting: list[Chunk] = []
+        position = count = 0
+        chunks = self._scan(line.base)
+        while True:
+            self._chunk_size = size()
+            chunk = next(chunks, None)
+            if chunk is not None:
+                waiting.append(chunk)
+                count += len(chunk)
+            least = max(line.unit, size() // 4)
+            if not count or (chunk is not None and count < least):
+                if chunk is None:
+                    return
+                continue
+            joined = Chunk.joined(waiting)
+            end = count if chunk is None else count // line.unit * line.unit
+            start = 0
+            while start < end:
+                stop = min(start + max(1, size() // line.unit) * line.unit, end)
+                part = joined if stop - start == len(joined) else joined.taken(slice(start, stop))
+                yield position, stop - start, packed(part, "samples")
+                position += stop - start
+                start = stop
+            waiting, count = ([joined.taken(slice(end, None))], count - end) if end < count else ([], 0)
+
+    def _deciders_of(self, line: Line) -> dict[int, tuple[RelayPass, Decide]]:
+        """Begin to decide for the ops of a line that ask, by their place in it."""
+        found = {}
+        for place, index in enumerate(line.ops):
+            op = op_of(self._program.steps[index])
+            if isinstance(op, Asking):
+                relay = RelayPass(items_at=-1, with_outputs=False, quick_by_part={})
+                context = replace(self._contexts[index], recorder=relay.node(index))
+                found[place] = relay, _timed(op.decider(context), relay, index)
+        return found
+
+    def _line_at(self, top: int) -> Line | None:
+        if top not in self._lines:
+            self._lines[top] = find_line(self._program, top, self._shared, self._form_of)
+        return self._lines[top]
+
+    def _form_of(self, index: int) -> Form:
+        step = self._program.steps[index]
+        source = step.node.source
+        if source is None:
+            is_picked = index not in self._shared and not op_of(step).learns
+            is_picked = is_picked and self._is_read_by_position(index) and not self._learns_below(index)
+            return "picked" if is_picked else "samples"
+        if index in self._shared or (source.gives == "rows" and source.size() is None):
+            return "samples"
+        return source.gives
+
+    def _learns_below(self, index: int) -> bool:
+        """Whether something is learned below a step, which only this process knows."""
+        step = self._program.steps[index]
+        return step.node.op is not None and (step.node.op.learns or any(map(self._learns_below, step.inputs)))
+
+    def _adapt(self, elapsed_ns: int, chunk: Chunk) -> None:
+        if not isinstance(chunk, Counted):
+            super()._adapt(elapsed_ns, chunk)
+
+    def _begun(self) -> Pool:
+        """Begin the workers, now that they are needed: what was found out so far goes with them."""
+        program, recorder = self._program, self._recorder
+        heard = {
+            index: parts
+            for index, step in enumerate(program.steps)
+            if step.node.source is not None and (parts := parts_heard(recorder, index)) is not None
+        }
+        work = Work(
+            program=program,
+            epoch=self._epoch,
+            listens=recorder.listens,
+            items_at=program.items_at if recorder.with_digests else -1,
+            with_outputs=recorder.with_digests,
+            parts_heard=heard,
+        )
+        try:
+            return Pool(work, self._workers.count, start=as_start(self._workers.start))
+        except UnshippableError as error:
+            raise _refused(program, error) from error
+
+
+class _Scan:
+    """One reading of a line: what is given out, and what has come back, by number."""
+
+    def __init__(
+        self,
+        program: Program,
+        line: Line,
+        want: Want,
+        hub: Hub,
+        size: int,
+        deciders: dict[int, tuple[RelayPass, Decide]],
+    ) -> None:
+        self.line = line
+        self.want = want
+        self.before: Counter[int] = Counter()
+        self._program = program
+        self._hub = hub
+        self._size = size
+        self._deciders = deciders
+        self._turn: Counter[int] = Counter()
+        self._number = 0
+        self._count = 0
+        self._pieces: deque[Piece] = deque()
+        self._by_number: dict[int, Piece] = {}
+        self._made_bytes = 0
+        self._late: BaseException | None = None
+        self._is_given_out = False
+
+    def enter(self) -> None:
+        """Let workers know of it."""
+        self._number = self._hub.enter(self)
+
+    def leave(self) -> None:
+        """Let them forget it."""
+        self._hub.leave(self._number)
+
+    def size(self) -> int:
+        """How many outputs of the base the next piece should have."""
+        return self._size
+
+    def results(self, base: Base) -> Iterator[tuple[Piece, Result]]:
+        """Give out all of the base, and say what came of each piece, in order."""
+        while True:
+            self._give(base)
+            if not self._pieces:
+                break
+            head = self._pieces[0]
+            while head.result is None:
+                self._hub.listen()
+                self._decide()
+                self._give(base)
+            self._pieces.popleft()
+            del self._by_number[head.number]
+            yield head, head.result
+        if self._late is not None:
+            raise self._late
+
+    def take(self, number: int, result: Result | UnshippableError) -> None:
+        """Keep what came of a piece until its turn."""
+        piece = self._by_number[number]
+        if isinstance(result, UnshippableError):
+            label = self._program.steps[self.line.top].label
+            raise UnshippableError(
+                f"what op {label!r} made in a worker can't be made again here: {result.message}",
+                remedy="Let samples be numbers, text, arrays or dicts of these there, or use workers=0.",
+            )
+        piece.result = result
+        made_bytes = max(1, result.made_bytes)
+        size = adapted(piece.count, result.took_ns, made_bytes, of_rows=True)
+        # pieces of one size come back together: only the first of them changes it
+        self._size = max(self._size, size) if size > piece.count else min(self._size, size)
+        self._made_bytes = max(made_bytes, self._made_bytes // 2)
+
+    def take_gists(self, number: int, place: int, gists: Any) -> None:
+        """Keep what an op asks about a piece until its turn."""
+        self._by_number[number].gists[place] = gists
+
+    def named(self, stretches: Sequence[str]) -> str:
+        """Say what lies at some stretches of the base."""
+        label = self._program.steps[self.line.base].label
+        ops = [repr(self._program.steps[index].label) for index in self.line.ops]
+        by = f" (ops {' to '.join(dict.fromkeys((ops[0], ops[-1])))})" if ops else ""
+        return f"samples {' and '.join(stretches)} of {label!r}{by}"
+
+    def _decide(self) -> None:
+        for place, (relay, decide) in self._deciders.items():
+            while (piece := self._by_number.get(self._turn[place])) is not None and place in piece.gists:
+                verdict = decide(piece.gists.pop(place))
+                piece.told += relay.take()
+                self._turn[place] += 1
+                self._hub.answer(self._number, piece, verdict)
+
+    def _give(self, base: Base) -> None:
+        """Give out pieces while a worker has room, and one in any case."""
+        while not self._is_given_out and len(self._pieces) < self._most():
+            worker = self._hub.free()
+            if worker is None and self._pieces:
+                return
+            try:
+                found = next(base, None)
+                if found is not None:
+                    self._give_one(worker, *found)
+            except Exception as error:
+                self._late = error  # what was given out before it comes first
+                found = None
+            self._is_given_out = found is None
+
+    def _give_one(self, worker: int | None, first: int, count: int, body: Any) -> None:
+        piece = Piece(number=self._count, first=first, count=count, body=body)
+        try:
+            self._hub.give(self._number, piece, worker)
+        except UnshippableError as error:
+            raise UnshippableError(
+                f"{self.named([f'{first:,} to {first + count - 1:,}'])} can't be sent to a worker: "
+                f"{error.message}",
+                remedy="Let samples be numbers, text, arrays or dicts of these there, or use workers=0.",
+            ) from error
+        self._count += 1
+        self._pieces.append(piece)
+        self._by_number[piece.number] = piece
+
+    def _most(self) -> int:
+        """How many pieces may be under way: enough that no worker waits, unless they are large."""
+        most = 4 * self._hub.count
+        if self._made_bytes:
+            most = min(most, _UNDER_WAY_BYTES // self._made_bytes)
+        return max(self._hub.count + 1, most)
+
+
+def _timed(decide: Decide, relay: RelayPass, index: int) -> Decide:
+    def decided(gists: Any) -> Any:
+        began = time.perf_counter_ns()
+        verdict = decide(gists)
+        relay.node(index).spent(time.perf_counter_ns() - began, 0, 0)
+        return verdict
+
+    return decided
+
+
+def _in_place(error: BaseException, first: int) -> BaseException:
+    """Move the positions that an error of a worker names to where they belong."""
+    if isinstance(error, WhenceError):
+        error.message = moved_in(error.message, first)
+        error.args = tuple(moved_in(each, first) if isinstance(each, str) else each for each in error.args)
+    if isinstance(error, OpError):
+        error.position = moved(error.position, first)
+    return error
+
+
+def _refused(program: Program, error: UnshippableError) -> UnshippableError:
+    """Name the step that can't be sent."""
+    remedy = "Let its function hold no locks, files or connections, or read the stream with workers=0."
+    for step in program.steps:
+        try:
+            dumped_by_value(step.node.op or step.node.source)
+        except UnshippableError as found:
+            what = "op" if step.node.op is not None else "source"
+            return UnshippableError(
+                f"{what} {step.label!r} can't be sent to a worker: {found.message}", remedy=remedy
+            )
+    return UnshippableError(f"the stream can't be sent to a worker: {error.message}", remedy=remedy)

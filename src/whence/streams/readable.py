@@ -1,0 +1,85 @@
+"""What a stream gives: its samples one by one, a table, a file; each with as many processes as wanted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from whence.ops import check_count
+from whence.streams.plan import Program
+from whence.streams.reading import Epoch, StreamIterator, count_outputs, deliver_chunks
+from whence.streams.workers import Workers
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas as pd
+    import pyarrow as pa
+
+
+class Readable(ABC):
+    """What can be read, with or without workers; `workers=None` means as many as the stream was given."""
+
+    __slots__ = ()
+
+    _workers: Workers
+
+    def epoch(self, k: int, *, workers: int | None = None) -> Epoch:
+        """Read pass number `k`: with its own augmentation and its own order."""
+        return Epoch(self._compiled(), check_count(k, "epoch(k)"), self._helped(workers, "epoch"))
+
+    def __iter__(self) -> StreamIterator:
+        return iter(self.epoch(0))
+
+    def __len__(self) -> int:
+        return len(self.epoch(0))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def collect(self, *, workers: int | None = None) -> list[Any]:
+        """Read epoch 0 into a list."""
+        return list(self.epoch(0, workers=workers))
+
+    def run(self, *, workers: int | None = None) -> int:
+        """Read epoch 0 through as a job whose samples nobody wants to see; returns how many there were.
+
+        In a run it is a pass like any other. On a terminal it shows how far it is.
+        """
+        from whence.streams.progress import shown  # noqa: PLC0415 - rich is loaded on first use
+
+        helped = self._helped(workers, "run")
+        program = self._compiled()
+        with closing(deliver_chunks(program, 0, helped, "count")) as chunks:
+            return sum(map(len, shown(chunks, program)))
+
+    def count(self) -> int:
+        """Read epoch 0 and count its samples; nothing is delivered to anyone, so a run has no pass of it."""
+        return count_outputs(self._compiled(), self._workers)
+
+    def to_arrow(self, *, workers: int | None = None) -> pa.Table:
+        """Read epoch 0 into an Arrow table; samples must be dicts. Needs `whence[arrow]`."""
+        from whence.streams.tables import read_arrow  # noqa: PLC0415 - pyarrow is loaded on first use
+
+        return read_arrow(deliver_chunks(self._compiled(), 0, self._helped(workers, "to_arrow")))
+
+    def to_pandas(self, *, workers: int | None = None) -> pd.DataFrame:
+        """Read epoch 0 into a pandas data frame; samples must be dicts. Needs `whence[pandas]`."""
+        from whence.streams.tables import read_pandas  # noqa: PLC0415 - pandas is loaded on first use
+
+        return read_pandas(deliver_chunks(self._compiled(), 0, self._helped(workers, "to_pandas")))
+
+    def to_parquet(self, path: str | os.PathLike[str], *, workers: int | None = None) -> int:
+        """Write epoch 0 to a Parquet file in constant memory; returns the rows. Needs `whence[parquet]`."""
+        from whence.streams.tables import write_parquet  # noqa: PLC0415 - pyarrow is loaded on first use
+
+        return write_parquet(deliver_chunks(self._compiled(), 0, self._helped(workers, "to_parquet")), path)
+
+    @abstractmethod
+    def _compiled(self) -> Program:
+        """The program that it stands for."""
+
+    def _helped(self, workers: int | None, where: str) -> Workers:
+        own = self._workers
+        return own if workers is None else Workers.of(workers, own.start, f"{where}(workers=...)")
