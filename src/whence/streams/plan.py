@@ -241,9 +241,10 @@ def find_items_at(kinds: list[str], inputs: list[tuple[int, ...]]) -> int:
     while True:
         if kinds[at] == "batch":
             return at
-        if len(inputs[at]) != 1 or kinds[at] in _MAKES_OTHER_ITEMS:
+        samples = [each for each in inputs[at] if kinds[each] not in _LEARNS]
+        if len(samples) != 1 or kinds[at] in _MAKES_OTHER_ITEMS:
             return len(kinds) - 1
-        at = inputs[at][0]
+        at = samples[0]
 
 
 def _number(node: Node, counter: list[int]) -> Node:
