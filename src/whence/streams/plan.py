@@ -24,6 +24,8 @@ _MAKES_OTHER_ITEMS = frozenset(
     {"flat_map", "unbatch", "window", "pack", "group_function", "group_columns", "group_samples", "fill_along"}
 )
 
+_LEARNS = frozenset({Fit.kind, FitOf.kind})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
