@@ -23,7 +23,7 @@ from whence.sources.source import Listing, Reader, Source
 from whence.sources.text import TextSource
 
 if TYPE_CHECKING:
-    from whence.sources.arrowcolumns import ArrowColumn
+    from whence.sources.arrowcolumns import ArrowColumn, columns_of
     from whence.sources.parquet import ParquetSource
     from whence.sources.table import TableSource
 
@@ -42,11 +42,13 @@ __all__ = [
     "Source",
     "TableSource",
     "TextSource",
+    "columns_of",
     "source_from_description",
 ]
 
 _NEEDS_PYARROW = {
     "ArrowColumn": "whence.sources.arrowcolumns",
+    "columns_of": "whence.sources.arrowcolumns",
     "ParquetSource": "whence.sources.parquet",
     "TableSource": "whence.sources.table",
 }

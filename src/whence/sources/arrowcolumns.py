@@ -55,7 +55,10 @@ class ArrowColumn(Column):
         return len(self.array)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ArrowColumn, (self.array,)
+        array = self.array
+        if array.get_total_buffer_size() > 2 * array.nbytes:  # of a part, pyarrow would send the whole
+            array = pa.concat_arrays([array, array.slice(0, 0)])
+        return ArrowColumn, (array,)
 
     @property
     def nbytes(self) -> int:

@@ -5,17 +5,19 @@ Columns become columns without a Python value in between, of the types that thei
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from whence.errors import MissingExtraError, OpError, StoreError
 from whence.ops import Chunk
-from whence.vocab import Column, holds_large
+from whence.vocab import Column, Columns, holds_large
 
 try:
     import pyarrow as pa
@@ -25,7 +27,7 @@ except ModuleNotFoundError as error:
         raise
     raise MissingExtraError("pyarrow", extra="parquet", need="writing tables") from error
 
-from whence.sources import ArrowColumn
+from whence.sources import ArrowColumn, columns_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +37,8 @@ _LARGEST_LIST = (1 << 31) - 1
 _PLAIN: dict[str, Any] = {"b": np.bool_, "i": np.int64, "u": np.int64, "f": np.float64}
 _AS_INFERRED = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary(), pa.date32(): pa.date32()}
 """What Arrow makes of Python values: the types that need not be made values first."""
+_LISTS = {list, tuple}
+_INFERRED = {pa.bool_(), pa.int64(), pa.float64(), pa.string(), pa.binary(), pa.date32(), pa.null()}
 
 Chunks = Generator[Chunk, None, None]
 
@@ -159,7 +163,9 @@ def _array_of(column: Column) -> pa.Array:
         array = column.array
         if array.null_count == len(array):
             return pa.nulls(len(array))
-        return array.cast(_AS_INFERRED[array.type]) if array.type in _AS_INFERRED else _array(column.values())
+        if array.type in _AS_INFERRED:
+            return array.cast(_AS_INFERRED[array.type])
+        return array if _is_inferred(array.type) and _shows_type(array) else _array(column.values())
     data, missing = column.data, column.missing
     kind = data.dtype.kind
     if kind not in _PLAIN or data.dtype.char == "g" or holds_large(data):
@@ -173,6 +179,57 @@ def _array_of(column: Column) -> pa.Array:
     for length in data.shape[:0:-1]:
         array = pa.ListArray.from_arrays(np.arange(0, len(array) + 1, length, dtype=np.int32), array)
     return array
+
+
+def _is_inferred(kind: pa.DataType) -> bool:
+    """Whether values of a type, as Python has them, would be given just this type again."""
+    return _is_inferred(kind.value_type) if pa.types.is_list(kind) else kind in _INFERRED
+
+
+def _shows_type(array: pa.Array) -> bool:
+    """Whether there is a value at every level of a nested type, so that it isn't told from elsewhere."""
+    if array.null_count == len(array):
+        return False
+    return not pa.types.is_list(array.type) or _shows_type(array.flatten())
+
+
+def as_columns(chunk: Chunk) -> Columns | None:
+    """Make columns of dict samples that become a table with others; None where they aren't of one form.
+
+    The table is the same whether it is made of these or of the samples, wherever the borders of chunks are.
+    """
+    samples = chunk.values
+    if not all(type(sample) is dict for sample in samples):
+        return None
+    names = list(samples[0])
+    if not names or not all(type(name) is str for name in names):
+        return None
+    if not all(list(sample) == names for sample in samples):
+        return None
+    by_name = {name: _as_column([sample[name] for sample in samples]) for name in names}
+    return Columns(by_name, count=len(samples))
+
+
+def _as_column(values: list[Any]) -> Column:
+    if _is_plain(values):
+        with contextlib.suppress(
+            pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError
+        ):  # the one who gathers all of them finds the same, and says where
+            array = _array(values)
+            if _is_inferred(array.type):
+                return columns_of(pa.table({"": array})).by_name[""]
+    return Column.of(values)
+
+
+def _is_plain(values: Iterable[Any]) -> bool:
+    """Whether there are no arrays within lists, whose types would be lost where they are given as lists."""
+    kinds = set(map(type, values))
+    if not kinds & _LISTS:
+        return dict not in kinds
+    if not kinds <= _LISTS | {type(None)}:
+        return False
+    inner = list(chain.from_iterable(value for value in values if value is not None))
+    return not any(issubclass(kind, np.ndarray) for kind in set(map(type, inner))) and _is_plain(inner)
 
 
 def _array(values: list[Any]) -> pa.Array:

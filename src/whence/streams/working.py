@@ -269,7 +269,11 @@ def packed(chunk: Chunk, want: Want) -> Packed | None:
     if want == "count":
         return None
     columns = chunk.columns
-    if columns is None and type(chunk.values[0]) is dict:
+    if columns is None and want == "columns":
+        from whence.streams.tables import as_columns  # noqa: PLC0415 - pyarrow is loaded on first use
+
+        columns = as_columns(chunk)
+    elif columns is None and type(chunk.values[0]) is dict:
         columns = _columns_of(chunk.values)
     if columns is not None:
         return None, columns, chunk.ids, chunk.origins
