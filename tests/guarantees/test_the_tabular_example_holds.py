@@ -1,4 +1,4 @@
-"""The tabular example: a prediction is traced through group-by and join, and a row to what was learned of it."""
+"""The tabular example: a prediction is traced through groups and a join, a row to what was learned of it."""
 
 from __future__ import annotations
 
