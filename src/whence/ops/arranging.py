@@ -8,58 +8,183 @@ first came: the result is the same, whatever the memory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from whence.ops.chunk import Int64Array
-from whence.ops.keyed import LEVELS, Keyed, taken_together, weight_of
+from whence.ops.chunk import Chunk, Int64Array, UInt64Array
+from whence.ops.keyed import LEVELS, Keyed, content_together, weight_of
 from whence.ops.keys import Keys
 from whence.ops.numbering import numbering_of, ordered_by
 from whence.ops.spill import Block
+from whence.vocab import Column, Columns
 
 _BATCH_ROWS = 1 << 15
 _BATCH_BYTES = 1 << 24
 
 
-def arranged(keyed: Keyed, blocks: Iterable[Block], level: int = 0) -> Iterator[Block]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """Some whole groups of samples.
+
+    Args:
+        content: samples, as rows or as columns.
+        members: where in the content the samples of each group are, group by group; None: as they stand.
+        positions: of these in the op's input.
+        bounds: where in `members` each group begins and the last one ends, shape (n + 1,).
+        ids: the draw id of each group's first sample.
+        origins: and its origin.
+        beside: what was given beside it.
+    """
+
+    content: list[Any] | Columns
+    members: Int64Array | None
+    positions: Int64Array
+    bounds: Int64Array
+    ids: UInt64Array
+    origins: Int64Array
+    beside: tuple[NDArray[Any], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self) -> list[Any]:
+        """The samples, group by group."""
+        if self.members is None:
+            return self.content.rows() if isinstance(self.content, Columns) else self.content
+        if isinstance(self.content, Columns):
+            return self.content.taken(self.members).rows()
+        return list(map(self.content.__getitem__, self.members.tolist()))
+
+    def lists(self) -> list[list[Any]]:
+        """The samples of each group."""
+        rows = self.rows()
+        return [rows[start:end] for start, end in pairwise(self.bounds.tolist())]
+
+    def column(self, name: str) -> Column:
+        """A field of all samples, group by group; they must be columns."""
+        column = self._columns.by_name[name]
+        return column if self.members is None else column.taken(self.members)
+
+    def firsts(self, name: str) -> Column:
+        """A field of the first sample of each group; they must be columns."""
+        places = self.bounds[:-1] if self.members is None else self.members[self.bounds[:-1]]
+        return self._columns.by_name[name].taken(places)
+
+    @property
+    def _columns(self) -> Columns:
+        if not isinstance(self.content, Columns):
+            raise AssertionError("the samples are rows")
+        return self.content
+
+
+def arranged(keyed: Keyed, blocks: Iterable[Block]) -> Iterator[Gathered]:
     """Bring samples of one key together.
 
     Args:
         keyed: gave the blocks, and spreads them over parts where they don't fit.
         blocks: as `Keyed.block` gave them, in order.
-        level: how often they were spread before.
 
     Returns:
-        Blocks of whole groups. What stands beside each sample is the position of the first of its group,
-        and then what was given beside it.
+        Whole groups.
 
     Raises:
         OpError, StoreFullError, StoreError: as `Spill.add`.
     """
     waiting = iter(blocks)
+    held, weight_bytes, fits = _held(keyed, waiting, 0)
+    if fits:
+        yield from _in_memory(keyed, held, weight_bytes)
+        return
+    for block in _by_parts(keyed, held, waiting, 0):
+        ranks, *beside = block.beside
+        starts = np.flatnonzero(np.diff(ranks, prepend=-1))
+        yield Gathered(
+            content=block.chunk.content,
+            members=None,
+            positions=block.positions,
+            bounds=np.append(starts, len(ranks)),
+            ids=block.chunk.ids[starts],
+            origins=block.chunk.origins[starts],
+            beside=tuple(each[starts] for each in beside),
+        )
+
+
+def _held(keyed: Keyed, waiting: Iterator[Block], level: int) -> tuple[list[Block], int, bool]:
+    """Hold blocks until they take more than is allowed; says whether all could be held."""
     held: list[Block] = []
     weight_bytes = 0
     for block in waiting:
         held.append(block)
         weight_bytes += weight_of(block)
         if weight_bytes > keyed.allowed_bytes(level) and level < LEVELS:
-            yield from _by_parts(keyed, held, waiting, level)
-            return
-    if held:
-        yield from _in_memory(keyed, held, weight_bytes)
+            return held, weight_bytes, False
+    return held, weight_bytes, True
 
 
-def _in_memory(keyed: Keyed, held: list[Block], weight_bytes: int) -> Iterator[Block]:
+def _in_memory(keyed: Keyed, held: list[Block], weight_bytes: int) -> Iterator[Gathered]:
+    if not held:
+        return
     numbering = numbering_of(Keys.joined([keyed.keys_of(block) for block in held]))
     order, bounds = ordered_by(numbering.numbers, numbering.count)
     del numbering
-    whole = taken_together(held, skip=keyed.key_parts)
-    firsts = whole.positions[order[bounds[:-1]]]
+    firsts = order[bounds[:-1]]
+    ids = _at([block.chunk.ids for block in held], firsts)
+    origins = _at([block.chunk.origins for block in held], firsts)
+    arrays = zip(*(block.beside[keyed.key_parts :] for block in held), strict=True)
+    beside = [_at(parts, firsts) for parts in arrays]
+    start_at = int(held[0].positions[0])
+    positions: Int64Array | None = None
+    if int(held[-1].positions[-1]) - start_at != len(order) - 1:  # a part of all samples
+        positions = np.concatenate([block.positions for block in held])
+    content = content_together(held)
     rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * len(order) // max(1, weight_bytes)))
     for start, end in whole_groups(bounds, rows):
-        block = whole.taken(order[bounds[start] : bounds[end]])
-        ranks = np.repeat(firsts[start:end], np.diff(bounds[start : end + 1]))
-        yield Block(block.chunk, block.positions, (ranks, *block.beside))
+        members = order[bounds[start] : bounds[end]]
+        yield Gathered(
+            content=content,
+            members=members,
+            positions=members + start_at if positions is None else positions[members],
+            bounds=bounds[start : end + 1] - bounds[start],
+            ids=ids[start:end],
+            origins=origins[start:end],
+            beside=tuple(each[start:end] for each in beside),
+        )
+
+
+def _at(parts: Sequence[NDArray[Any]], places: Int64Array) -> NDArray[Any]:
+    """What stands at some places, ascending, of arrays that follow one another."""
+    starts = np.cumsum([0, *map(len, parts)])
+    cuts = np.searchsorted(places, starts).tolist()
+    found = [
+        part[places[low:high] - start]
+        for part, start, (low, high) in zip(parts, starts.tolist(), pairwise(cuts), strict=False)
+        if low < high
+    ]
+    return np.concatenate(found)
+
+
+def _blocks_of(keyed: Keyed, waiting: Iterator[Block], level: int) -> Iterator[Block]:
+    """Arrange a part; beside each sample stands the position of the first of its group, its rank."""
+    held, weight_bytes, fits = _held(keyed, waiting, level)
+    if not fits:
+        yield from _by_parts(keyed, held, waiting, level)
+        return
+    for gathered in _in_memory(keyed, held, weight_bytes):
+        counts = np.diff(gathered.bounds)
+        ranks = gathered.positions[gathered.bounds[:-1]]
+        ids, origins, ranks, *beside = (
+            np.repeat(each, counts) for each in (gathered.ids, gathered.origins, ranks, *gathered.beside)
+        )
+        content = gathered.content
+        if isinstance(content, Columns) and gathered.members is not None:
+            chunk = Chunk.of_columns(content.taken(gathered.members), ids, origins)
+        else:
+            chunk = Chunk(gathered.rows(), ids, origins)
+        yield Block(chunk, gathered.positions, (ranks, *beside))
 
 
 def _by_parts(keyed: Keyed, held: list[Block], waiting: Iterator[Block], level: int) -> Iterator[Block]:
@@ -70,7 +195,7 @@ def _by_parts(keyed: Keyed, held: list[Block], waiting: Iterator[Block], level: 
         for part in np.flatnonzero(parts.rows).tolist():
             # one key, or keys that nothing tells apart, are arranged whatever memory it takes
             deeper = level + 1 if parts.rows[part] < total else LEVELS
-            blocks = arranged(keyed, parts.scan(part), deeper)
+            blocks = _blocks_of(keyed, parts.scan(part), deeper)
             runs.append([spill.add(piece) for block in blocks for piece in block.cut()])
             parts.release(part)
         parts.close()

@@ -9,7 +9,6 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +18,7 @@ from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Mapping as Relation
 from whence.lineage import Related, RelationIndex
 from whence.ops.aggregations import AGGREGATIONS, CannotAggregateError, aggregated
-from whence.ops.arranging import arranged
+from whence.ops.arranging import Gathered, arranged
 from whence.ops.chunk import Chunk, Int64Array
 from whence.ops.keyed import Keyed
 from whence.ops.keys import Key, KeyReader, Keys, as_key, fields_of, key_parameter
@@ -28,47 +27,6 @@ from whence.ops.spill import Block
 from whence.vocab import Column, Columns
 
 _FUNCTION_KEY = "key"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Groups:
-    """Some groups, to be made into a sample each.
-
-    Args:
-        chunk: their samples, group by group.
-        positions: of each in the op's input.
-        bounds: where each group begins in the chunk and the last one ends, shape (n + 1,).
-        keys: the key of each, where a function made it; None where fields are the key.
-        context: of the pass.
-    """
-
-    chunk: Chunk
-    positions: Int64Array
-    bounds: Int64Array
-    keys: Sequence[Any] | None
-    context: Context
-
-    def __len__(self) -> int:
-        return len(self.bounds) - 1
-
-    def lists(self) -> list[list[Any]]:
-        """The samples of each."""
-        values = self.chunk.values
-        return [values[start:end] for start, end in pairwise(self.bounds.tolist())]
-
-    def failed(self, op: Op, group: int, problem: str) -> OpError:
-        """Say that one of them can't be made into a sample; its key may be anything and is not shown."""
-        start, end = int(self.bounds[group]), int(self.bounds[group + 1])
-        position = int(self.positions[start])
-        origin = self.context.name_origin(int(self.chunk.origins[start]))
-        return OpError(
-            f"op {op.label!r} failed on the group of {end - start} that begins with sample {position} "
-            f"({origin}): {problem}",
-            remedy="Correct the function, or the samples of this group before.",
-            op=op.label,
-            position=position,
-            origin=origin,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +63,14 @@ class GroupBy(Op):
         return related_of(recorded, sizes)
 
     @abstractmethod
-    def make(self, groups: Groups) -> Columns | list[Any]:
-        """Make one sample of each group."""
+    def make(self, groups: Gathered, keys: Sequence[Any] | None, context: Context) -> Columns | list[Any]:
+        """Make one sample of each group.
+
+        Args:
+            groups: the groups.
+            keys: the key of each, where a function makes it; None where fields are the key.
+            context: of the pass.
+        """
 
     def needed(self, chunk: Chunk, positions: Int64Array, context: Context) -> Chunk:
         """Reduce samples at some positions to what is needed of them."""
@@ -115,18 +79,11 @@ class GroupBy(Op):
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Arrange all samples, then make the groups."""
         keyed = Keyed(label=self.label, name_origin=context.name_origin, budget_bytes=memory_budget_bytes())
-        for block in arranged(keyed, self._blocks(inputs[0], keyed, context)):
-            ranks = block.beside[0]
-            starts = np.flatnonzero(np.diff(ranks, prepend=-1))
-            bounds = np.append(starts, len(ranks))
-            keys = block.beside[1][starts].tolist() if len(block.beside) > 1 else None
-            groups = Groups(
-                chunk=block.chunk, positions=block.positions, bounds=bounds, keys=keys, context=context
-            )
+        for groups in arranged(keyed, self._blocks(inputs[0], keyed, context)):
             began = time.perf_counter_ns()
-            made = self._made(groups)
-            context.recorder.related(0, np.diff(bounds), block.positions)
-            context.recorder.spent(time.perf_counter_ns() - began, len(ranks), len(made))
+            made = self._made(groups, groups.beside[0].tolist() if groups.beside else None, context)
+            context.recorder.related(0, np.diff(groups.bounds), groups.positions)
+            context.recorder.spent(time.perf_counter_ns() - began, 0, len(made))
             yield made
 
     def pick(
@@ -134,14 +91,19 @@ class GroupBy(Op):
     ) -> Chunk:
         """Make the samples of the groups asked for, and the groups of them."""
         rows = mappings[0].backward(positions)
-        chunk = fetch(0, rows.indices)
+        chunk, firsts = fetch(0, rows.indices), rows.indptr[:-1]
         keys = None
         if fields_of(self.key) is None:
-            keys = KeyReader(self, self.key, context, first=-1).read(chunk.taken(rows.indptr[:-1])).values
-        chunk = self.needed(chunk, rows.indices, context)
-        return self._made(
-            Groups(chunk=chunk, positions=rows.indices, bounds=rows.indptr, keys=keys, context=context)
+            keys = KeyReader(self, self.key, context, first=-1).read(chunk.taken(firsts)).values
+        groups = Gathered(
+            content=self.needed(chunk, rows.indices, context).content,
+            members=None,
+            positions=rows.indices,
+            bounds=rows.indptr,
+            ids=chunk.ids[firsts],
+            origins=chunk.origins[firsts],
         )
+        return self._made(groups, keys, context)
 
     def _blocks(self, given: Input, keyed: Keyed, context: Context) -> Iterator[Block]:
         reader = KeyReader(self, self.key, context, first=context.first)
@@ -153,7 +115,7 @@ class GroupBy(Op):
             chunk = self.needed(chunk, places, context)  # noqa: PLW2901 - the same samples
             beside = [] if keys.values is None else [np.fromiter(keys.values, object, len(chunk))]
             position += len(chunk)
-            context.recorder.spent(time.perf_counter_ns() - began, 0, 0)
+            context.recorder.spent(time.perf_counter_ns() - began, len(chunk), 0)
             yield keyed.block(chunk, places, keys, *beside)
 
     def _keys(self, reader: KeyReader, chunk: Chunk, positions: Int64Array, context: Context) -> Keys:
@@ -164,13 +126,25 @@ class GroupBy(Op):
             self.needed(chunk.taken(before), positions[before], context)
             raise
 
-    def _made(self, groups: Groups) -> Chunk:
-        firsts = groups.bounds[:-1]
-        ids, origins = groups.chunk.ids[firsts], groups.chunk.origins[firsts]
-        made = self.make(groups)
+    def _made(self, groups: Gathered, keys: Sequence[Any] | None, context: Context) -> Chunk:
+        made = self.make(groups, keys, context)
         if isinstance(made, Columns):
-            return Chunk.of_columns(made, ids, origins)
-        return Chunk(made, ids, origins)
+            return Chunk.of_columns(made, groups.ids, groups.origins)
+        return Chunk(made, groups.ids, groups.origins)
+
+    def _failed(self, groups: Gathered, group: int, problem: str, context: Context) -> OpError:
+        """Say that a group can't be made into a sample; its key may be anything and is not shown."""
+        start, end = int(groups.bounds[group]), int(groups.bounds[group + 1])
+        position = int(groups.positions[start])
+        origin = context.name_origin(int(groups.origins[group]))
+        return OpError(
+            f"op {self.label!r} failed on the group of {end - start} that begins with sample {position} "
+            f"({origin}): {problem}",
+            remedy="Correct the function, or the samples of this group before.",
+            op=self.label,
+            position=position,
+            origin=origin,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +153,7 @@ class GroupSamples(GroupBy):
 
     kind: ClassVar[str] = "group_samples"
 
-    def make(self, groups: Groups) -> list[Any]:
+    def make(self, groups: Gathered, keys: Sequence[Any] | None, context: Context) -> list[Any]:
         """The samples themselves."""
         return groups.lists()
 
@@ -205,29 +179,27 @@ class GroupFunction(GroupBy):
         """The user's functions."""
         return {**GroupBy.functions(self), "fn": self.fn}
 
-    def make(self, groups: Groups) -> list[Any]:
+    def make(self, groups: Gathered, keys: Sequence[Any] | None, context: Context) -> list[Any]:
         """What the function gives."""
         lists = groups.lists()
-        keys = groups.keys
         if keys is None:
-            firsts = [samples[0] for samples in lists]
-            names = self.key
-            keys = [
-                first[names]
-                if isinstance(names, str)
-                else tuple(first[name] for name in fields_of(names) or ())
-                for first in firsts
-            ]
+            keys = [self._key_of(samples[0]) for samples in lists]
         made: list[Any] = []
         try:
             made.extend(map(self.fn, keys, lists))
         except WhenceError:
             raise
         except Exception as error:
-            raise groups.failed(self, len(made), f"{type(error).__name__}: {error}") from error
+            problem = f"{type(error).__name__}: {error}"
+            raise self._failed(groups, len(made), problem, context) from error
         if len(made) < len(lists):  # a StopIteration inside the function ends the loop without a word
-            raise groups.failed(self, len(made), "StopIteration: raised by the function")
+            raise self._failed(groups, len(made), "StopIteration: raised by the function", context)
         return made
+
+    def _key_of(self, sample: Any) -> Any:
+        if isinstance(self.key, str):
+            return sample[self.key]
+        return tuple(sample[name] for name in fields_of(self.key) or ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,25 +257,24 @@ class GroupColumns(GroupBy):
             found = {name: Column.of([row[place] for row in rows]) for place, name in enumerate(names)}
         return Chunk.of_columns(Columns(found, count=len(chunk)), chunk.ids, chunk.origins)
 
-    def make(self, groups: Groups) -> Columns:
+    def make(self, groups: Gathered, keys: Sequence[Any] | None, context: Context) -> Columns:
         """One row a group."""
-        columns = groups.chunk.columns
-        if columns is None:
-            raise AssertionError("the needed fields are columns")
-        firsts = groups.bounds[:-1]
-        found = {name: columns.by_name[name].taken(firsts) for name in fields_of(self.key) or ()}
-        if groups.keys is not None:
-            found[_FUNCTION_KEY] = Column.of(groups.keys)
+        found = {name: groups.firsts(name) for name in fields_of(self.key) or ()}
+        if keys is not None:
+            found[_FUNCTION_KEY] = Column.of(keys)
+        gathered: dict[str, Column] = {}
         for name, made in self.columns.items():
             if isinstance(made, str):
                 found[name] = Column(np.diff(groups.bounds))
                 continue
             field, how = made
+            if field not in gathered:
+                gathered[field] = groups.column(field)
             try:
-                found[name] = aggregated(how, columns.by_name[field], groups.bounds)
+                found[name] = aggregated(how, gathered[field], groups.bounds)
             except CannotAggregateError as error:
                 problem = f"the {how} of field {field!r}: {error.problem}"
-                raise groups.failed(self, error.group, problem) from error
+                raise self._failed(groups, error.group, problem, context) from error
         return Columns(found, count=len(groups))
 
     def _check(self, name: str, made: Any) -> None:

@@ -110,29 +110,37 @@ class Keyed:
         return Block(block.chunk, block.positions, (*keys, *block.beside[count:]))
 
 
-def taken_together(held: list[Block], *, skip: int = 0) -> Block:
-    """Join blocks, letting go of them meanwhile, so that they and the whole aren't there at once.
+def taken_together(held: list[Block]) -> Block:
+    """Join blocks, letting go of them meanwhile; what stands beside them isn't kept.
 
     Args:
         held: emptied.
-        skip: how many of the arrays beside the samples are left out.
+    """
+    positions = np.concatenate([block.positions for block in held])
+    ids = np.concatenate([block.chunk.ids for block in held])
+    origins = np.concatenate([block.chunk.origins for block in held])
+    content = content_together(held)
+    if isinstance(content, Columns):
+        return Block(Chunk.of_columns(content, ids, origins), positions)
+    return Block(Chunk(content, ids, origins), positions)
+
+
+def content_together(held: list[Block]) -> list[Any] | Columns:
+    """Join the samples of blocks, letting go of them, so that they and the whole aren't there at once.
+
+    Args:
+        held: emptied; columns are taken apart.
     """
     chunks = [block.chunk for block in held]
-    positions = np.concatenate([block.positions for block in held])
-    beside = [np.concatenate(parts) for parts in zip(*(block.beside[skip:] for block in held), strict=True)]
     held.clear()
-    ids = np.concatenate([chunk.ids for chunk in chunks])
-    origins = np.concatenate([chunk.origins for chunk in chunks])
     parts = [chunk.columns for chunk in chunks if chunk.columns is not None]
     if len(parts) == len(chunks) and all(part.names == parts[0].names for part in parts):
+        count = sum(map(len, chunks))
         del chunks
         names = parts[0].names
         joined = {name: Column.joined([part.by_name.pop(name) for part in parts]) for name in names}
-        return Block(
-            Chunk.of_columns(Columns(joined, count=len(ids)), ids, origins), positions, tuple(beside)
-        )
-    values = [value for chunk in chunks for value in chunk.values]
-    return Block(Chunk(values, ids, origins), positions, tuple(beside))
+        return Columns(joined, count=count)
+    return [value for chunk in chunks for value in chunk.values]
 
 
 def weight_of(block: Block) -> int:

@@ -49,9 +49,8 @@ class Found(NamedTuple):
         ):  # the usual case: keys of the right side differ
             at = np.where(self.counts > 0, self.starts, -1)
             rows = np.arange(len(at)) if at_least or self.counts.all() else np.flatnonzero(self.counts)
-            for start in range(0, len(rows), _PIECE_ROWS):
-                some = rows[start : start + _PIECE_ROWS]
-                yield some, at[some]
+            if len(rows):
+                yield rows, at[rows]
             return
         ends = np.cumsum(np.maximum(self.counts, at_least))
         total = int(ends[-1])
@@ -99,7 +98,7 @@ class RightSide:
         if held:
             self._numbering = numbering_of(Keys.joined([keyed.keys_of(block) for block in held]))
             self.places, self._bounds = ordered_by(self._numbering.numbers, self._numbering.count)
-            whole = taken_together(held, skip=keyed.key_parts)
+            whole = taken_together(held)
             self.chunk, self.positions = whole.chunk, whole.positions
         self._is_asked = np.zeros(len(self._bounds) - 1, np.bool_)
 
