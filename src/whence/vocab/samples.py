@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,8 @@ _NONE, _FALSE, _TRUE = (
     np.uint64(xxh3_64_intdigest(canonical(value), _TAG_CANONICAL)) for value in (None, False, True)
 )
 _WORDS = frozenset("biufcmM")
+_FLAT_LEVELS = 3  # of lists in lists: one that holds itself twice would grow without end
+_FEW = 12
 
 
 fast64: Callable[[Buffer], int] = xxh3_64_intdigest
@@ -211,7 +214,7 @@ def mix64(words: UInt64Array) -> UInt64Array:
     return mixed
 
 
-def _digest_values(values: Sequence[Any]) -> UInt64Array:
+def _digest_values(values: Sequence[Any], levels: int = _FLAT_LEVELS) -> UInt64Array:
     """Digest values of one kind together; falls back to one by one."""
     kinds = set(map(type, values))
     if len(kinds) == 1:
@@ -224,6 +227,8 @@ def _digest_values(values: Sequence[Any]) -> UInt64Array:
             return _digest_ints(values)
         if kind is str:
             return _digest_texts(values)
+        if levels and (kind is list or kind is tuple):
+            return _digest_lists(values, _TAG_LIST if kind is list else _TAG_TUPLE, levels - 1)
         if kind in (float, bool) or issubclass(kind, np.generic):
             column = Column.of(values)
             digests = _digest_flat(column.data, column.native)
@@ -279,7 +284,37 @@ def _is_word(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in _WORDS and dtype.itemsize <= 8
 
 
+def _digest_lists(values: Sequence[Sequence[Any]], tag: int, levels: int) -> UInt64Array:
+    """Digest lists by digesting all their items together, and folding all lists place by place."""
+    lengths = np.fromiter(map(len, values), np.int64, len(values))
+    items = list(chain.from_iterable(values))
+    digests = _digest_values(items, levels) if items else np.empty(0, np.uint64)
+    folded = np.full(len(values), tag, np.uint64)
+    longest_first = np.argsort(-lengths, kind="stable")
+    starts = (np.cumsum(lengths) - lengths)[longest_first]
+    # of how many lists there are so many items
+    left = len(values) - np.searchsorted(lengths[longest_first][::-1], np.arange(lengths.max()), side="right")
+    for place, count in enumerate(left.tolist()):
+        if count < _FEW:  # the long tail of a few lists is quicker by itself
+            for number in range(count):
+                which, start = longest_first[number], int(starts[number])
+                tail = digests[start + place : start + int(lengths[which])].tolist()
+                one = int(folded[which])
+                for index, digest in enumerate(tail, place):
+                    one = _fold(one, digest, index)
+                folded[which] = one
+            break
+        which = longest_first[:count]
+        words = (folded[which] ^ digests[starts[:count] + place]) * np.uint64(_ODD)
+        folded[which] = mix64(words + np.uint64(place))
+    return folded
+
+
 def _digest_texts(values: Sequence[str]) -> UInt64Array:
+    known = set(values)
+    if len(known) * 2 < len(values):  # words of a text, or names of classes
+        by_text = dict(zip(known, _digest_texts(list(known)).tolist(), strict=True))
+        return np.fromiter(map(by_text.__getitem__, values), np.uint64, len(values))
     try:
         digests = [xxh3_64_intdigest(value.encode(), _TAG_STR) for value in values]
     except UnicodeEncodeError:
