@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ _TIMES = np.uint64(0x9E3779B97F4A7C15)
 _RIGHT = np.uint64(0xD6E8FEB86659FD93)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Pairs:
     """Pairs of samples.
 
@@ -36,6 +37,16 @@ class Pairs:
     right: Chunk
     left_take: Int64Array
     right_take: Int64Array
+
+    @cached_property
+    def keeps_left(self) -> bool:
+        """Whether they have all left samples, each once, in order."""
+        take = self.left_take
+        return len(take) == len(self.left) and bool((take == np.arange(len(take))).all())
+
+    def of_left(self, values: NDArray[Any]) -> NDArray[Any]:
+        """What belongs to the left sample of each pair, where each has one."""
+        return values if self.keeps_left else values[self.left_take]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,11 +84,13 @@ class Combining:
             OpError: the user's function failed, or two fields would have one name.
         """
         has_left, has_right = pairs.left_take >= 0, pairs.right_take >= 0
-        left_ids, right_ids = _at(pairs.left.ids, pairs.left_take), _at(pairs.right.ids, pairs.right_take)
-        ids = joined_ids(left_ids, right_ids, has_left, has_right)
-        origins = _at(pairs.left.origins, pairs.left_take)
-        if not has_left.all():
+        if has_left.all():
+            left_ids, origins = pairs.of_left(pairs.left.ids), pairs.of_left(pairs.left.origins)
+        else:
+            left_ids, origins = _at(pairs.left.ids, pairs.left_take), _at(pairs.left.origins, pairs.left_take)
             origins = np.where(has_left, origins, _at(pairs.right.origins, pairs.right_take))
+        right_ids = _at(pairs.right.ids, pairs.right_take)
+        ids = joined_ids(left_ids, right_ids, has_left, has_right)
         try:
             content = self._columns(pairs) if self.combine is None else None
             if content is not None:
@@ -110,7 +123,7 @@ class Combining:
         form = self.forms[1]
         if right is None or (form is not None and right.names and tuple(right.names) != form.names):
             return None  # the first right sample, which says what a missing one has, is of another form
-        if not np.array_equal(pairs.left_take, np.arange(len(left))):
+        if not pairs.keeps_left:
             left = left.taken(pairs.left_take)
         return self.merger.columns(left, right, pairs.right_take, self.forms[1])
 

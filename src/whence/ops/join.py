@@ -216,7 +216,7 @@ class _Joining:
                     yield self._chosen(block, rows, counts, kept.positions[kept.places[at]])
             else:
                 for rows, at in found.pieces(at_least=self._at_least):
-                    places = np.where(at < 0, -1, kept.places[at]) if len(kept.places) else at
+                    places = kept.places_at(at)
                     pairs = Pairs(left=block.chunk, right=kept.chunk, left_take=rows, right_take=places)
                     yield self._told(pairs, block.positions, kept.positions)
         if self._gives_right:
@@ -284,8 +284,9 @@ class _Joining:
         began = time.perf_counter_ns()
         made = self._combining.made(pairs, left_positions, right_positions)
         recorder, has_right = self._context.recorder, pairs.right_take >= 0
-        recorder.related(0, np.ones(len(made), np.int64), left_positions[pairs.left_take])
-        recorder.related(1, has_right.astype(np.int64), right_positions[pairs.right_take[has_right]])
+        take = pairs.right_take if has_right.all() else pairs.right_take[has_right]
+        recorder.related(0, np.ones(len(made), np.int64), pairs.of_left(left_positions))
+        recorder.related(1, has_right.astype(np.int64), right_positions[take])
         recorder.spent(time.perf_counter_ns() - began, 0, len(made))
         return made
 

@@ -101,6 +101,7 @@ class RightSide:
             whole = taken_together(held)
             self.chunk, self.positions = whole.chunk, whole.positions
         self._is_asked = np.zeros(len(self._bounds) - 1, np.bool_)
+        self._is_unique = len(self._is_asked) == len(self.places)  # the samples by key stand as they came
 
     def use_columns(self) -> None:
         """Keep the samples as columns, if they can be: those that they go with are."""
@@ -117,14 +118,18 @@ class RightSide:
             return Found(nothing, nothing)
         numbers = self._numbering.find(keys)
         is_there = numbers >= 0
-        if is_there.all():
-            self._is_asked[numbers] = True
-            starts = self._bounds[numbers]
-            return Found(starts, self._bounds[numbers + 1] - starts)
-        self._is_asked[numbers[is_there]] = True
+        self._is_asked[numbers if is_there.all() else numbers[is_there]] = True
+        if self._is_unique:
+            return Found(numbers, is_there.astype(np.int64))
         numbers = np.where(is_there, numbers, 0)
         starts = self._bounds[numbers]
         return Found(starts, np.where(is_there, self._bounds[numbers + 1] - starts, 0))
+
+    def places_at(self, at: Int64Array) -> Int64Array:
+        """The samples at some of `places`; -1 where that is -1."""
+        if self._is_unique or self._numbering is None:
+            return at
+        return self.places[at] if (at >= 0).all() else np.where(at < 0, -1, self.places[at])
 
     def unmatched(self) -> Int64Array:
         """The samples that nobody asked for, in order."""
