@@ -2,7 +2,7 @@
 
 from whence.capture.code import CodeIdentity, identify
 from whence.capture.environment import environment
-from whence.capture.fields import FieldNotes, FieldWatch
+from whence.capture.fields import NO_WATCH, FieldNotes, FieldWatch
 from whence.capture.loading import load_function
 from whence.capture.recorder import (
     NodeRecorder,
@@ -24,6 +24,7 @@ from whence.capture.settings import Configured, Record, config, memory_budget_by
 from whence.capture.witness import NullWitness, SourceWitness
 
 __all__ = [
+    "NO_WATCH",
     "MARK",
     "CodeIdentity",
     "Configured",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
@@ -19,6 +19,7 @@ WATCHED = 16
 
 # What asks for the exact type of a dict takes another way with a view, without failing.
 _ASKS_FOR_TYPES = frozenset({"type", "tree", "tree_map", "tree_flatten", "pytree"})
+_LARGEST_GROUP = 4_096
 _SETS = ("read", "made", "kept", "dropped")
 _FLAGS = ("whole", "copied", "unknown", "takes_values", "gives_values")
 
@@ -32,6 +33,7 @@ class FieldNotes:
         made: those that came out new, or changed.
         kept: those that came out as they went in.
         dropped: those that went in and didn't come out.
+        sources: of what is made by a function of its own: the fields that it read.
         whole: whether all of a sample was gone through, whatever its fields are.
         copied: whether a copy of all was made of which nobody knows what was read.
         unknown: whether nothing can be said: the function doesn't work with views, or may work otherwise.
@@ -39,7 +41,7 @@ class FieldNotes:
         gives_values: whether something came out that has no fields.
     """
 
-    __slots__ = ("count", *_SETS, *_FLAGS)
+    __slots__ = ("count", "sources", *_SETS, *_FLAGS)
 
     def __init__(self) -> None:
         self.count = 0
@@ -47,6 +49,7 @@ class FieldNotes:
         self.made: set[str] = set()
         self.kept: set[str] = set()
         self.dropped: set[str] = set()
+        self.sources: dict[str, set[str]] = {}
         self.whole = self.copied = self.unknown = False
         self.takes_values = self.gives_values = False
 
@@ -72,6 +75,8 @@ class FieldNotes:
         """As the record keeps it; flags only where they hold."""
         found: dict[str, Any] = {"count": self.count}
         found |= {name: sorted(getattr(self, name)) for name in _SETS}
+        if self.sources:
+            found["sources"] = {name: sorted(read) for name, read in self.sources.items()}
         return found | {name: True for name in _FLAGS if getattr(self, name)}
 
     def add_plain(self, found: Mapping[str, Any]) -> None:
@@ -79,6 +84,8 @@ class FieldNotes:
         self.count += found["count"]
         for name in _SETS:
             getattr(self, name).update(found[name])
+        for name, read in found.get("sources", {}).items():
+            self.sources.setdefault(name, set()).update(read)
         for name in _FLAGS:
             setattr(self, name, getattr(self, name) or found.get(name, False))
 
@@ -88,7 +95,7 @@ def _named(key: Any) -> str:
 
 
 class FieldWatch:
-    """Watches what the functions of one op do with the fields of its first samples.
+    """Watches what one function of an op does with the fields of its first samples.
 
     Args:
         left: how many more samples are watched.
@@ -100,11 +107,6 @@ class FieldWatch:
         self.left = left
         self.notes = FieldNotes()
         self._told = (0, False)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether enough was seen, and not yet told."""
-        return self.left == 0 and self.has_news
 
     @property
     def has_news(self) -> bool:
@@ -143,8 +145,37 @@ class FieldWatch:
         if not self.begin(call):
             return map(call, samples)
         count = min(self.left, len(samples))
-        watched = (self.read(call, sample) for sample in samples[:count])
+        watched = map(functools.partial(self.read, call), samples[:count])
         return itertools.chain(watched, map(call, samples[count:]))
+
+    def combining(self, call: Callable[..., Any], *sides: Sequence[Any]) -> Iterator[Any]:
+        """Make one sample of each pair, or more, one after the other."""
+        if not self.begin(call):
+            return map(call, *sides)
+        count = min(self.left, *map(len, sides))
+        watched = map(functools.partial(self.combine, call), *(side[:count] for side in sides))
+        return itertools.chain(watched, map(call, *(side[count:] for side in sides)))
+
+    def combine(self, call: Callable[..., Any], *samples: Any) -> Any:
+        """Call a function that makes one sample of several."""
+        return self._call(lambda given: call(*given), [*samples], lambda made: [made], count=1, of_one=True)
+
+    def fold(self, call: Callable[[Any, list[Any]], Any], key: Any, samples: list[Any]) -> Any:
+        """Call a function that makes one sample of a group; a large one isn't watched."""
+        if not self.begin(call) or len(samples) > _LARGEST_GROUP:
+            return call(key, samples)
+        return self._call(lambda given: call(key, given), samples, lambda made: [made], count=1, of_one=True)
+
+    def made_of(self, name: str, read: Iterable[str], *, whole: bool, count: int) -> None:
+        """Note that a field was made of others, of so many samples, by a function that made nothing else."""
+        if name in self.notes.sources and self.notes.count >= WATCHED:
+            self.left = 0  # each function has been seen
+        if self.left:
+            self.notes.sources.setdefault(name, set()).update(read)
+            self.notes.read.update(read)
+            self.notes.made.add(name)
+            self.notes.whole |= whole
+            self.notes.count = max(self.notes.count, count)
 
     def judge(self, call: Callable[[Any], Any], sample: Any) -> Any:
         """Call a function that says something of a sample, which goes on as it then is."""
@@ -210,10 +241,11 @@ class FieldWatch:
         of_one: bool,
     ) -> None:
         notes = self.notes
-        notes.takes_values |= any(type(sample) is not dict for sample in samples)
+        notes.takes_values |= any(type(sample) is not dict and sample is not None for sample in samples)
         notes.add_reads(reads)
+        merged = {key: value for each in reversed(before) for key, value in each.items()} if of_one else {}
         for place, output in enumerate(outputs):
-            notes.add_made(before[0 if of_one else place], output, reads.given)
+            notes.add_made(merged if of_one else before[place], output, reads.given)
 
 
 def _without_views(made: Any, reads: Reads, samples: list[Any]) -> Any:
@@ -247,6 +279,25 @@ def _asks_for_types(fn: Callable[..., Any]) -> bool:
 def _names_types(code: CodeType) -> bool:
     inner = (each for each in code.co_consts if isinstance(each, CodeType))
     return not _ASKS_FOR_TYPES.isdisjoint(code.co_names) or any(map(_names_types, inner))
+
+
+class FieldWatches:
+    """The watches of one op, one for each of its functions."""
+
+    __slots__ = ("_by_part",)
+
+    def __init__(self) -> None:
+        self._by_part: dict[str, FieldWatch] = {}
+
+    def of(self, part: str) -> FieldWatch:
+        """The one of a function, by the parameter that holds it."""
+        return self._by_part.setdefault(part, FieldWatch())
+
+    def take(self, *, all_news: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Take what was seen, with the function's parameter: all that is new, or only what is complete."""
+        for part, watch in self._by_part.items():
+            if watch.has_news and (all_news or watch.left == 0):
+                yield part, watch.take()
 
 
 NO_WATCH = FieldWatch(0)

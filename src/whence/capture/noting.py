@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from whence.capture.fields import FieldWatch
+from whence.capture.fields import FieldWatch, FieldWatches
 from whence.capture.recorder import BoolArray, Int64Array, SetAside, UInt64Array
 from whence.lineage import encode_counts, encode_mask, encode_relation
 from whence.vocab import Columns, plain, sample_digests
@@ -23,7 +23,7 @@ class NodeNotes:
         digest: takes the digests of items that reach the consumer.
         index: the node's number.
         gathers: whether its items are those that are counted and digested.
-        fields: watches the fields of the node's first samples, in whichever pass they come.
+        fields: watch the fields of the first samples of its functions, in whichever pass they come.
     """
 
     __slots__ = (
@@ -31,7 +31,7 @@ class NodeNotes:
         "relations",
     )  # fmt: skip
 
-    def __init__(self, digest: _Digest, index: int, gathers: bool, fields: FieldWatch) -> None:
+    def __init__(self, digest: _Digest, index: int, gathers: bool, fields: FieldWatches) -> None:
         self._digest = digest
         self.index = index
         self.gathers = gathers
@@ -67,11 +67,11 @@ class NodeNotes:
     def found_rows(self, count: int) -> None:
         self.pending.append([self.index, count, count, b""])
 
-    def watch(self) -> FieldWatch:
-        return self.fields
+    def watch(self, part: str = "fn") -> FieldWatch:
+        return self.fields.of(part)
 
-    def saw(self, fields: Mapping[str, Any]) -> None:
-        self.fields.hear(fields)
+    def saw(self, part: str, fields: Mapping[str, Any]) -> None:
+        self.fields.of(part).hear(fields)
 
     def set_aside(self, samples: Sequence[SetAside]) -> None:
         self.aside.extend(samples)

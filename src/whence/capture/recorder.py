@@ -65,11 +65,11 @@ class NodeRecorder(Protocol):
     def noticed(self, what: str, count: int) -> None:
         """Of so many more samples this is to be told."""
 
-    def watch(self) -> FieldWatch:
-        """What watches the fields of its first samples; of none, where nobody listens."""
+    def watch(self, part: str = "fn") -> FieldWatch:
+        """What watches the fields of the first samples of a function of its; of none, with no listener."""
 
-    def saw(self, fields: Mapping[str, Any]) -> None:
-        """This was seen of the fields of samples in another process."""
+    def saw(self, part: str, fields: Mapping[str, Any]) -> None:
+        """This was seen of the fields of a function's samples in another process."""
 
     def found_rows(self, count: int) -> None:
         """So many more rows are there at the source of this node."""
@@ -192,10 +192,10 @@ class NullNode:
     def noticed(self, what: str, count: int) -> None:
         pass
 
-    def watch(self) -> FieldWatch:
+    def watch(self, part: str = "fn") -> FieldWatch:
         return NO_WATCH
 
-    def saw(self, fields: Mapping[str, Any]) -> None:
+    def saw(self, part: str, fields: Mapping[str, Any]) -> None:
         pass
 
     def found_rows(self, count: int) -> None:

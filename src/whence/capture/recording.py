@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from whence.capture.code import identify
-from whence.capture.fields import FieldWatch
+from whence.capture.fields import FieldWatches
 from whence.capture.noting import NodeNotes
 from whence.capture.recorder import (
     Int64Array,
@@ -177,11 +177,11 @@ class _StreamRecord:
         self.number = number
         self.sources = sources
         self.count_by_epoch: dict[int, int] = {}
-        self.fields: dict[int, FieldWatch] = {}
+        self._fields: dict[int, FieldWatches] = {}
 
-    def watch(self, index: int) -> FieldWatch:
+    def fields(self, index: int) -> FieldWatches:
         """What watches the fields of a node's first samples, in whichever pass they come."""
-        return self.fields.setdefault(index, FieldWatch())
+        return self._fields.setdefault(index, FieldWatches())
 
 
 class _Pass:
@@ -199,7 +199,7 @@ class _Pass:
         self.with_digests = with_digests
         items_at = plan.items_at if with_digests else -1
         self._nodes = [
-            NodeNotes(self.digest, index, index == items_at, stream.watch(index))
+            NodeNotes(self.digest, index, index == items_at, stream.fields(index))
             for index in range(plan.top + 1)
         ]
         self._item_digests: list[bytes] = []
@@ -292,8 +292,7 @@ class _Pass:
             source.flush(self._number)
             source.snapshot()
         for node in self._nodes:
-            if node.fields.has_news:
-                self._tell_fields(node)
+            self._tell_fields(node, all_news=True)
             if node.notices:
                 place = {"pass": self._number, "node": node.index}
                 self._writer.append("noticed", place, {"counts": node.notices})
@@ -323,8 +322,7 @@ class _Pass:
                     body = {"origin": sample.origin, "kind": sample.kind, "message": sample.message}
                     writer.append("set_aside", public, body)
                 node.aside = []
-            if node.fields.is_full:
-                self._tell_fields(node)
+            self._tell_fields(node)
             if node.fits:
                 place = {"pass": self._number, "node": node.index}
                 writer.append("fitted", place, {"fields": node.fits})
@@ -336,8 +334,10 @@ class _Pass:
             writer.append_segment(LINEAGE, FRAME, _encode(frame))
         self._flush_digests()
 
-    def _tell_fields(self, node: NodeNotes) -> None:
-        self._writer.append("fields", {"stream": self._stream, "node": node.index}, node.fields.take())
+    def _tell_fields(self, node: NodeNotes, *, all_news: bool = False) -> None:
+        for part, seen in node.fields.take(all_news=all_news):
+            place = {"stream": self._stream, "node": node.index}
+            self._writer.append("fields", place, {"part": part, **seen})
 
     def _flush_digests(self) -> None:
         if not self._item_digests and not self._output_digests:

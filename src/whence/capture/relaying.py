@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from whence.capture.fields import NO_WATCH, FieldWatch
+from whence.capture.fields import NO_WATCH, FieldWatch, FieldWatches
 from whence.capture.recorder import (
     BoolArray,
     Int64Array,
@@ -63,7 +63,7 @@ class RelayPass:
         self._told: Told = []
         self._spent: dict[int, list[int]] = {}
         self._waiting: list[tuple[int, int, int, bytes]] = []
-        self._watches: dict[int, FieldWatch] = {}
+        self._watches: dict[int, FieldWatches] = {}
         self.watches = False
 
     def take(self) -> Told:
@@ -72,7 +72,11 @@ class RelayPass:
             self.tell(node, "whole", part, quick, len(data), digest_bytes(data))
         told = self._told
         told += [(node, "spent", tuple(sums)) for node, sums in self._spent.items()]
-        told += [(node, "saw", (watch.take(),)) for node, watch in self._watches.items() if watch.has_news]
+        told += [
+            (node, "saw", seen)
+            for node, watches in self._watches.items()
+            for seen in watches.take(all_news=True)
+        ]
         self._told, self._spent, self._waiting, self._watches = [], {}, [], {}
         return told
 
@@ -91,9 +95,9 @@ class RelayPass:
         """Put a small part aside, to be digested with others."""
         self._waiting.append((node, part, quick, data))
 
-    def watch(self, node: int) -> FieldWatch:
-        """What watches the fields of a node's samples."""
-        return self._watches.setdefault(node, FieldWatch()) if self.watches else NO_WATCH
+    def watch(self, node: int, part: str) -> FieldWatch:
+        """What watches the fields of the samples of a node's function."""
+        return self._watches.setdefault(node, FieldWatches()).of(part) if self.watches else NO_WATCH
 
     def node(self, index: int) -> NodeRecorder:
         """The listener for one node."""
@@ -155,11 +159,11 @@ class _RelayNode:
     def noticed(self, what: str, count: int) -> None:
         self._relay.tell(self._index, "noticed", what, count)
 
-    def watch(self) -> FieldWatch:
-        return self._relay.watch(self._index)
+    def watch(self, part: str = "fn") -> FieldWatch:
+        return self._relay.watch(self._index, part)
 
-    def saw(self, fields: Mapping[str, Any]) -> None:
-        self._relay.tell(self._index, "saw", dict(fields))
+    def saw(self, part: str, fields: Mapping[str, Any]) -> None:
+        self._relay.tell(self._index, "saw", part, dict(fields))
 
     def found_rows(self, count: int) -> None:
         """The first process knows the rows of its sources."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -122,22 +122,21 @@ class Zip(Op):
     def _combined(self, parts: Sequence[Chunk], position: int, context: Context) -> Chunk:
         began = time.perf_counter_ns()
         first = parts[0]
-        rows = zip(*(part.values for part in parts), strict=True)
-        if self.combine is None:
-            values: list[Any] = list(rows)
-        else:
-            values = []
-            for row in rows:
-                try:
-                    values.append(self.combine(*row))
-                except WhenceError:
-                    raise
-                except Exception as error:
-                    index = len(values)
-                    place = position + index if position >= 0 else -1
-                    raise failed(
-                        self, place, context.name_origin(int(first.origins[index])), error
-                    ) from error
+        sides = [part.values for part in parts]
+        values = list(zip(*sides, strict=True)) if self.combine is None else []
+        if self.combine is not None:
+            failure: Exception = StopIteration("raised by the function")  # which ends a loop without a word
+            try:
+                values.extend(context.recorder.watch("combine").combining(self.combine, *sides))
+            except WhenceError:
+                raise
+            except Exception as error:  # any function may fail in its own way
+                failure = error
+            if len(values) < len(first):
+                index = len(values)
+                place = position + index if position >= 0 else -1
+                origin = context.name_origin(int(first.origins[index]))
+                raise failed(self, place, origin, failure) from failure
         context.recorder.spent(time.perf_counter_ns() - began, len(first), len(values))
         return Chunk(values, first.ids, first.origins)
 

@@ -134,7 +134,7 @@ class Combining:
             return self.merger.rows(lefts, rights, has_left.tolist(), has_right.tolist(), forms)
         made: list[Any] = []
         try:
-            made.extend(map(self.combine, lefts, rights))
+            made.extend(self.context.recorder.watch("combine").combining(self.combine, lefts, rights))
         except WhenceError:
             raise
         except Exception as error:

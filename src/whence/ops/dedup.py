@@ -104,7 +104,10 @@ class Dedup(Asking):
         made: list[Any] = []
         failure: Exception = StopIteration("raised by the function")  # which ends a loop without a word
         try:
-            made.extend(map(operator.itemgetter(key) if isinstance(key, str) else key, values))
+            if isinstance(key, str):
+                made.extend(map(operator.itemgetter(key), values))
+            else:
+                made.extend(context.recorder.watch("key").reading(key, values))
         except WhenceError as error:
             return made, error
         except Exception as error:  # any function may fail in its own way

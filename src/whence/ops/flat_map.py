@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from whence.capture import FieldWatch
 from whence.chance import Bits
 from whence.errors import OpError, WhenceError
 from whence.lineage import CountsIndex, Expansion
@@ -63,7 +64,9 @@ class FlatMap(Op):
 
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Expand chunk by chunk."""
-        return scan_expanded(self, self._parts_of(context), inputs[0], context)
+        watch = context.recorder.watch()
+        watch.begin(self.fn)
+        return scan_expanded(self, self._parts_of(context), inputs[0], context, watch)
 
     def pick(
         self, positions: Int64Array, mappings: Sequence[Relation], fetch: Fetch, context: Context
@@ -162,13 +165,16 @@ def expansion_of(recorded: Recorded | None) -> list[Relation]:
     return [Expansion(CountsIndex([], [], []))]
 
 
-def scan_expanded(op: Op, parts_of: _Parts, upstream: Input, context: Context) -> Iterator[Chunk]:
-    """Expand a stream chunk by chunk, telling the counts."""
+def scan_expanded(
+    op: Op, parts_of: _Parts, upstream: Input, context: Context, watch: FieldWatch | None = None
+) -> Iterator[Chunk]:
+    """Expand a stream chunk by chunk, telling the counts; the fields of the first samples are watched."""
     position = context.first
     for chunk in upstream.scan():
         began = time.perf_counter_ns()
+        expand = parts_of if watch is None or not watch.left else _watched(parts_of, watch)
         made = [
-            _parts(op, parts_of, value, chunk, index, position + index, context)
+            _parts(op, expand, value, chunk, index, position + index, context)
             for index, value in enumerate(chunk.values)
         ]
         counts = np.fromiter(map(len, made), np.int64, len(made))
@@ -180,6 +186,15 @@ def scan_expanded(op: Op, parts_of: _Parts, upstream: Input, context: Context) -
         position += len(chunk)
         if len(out):
             yield out
+
+
+def _watched(parts_of: _Parts, watch: FieldWatch) -> _Parts:
+    def expand(value: Any, ids: UInt64Array) -> Any:
+        if not watch.left:
+            return parts_of(value, ids)
+        return watch.expand(lambda sample: parts_of(sample, ids), value)
+
+    return expand
 
 
 def pick_expanded(

@@ -5,6 +5,7 @@ A relation is recorded: which samples each group was made of, ascending.
 
 from __future__ import annotations
 
+import functools
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -186,7 +187,9 @@ class GroupFunction(GroupBy):
             keys = [self._key_of(samples[0]) for samples in lists]
         made: list[Any] = []
         try:
-            made.extend(map(self.fn, keys, lists))
+            watch = groups.context.recorder.watch("fn")
+            fold = functools.partial(watch.fold, self.fn) if watch.begin(self.fn) else self.fn
+            made.extend(map(fold, keys, lists))
         except WhenceError:
             raise
         except Exception as error:

@@ -187,7 +187,7 @@ class KeyReader:
             elif isinstance(key, tuple):
                 found.extend(tuple(value[name] for name in key) for value in chunk.values)
             else:
-                found.extend(map(key, chunk.values))
+                found.extend(self._context.recorder.watch("key").reading(key, chunk.values))
         except WhenceError as error:
             return found, error
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from whence.capture import FieldWatch
 from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Identity
 from whence.lineage import Mapping as Relation
@@ -111,9 +113,16 @@ class MapBatches(Op):
         context.recorder.spent(time.perf_counter_ns() - began, len(chunk), len(chunk))
         return together(made, chunk.ids, chunk.origins)
 
+    def _made(self, group: Chunk, watch: FieldWatch) -> Any:
+        call = functools.partial(self.fn, **self.params)
+        if self.form == "columns":
+            columns = stacked(group)
+            return watch.map_columns(call, columns, len(group)) if watch.begin(self.fn) else call(columns)
+        return watch.map_group(call, group.values) if watch.begin(self.fn) else call(group.values)
+
     def _called(self, group: Chunk, position: int, context: Context) -> list[Any] | Columns:
         try:
-            made = apart(self.fn(stacked(group) if self.form == "columns" else group.values, **self.params))
+            made = apart(self._made(group, context.recorder.watch()))
         except WhenceError:
             raise
         except Exception as error:

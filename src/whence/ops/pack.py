@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -134,14 +134,14 @@ class Pack(Op):
         """Measure the samples of a chunk, each at most as long as a pack may be."""
         columns = chunk.columns
         if isinstance(self.length, str) and columns is not None and self.length in columns.by_name:
-            found: Sequence[Any] = columns.by_name[self.length].values()
+            found: Iterable[Any] = columns.by_name[self.length].values()
             measure = _size_of
         elif isinstance(self.length, str):
             found, field = chunk.values, self.length
             measure = lambda value: _size_of(value[field])  # noqa: E731 - as short as what it stands for
         else:
-            found, length = chunk.values, self.length
-            measure = lambda value: _whole(length(value))  # noqa: E731
+            found = context.recorder.watch("length").reading(self.length, chunk.values)
+            measure = _whole
         lengths: list[int] = []
         try:
             for value in found:

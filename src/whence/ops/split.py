@@ -159,19 +159,21 @@ class Split(Op):
         if fields is not None and columns is not None and set(fields) <= columns.by_name.keys():
             found = [columns.by_name[name].values() for name in fields]
             return found[0] if isinstance(by, str) else list(zip(*found, strict=True))
-        if callable(by):
-            key_of: Function = by
-        else:
-            key_of = operator.itemgetter(by) if isinstance(by, str) else _tuple_of(fields or ())
         keys: list[Any] = []
+        failure: Exception = StopIteration("raised by the function")  # which ends a loop without a word
         try:
-            for value in chunk.values:
-                keys.append(key_of(value))
+            if callable(by):
+                keys.extend(context.recorder.watch("by").reading(by, chunk.values))
+            else:
+                key_of = operator.itemgetter(by) if isinstance(by, str) else _tuple_of(fields or ())
+                keys.extend(map(key_of, chunk.values))
         except WhenceError:
             raise
-        except Exception as error:
+        except Exception as error:  # any function may fail in its own way
+            failure = error
+        if len(keys) < len(chunk):
             origin = context.name_origin(int(chunk.origins[len(keys)]))
-            raise failed(self, position + len(keys), origin, error) from error
+            raise failed(self, position + len(keys), origin, failure) from failure
         return keys
 
 

@@ -74,14 +74,17 @@ class WithColumns(FieldOp):
             return samples.column(value)
         if not callable(value):
             return Column.of([value] * len(samples))
-        made = self._called(value, samples, name)
+        view = ColumnsView(samples)
+        made = self._called(value, view, samples, name)
+        watch = samples.context.recorder.watch("columns")
+        watch.made_of(name, view.read, whole=view.is_listed, count=len(samples))
         if len(samples) > 1 and int(samples.positions[0]) == samples.context.first:
             self._check_alone(value, samples, name, made)
         return made
 
-    def _called(self, fn: Callable[..., Any], samples: Samples, name: str) -> Column:
+    def _called(self, fn: Callable[..., Any], view: ColumnsView, samples: Samples, name: str) -> Column:
         try:
-            found = fn(ColumnsView(samples))
+            found = fn(view)
         except OpError as error:
             if error.op == self.label:
                 raise
@@ -117,7 +120,8 @@ class WithColumns(FieldOp):
     def _check_alone(self, fn: Callable[..., Any], samples: Samples, name: str, made: Column) -> None:
         """Refuse a function whose value for a sample depends on those beside it."""
         for place in (0, len(samples) - 1):
-            alone = self._called(fn, _one(samples, place), name)
+            one = _one(samples, place)
+            alone = self._called(fn, ColumnsView(one), one, name)
             if not _are_close(alone.values()[0], made.taken(np.array([place])).values()[0]):
                 raise samples.wrong(
                     place,
@@ -130,16 +134,20 @@ class WithColumns(FieldOp):
 class ColumnsView(Mapping[str, NDArray[Any]]):
     """The fields of some samples as arrays, each made when it is asked for."""
 
-    __slots__ = ("_samples",)
+    __slots__ = ("_samples", "is_listed", "read")
 
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
+        self.read: set[str] = set()
+        self.is_listed = False
 
     def __getitem__(self, name: str) -> NDArray[Any]:
+        self.read.add(name)
         self._samples.check_fields([name])
         return self._samples.column(name).stacked()
 
     def __iter__(self) -> Iterator[str]:
+        self.is_listed = True
         columns = self._samples.chunk.columns
         if columns is not None:
             return iter(columns.names)

@@ -21,6 +21,7 @@ import whence as wh
 from whence.capture import FieldWatch
 from whence.capture.views import View
 from whence.errors import OpError
+from whence.ops import Filter
 from whence.streams import Stream
 
 Sample = dict[str, Any]
@@ -435,3 +436,60 @@ def test_what_a_dying_run_has_seen_is_written_when_it_is_complete(tmp_path: path
             next(part)
         assert run.record.journal.find("fields")
         part.close()
+
+
+def test_every_function_of_an_op_is_watched_by_itself(tmp_path: pathlib.Path) -> None:
+    rows = [{"k": number % 3, "x": number, "t": "a" * number, "u": 1} for number in range(30)]
+    source = wh.from_items(rows, name="rows")
+    other = wh.from_items([{"k": key, "z": key + 1000} for key in range(3)], name="other")
+    streams = {
+        "sorted": source.sort(lambda row: -row["x"]),
+        "unique": source.dedup(lambda row: row["k"]),
+        "packed": source.pack(60, lambda row: len(row["t"])),
+        "part": source.split({"a": 1.0}, seed=1, by=lambda row: row["k"])["a"],
+        "grouped": source.group_by(lambda row: row["k"]).aggregate(
+            lambda key, some: {"k": key, "most": max(row["x"] for row in some)}
+        ),
+        "joined": source.join(
+            other, on=lambda row: row["k"], combine=lambda left, right: left | {"z": right["z"] + left["x"]}
+        ),
+        "zipped": source.zip(source, combine=lambda one, two: {"x": one["x"], "d": one["x"] - two["u"]}),
+        "several": source.flat_map(lambda row: [row | {"n": n} for n in range(row["x"] % 3)]),
+        "listed": source.map_batches(lambda some: [{"s": row["x"]} for row in some], size=4),
+        "columns": source.map_batches(
+            lambda cols: {"x": cols["x"], "h": cols["u"] * 2}, size=4, form="columns"
+        ),
+        "masked": source.pipe(Filter(label="masked", fn=lambda cols: cols["x"] > 3, form="columns")),
+        "added": source.with_columns(a=lambda cols: cols["x"] + cols["u"], b=lambda cols: cols["k"], c=1),
+    }
+    with wh.start_run("functions", workspace=tmp_path / "ws") as run:
+        inside = {name: list(stream.named(name)) for name, stream in streams.items()}
+    assert all(list(stream) == inside[name] for name, stream in streams.items())
+    names = [stream.name for stream in run.streams]
+    found = {}
+    for event in run.record.journal.find("fields"):
+        body = dict(event.body or {})
+        assert body.pop("count") >= 3
+        place = names[event.public["stream"]], body.pop("part")
+        found[place] = {key: body[key] for key in body if body[key]}
+    key_only = {"read": ["k"]}
+    assert found == {
+        ("sorted", "key"): {"read": ["x"]},
+        ("unique", "key"): key_only,
+        ("packed", "length"): {"read": ["t"]},
+        ("part", "by"): key_only,
+        ("grouped", "key"): key_only,
+        ("grouped", "fn"): {"read": ["x"], "made": ["most"], "kept": ["k"], "dropped": ["t", "u", "x"]},
+        ("joined", "key"): key_only,
+        ("joined", "combine"): {"read": ["x", "z"], "made": ["z"], "kept": ["k", "t", "u", "x"]},
+        ("zipped", "combine"): {
+            "read": ["u", "x"], "made": ["d"], "kept": ["x"], "dropped": ["k", "t", "u"]
+        },
+        ("several", "fn"): {"read": ["x"], "made": ["n"], "kept": ["k", "t", "u", "x"]},
+        ("listed", "fn"): {"read": ["x"], "made": ["s"], "dropped": ["k", "t", "u", "x"]},
+        ("columns", "fn"): {"read": ["u", "x"], "made": ["h"], "kept": ["x"], "dropped": ["k", "t", "u"]},
+        ("masked", "fn"): {"read": ["x"], "kept": ["k", "t", "u", "x"]},
+        ("added", "columns"): {
+            "read": ["k", "u", "x"], "made": ["a", "b"], "sources": {"a": ["u", "x"], "b": ["k"]}
+        },
+    }  # fmt: skip
