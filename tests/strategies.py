@@ -75,6 +75,10 @@ class _Part:
         return self.form in ("row", "full", "wide")
 
     @property
+    def may_be_dicts(self) -> bool:
+        return not self.form.startswith(("line", "list ", "pair"))
+
+    @property
     def is_pure(self) -> bool:
         """Whether each sample has a value "x" of its own row only: what is between two can be told."""
         return self.form == "full" and ops_of(self.plan) <= _PURE
@@ -86,6 +90,12 @@ _PURE = {
     "cast", "cache", "fill_constant", "fill_learned", "normalize", "winsorize", "keeps_columns",
 }  # fmt: skip
 """What keeps to one source row a sample."""
+
+_FOLDING = {
+    "fold", "grow", "fragile", "jitter", "drawn", "frail", "copies", "litter", "ranked", "batch_together",
+    "aggregate", "zip_pair",
+}  # fmt: skip
+"""What makes its rows anew, with all their marks in each."""
 
 _RESHAPING = {"select", "drop", "rename", "with_columns", "one_hot"}
 
@@ -134,8 +144,9 @@ class _Grower:
         groups += [self._batch, self._batch, self._batch]
         groups += [self._map_batches, self._select, self._shuffle]
         groups += [self._dedup, self._position, self._position, self._concat, self._zip]
-        groups += [self._gather, self._sort, self._group]
+        groups += [self._gather, self._sort, self._group, self._join, self._join]
         groups += [self._mix, self._split] * self._random
+        groups += [self._fields] * 0 * (part.form == "full")
         if part.most * 3 <= _LARGEST:
             groups += [self._expand, self._repeat]
         if part.form.startswith(("list ", "stack ")) and part.most * 6 <= _LARGEST * 4:
@@ -245,8 +256,9 @@ class _Grower:
     def _fields(self, part: _Part) -> _Part:
         """An operation on fields; h, f and x stay, since they carry the history."""
         ops = ["select", "drop", "rename", "cast", "with_columns", "fill_constant", "fill_constant"]
-        ops += ["fill_learned", "fill_forward", "fill_forward", "normalize", "winsorize", "one_hot"]
-        ops += ["keeps_columns"] + ["interpolate"] * 4 * part.is_pure
+        ops += ["fill_learned", "normalize", "winsorize", "one_hot", "keeps_columns"]
+        ops += ["fill_forward"] * 3 * _says_all(part.plan)
+        ops += ["interpolate"] * 4 * part.is_pure
         op = self._draw(st.sampled_from(ops))
         args = self._draw(st.sampled_from(_FIELD_ARGS.get(op, [()])))
         return self._done(op, part, *args, form="wide" if op in _RESHAPING else "full")
@@ -265,16 +277,21 @@ class _Grower:
 
     def _join(self, part: _Part) -> _Part:
         other = self._other(part)
-        how = self._draw(st.sampled_from(["inner", "left", "right", "outer", "semi", "anti"]))
-        if part.most * other.most > 4 * _LARGEST:
-            how = self._draw(st.sampled_from(["semi", "anti"]))
         both = part.is_row and other.is_row
         key = self._draw(st.sampled_from(["small"] + ["v"] * both))
-        combine = self._draw(st.sampled_from(["", "pair"]))
         inputs = (part.plan, other.plan)
+        how = self._draw(st.sampled_from(["inner", "left", "right", "outer", "semi", "anti"]))
+        many = part.most * other.most > 4 * _LARGEST
+        if how == "semi" and not any(_is_random(plan) or "once:" in repr(plan) for plan in inputs):
+            done = Done("semi_join", inputs, (key,), self._names.new("semi_join"))
+            return _Part(done, "full", part.most)  # it reads both twice, and both must be the same
+        if how in ("semi", "anti") or many:
+            return _Part(
+                Done("join", inputs, ("anti", key, ""), self._names.new("join")), part.form, part.most
+            )
+        are_alike = both or not any(each.may_be_dicts for each in (part, other))
+        combine = self._draw(st.sampled_from(["pair"] + [""] * are_alike))
         done = Done("join", inputs, (how, key, combine), self._names.new("join"))
-        if how in ("semi", "anti"):
-            return _Part(done, part.form, part.most)
         most = part.most * other.most + part.most + other.most
         return _Part(done, "full" if combine else "mixed", most)
 
@@ -310,6 +327,13 @@ class _Grower:
 
 def _is_random(plan: Plan) -> bool:
     return any(OPERATIONS[op].hand is None for op in ops_of(plan))
+
+
+def _says_all(plan: Plan) -> bool:
+    """Whether the field "f" has all marks of its row: what was filled along since it was made isn't in it."""
+    if isinstance(plan, Given) or plan.op in _FOLDING:
+        return True
+    return plan.op not in ("fill_forward", "interpolate") and all(map(_says_all, plan.inputs))
 
 
 def _made_equal(left: Plan, right: Plan) -> tuple[Plan, Plan]:

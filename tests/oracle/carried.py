@@ -8,7 +8,7 @@ from typing import Any
 from tests.oracle.marks import Reader, draws_of
 from tests.oracle.operations import OPERATIONS
 from tests.oracle.operations.groups import taken_apart
-from tests.oracle.plans import Done, Plan, sources_of, walk
+from tests.oracle.plans import Done, Plan, rows_in, walk
 from tests.oracle.readings import Pipeline, Reading
 from whence.errors import NotFoundError
 from whence.query import Address, Impact, Trace, find_impact, trace_address
@@ -71,11 +71,7 @@ class Carried:
         self._readings = readings
         self._record = record
         self._done = [each for each in walk(pipeline.plan) if isinstance(each, Done)]
-        self._rows = [
-            (name, row)
-            for name, given in sources_of(pipeline.plan).items()
-            for row in range(len(given.values))
-        ]
+        self._rows = rows_in(pipeline.plan)
         self._marks = Reader(self._rows)
         self._places: dict[Row, set[Place]] = {}
 

@@ -130,6 +130,11 @@ def summed(key: int, values: Sequence[Any]) -> Row:
     return fold(list(values)) | {"v": key + sum(map(number_of, values)) % 100}
 
 
+def gathered(key: int, values: Sequence[Any]) -> Row:
+    """All rows of a group, with its key."""
+    return fold(list(values)) | {"v": key}
+
+
 def beside(named: Mapping[str, Any], row: Row) -> Row:
     """A row of a group, with what else was found out of the group."""
     return {**row, **{f"of_{name}": value for name, value in named.items()}}

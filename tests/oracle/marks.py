@@ -7,6 +7,7 @@ are "@source:row" for a source row, "#op.name=value" for a declared draw, "~..."
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable
 from functools import reduce
@@ -63,9 +64,7 @@ def number_of(value: Any) -> int:
 
 def identity_of(mark: str) -> float:
     """A number for a source row that no other row of a plan has."""
-    name, _, row = mark[1:].rpartition(":")
-    number = int("".join(filter(str.isdigit, name)) or 0) * 64 + int(row) + 1
-    return float(number * 2_654_435_761 % 2**32)
+    return float(int.from_bytes(hashlib.blake2b(mark.encode(), digest_size=6).digest(), "little"))
 
 
 class Reader:
@@ -107,7 +106,7 @@ class Reader:
         low, high = self._numbers[below], self._numbers[above]
         share = (number - low) / (high - low)
         best = np.abs(share[:, None] - steps[None, :]).min(axis=1)
-        (found,) = np.nonzero(best < 1e-9)
+        (found,) = np.nonzero(best < 1e-11)
         if len(found) != 1:
             raise AssertionError(f"{number} lies between {len(found)} pairs of rows")
         return [int(below[found[0]]), int(above[found[0]])]

@@ -52,3 +52,8 @@ def ops_of(plan: Plan) -> set[str]:
 def sources_of(plan: Plan) -> dict[str, Given]:
     """Find a plan's sources by name."""
     return {each.name: each for each in walk(plan) if isinstance(each, Given)}
+
+
+def rows_in(plan: Plan) -> list[tuple[str, int]]:
+    """All rows of a plan's sources."""
+    return [(name, row) for name, given in sources_of(plan).items() for row in range(len(given.values))]

@@ -33,6 +33,7 @@ class Pipeline:
         largest_chunk: how many a chunk has at most.
         memory_bytes: how much operations that put samples aside may keep; None for as much as they do.
         record: what is recorded.
+        workers: how many processes help.
     """
 
     plan: Plan
@@ -43,6 +44,7 @@ class Pipeline:
     largest_chunk: int
     memory_bytes: int | None = None
     record: Literal["full", "lineage"] = "full"
+    workers: int = 0
 
 
 @dataclass
@@ -106,7 +108,7 @@ def read_all(stream: Stream, pipeline: Pipeline) -> list[Reading]:
             iter(stream.epoch(epoch)).close()  # nothing was asked for: no pass began
             continue
         reading = Reading(epoch, sum(each.reading.epoch == epoch for each in begun))
-        samples = iter(stream.epoch(epoch))
+        samples = iter(stream.epoch(epoch, workers=pipeline.workers))
         begun.append(_Begun(reading, samples, stop, pipeline))
         if not pipeline.in_turns:
             while begun[-1].goes_on():

@@ -25,6 +25,7 @@ class Operation:
         makes_one_of_one: whether each output is made of one input, so that batches below it keep their
             places and their items.
         hands_on: whether each output is an input as it was.
+        learns_of: the field of which values are learned of all samples that have one; none by default.
         may_fail: whether there may be samples that it refuses: it reads nothing on, then.
     """
 
@@ -34,4 +35,5 @@ class Operation:
     can_stop: bool = False
     makes_one_of_one: bool = True
     hands_on: bool = False
+    learns_of: str = ""
     may_fail: bool = False
