@@ -197,14 +197,18 @@ class _RelayWitness:
     def __init__(self, relay: RelayPass, node: int, quick_by_part: Mapping[int, int]) -> None:
         self._relay = relay
         self._node = node
-        self._quick_by_part = dict(quick_by_part)
+        self.quick_by_part = dict(quick_by_part)
         self._hashers: dict[int, Hasher] = {}
+
+    def hear(self, what: str, words: tuple[Any, ...]) -> None:
+        """Keep the digests of what a worker has read."""
+        self._relay.tell(self._node, what, *words)
 
     def whole(self, part: int, data: Buffer) -> None:
         quick = fast64(data)
-        if self._quick_by_part.get(part) == quick:
+        if self.quick_by_part.get(part) == quick:
             return
-        self._quick_by_part[part] = quick
+        self.quick_by_part[part] = quick
         if type(data) is bytes and ReadingWitness.is_small(data):
             self._relay.wait(self._node, part, quick, data)
         else:
@@ -231,7 +235,7 @@ class _RelayWitness:
 def parts_heard(recorder: PassRecorder, index: int) -> Mapping[int, int] | None:
     """The fast digests of a source's parts that a recorder has heard of; None where it doesn't listen."""
     witness = recorder.witness(index)
-    return witness.quick_by_part if isinstance(witness, ReadingWitness) else None
+    return witness.quick_by_part if isinstance(witness, ReadingWitness | _RelayWitness) else None
 
 
 _FROM_SOURCES = frozenset({"whole", "part", "block"})
@@ -249,7 +253,7 @@ def retell(told: Told, recorder: PassRecorder, first_of: Callable[[int], int]) -
     for index, what, words in told:
         if what in _FROM_SOURCES:
             witness = witnesses.setdefault(index, recorder.witness(index))
-            if isinstance(witness, ReadingWitness):
+            if isinstance(witness, ReadingWitness | _RelayWitness):
                 witness.hear(what, words)
             continue
         if what == "made_as":

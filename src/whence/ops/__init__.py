@@ -2,6 +2,7 @@
 
 from whence.ops.asking import Asking, Decide
 from whence.ops.batch import Batch
+from whence.ops.cache import Cache, Filled
 from whence.ops.cast import Cast
 from whence.ops.chunk import Chunk
 from whence.ops.combine import Concat, Zip
@@ -13,7 +14,7 @@ from whence.ops.filter import Filter
 from whence.ops.fitting import Fit, FitOf
 from whence.ops.flat_map import FlatMap, Unbatch
 from whence.ops.group import GroupBy, GroupColumns, GroupFunction, GroupSamples
-from whence.ops.identities import chooses, draw_ids, draw_numbers, hands_on, keeps_apart
+from whence.ops.identities import chooses, draw_ids, draw_numbers, find_frozen, hands_on, keeps_apart
 from whence.ops.join import Join
 from whence.ops.kept import Kept
 from whence.ops.keys import Key, as_key, shown_key
@@ -45,6 +46,7 @@ from whence.ops.with_columns import ColumnsView, WithColumns
 __all__ = [
     "Asking",
     "Batch",
+    "Cache",
     "Cast",
     "Chunk",
     "ColumnsView",
@@ -56,6 +58,7 @@ __all__ = [
     "Fetch",
     "FillAlong",
     "FillMissing",
+    "Filled",
     "Filter",
     "Fit",
     "FitOf",
@@ -98,6 +101,7 @@ __all__ = [
     "chooses",
     "draw_ids",
     "draw_numbers",
+    "find_frozen",
     "hands_on",
     "ids_apart",
     "keeps_apart",

@@ -9,6 +9,7 @@ import numpy as np
 
 from whence.lineage import Mapping as Relation
 from whence.ops.batch import Batch
+from whence.ops.cache import Cache
 from whence.ops.chunk import Int64Array, UInt64Array
 from whence.ops.combine import Concat
 from whence.ops.dedup import Dedup
@@ -29,7 +30,7 @@ from whence.ops.window import Window
 IdsBelow = Callable[[int, Int64Array], UInt64Array]
 
 _HANDS_ON = frozenset(
-    op.kind for op in (Filter, Dedup, Slice, Sample, Shuffle, Repeat, Concat, Mix, Split, Sort)
+    op.kind for op in (Filter, Dedup, Slice, Sample, Shuffle, Repeat, Concat, Mix, Split, Sort, Cache)
 )
 _GATHERS = frozenset(op.kind for op in (Batch, Window, Pack))
 
@@ -92,8 +93,9 @@ def draw_numbers(
     """Number the sources of a program for the draw ids of their samples.
 
     Below a split, sources are counted from the split's own first one: which part a sample is in follows
-    from its id, and must be the same whatever else is read in the same program. Below a fit of another
-    stream too: it learns of the samples that this stream gives by itself.
+    from its id, and must be the same whatever else is read in the same program. Below a cache too, which
+    keeps samples for any program, and below a fit of another stream, which learns of the samples that this
+    stream gives by itself.
 
     Args:
         kinds: of all nodes, inputs before what reads them.
@@ -101,8 +103,8 @@ def draw_numbers(
         source_numbers: of each node, -1 where it is no source.
 
     Returns:
-        For each source its number; for each split how many sources, of those around it, come before its
-        own; 0 for all other nodes.
+        For each source its number; for each split and cache how many sources, of those around it, come
+        before its own; 0 for all other nodes.
     """
     firsts: list[int] = []
     for below, number in zip(inputs, source_numbers, strict=True):
@@ -113,11 +115,25 @@ def draw_numbers(
         inside = before[index]
         if source_numbers[index] >= 0:
             found[index] = source_numbers[index] - inside
-        elif kinds[index] == Split.kind:
+        elif kinds[index] in (Split.kind, Cache.kind):
             found[index] = firsts[index] - inside
             inside = firsts[index]
         elif kinds[index] == FitOf.kind:
             inside = firsts[index]
         for each in inputs[index]:
             before[each] = inside
+    return found
+
+
+def find_frozen(kinds: Sequence[str], inputs: Sequence[Sequence[int]]) -> list[bool]:
+    """Find the nodes below caches, which are the same in every epoch: as they are in epoch 0.
+
+    Args:
+        kinds: of all nodes, inputs before what reads them.
+        inputs: of each node.
+    """
+    found = [False] * len(kinds)
+    for index in range(len(kinds) - 1, -1, -1):
+        for below in inputs[index]:
+            found[below] |= found[index] or kinds[index] == Cache.kind
     return found

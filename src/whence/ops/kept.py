@@ -209,7 +209,7 @@ class Kept:
             self._join()
 
     def finish(self) -> None:
-        """No more comes: reading may begin."""
+        """Make all that was added ready to be read; more may be added, and is read after this again."""
         self._join()
 
     def pick(self, positions: Int64Array) -> Chunk:

@@ -86,6 +86,9 @@ class Op(ABC):
     learns: ClassVar[bool] = False
     """Whether it reads all of its input for a few outputs, kept for whoever asks for them during the pass."""
 
+    keeps: ClassVar[bool] = False
+    """Whether its outputs are kept: they can be read again, at any position, whatever its input can."""
+
     label: str = ""
 
     def parameters(self) -> dict[str, Any]:

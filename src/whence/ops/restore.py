@@ -7,6 +7,7 @@ from typing import Any
 
 from whence.chance import draw_from_spec
 from whence.ops.batch import Batch
+from whence.ops.cache import Cache
 from whence.ops.cast import Cast
 from whence.ops.combine import Concat, Zip
 from whence.ops.dedup import Dedup
@@ -57,6 +58,7 @@ _BY_KIND: dict[str, type[Op]] = {
         Mix,
         Split,
         Sort,
+        Cache,
         Select,
         Drop,
         Rename,

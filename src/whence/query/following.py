@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from whence.errors import DamagedError, NotFoundError
 from whence.lineage import CountsIndex, Mapping, SelectionIndex, Unknown, decode_counts
-from whence.ops import Op, Recorded, draw_ids, draw_numbers, ids_apart, outline_op
+from whence.ops import Op, Recorded, draw_ids, draw_numbers, find_frozen, ids_apart, outline_op
 from whence.runs import Decisions, PassView, RunRecord, StreamView
 
 Int64Array = NDArray[np.int64]
@@ -43,6 +43,7 @@ class PassLineage:
             [node["inputs"] for node in nodes],
             [node.get("source_number", -1) for node in nodes],
         )
+        self._frozen = find_frozen([node["kind"] for node in nodes], [node["inputs"] for node in nodes])
 
     def node(self, index: int) -> dict[str, Any]:
         """What the record says of a node."""
@@ -67,6 +68,10 @@ class PassLineage:
     def key(self, index: int) -> int:
         """The key of a node's random draws."""
         return int.from_bytes(self.node(index).get("key", b""), "little")
+
+    def epoch(self, index: int) -> int:
+        """The epoch whose draws a node makes: below a cache it is always 0."""
+        return 0 if self._frozen[index] else self.view.epoch
 
     def size(self, index: int) -> int:
         """How many outputs a node has given, as far as the record goes."""
@@ -100,7 +105,7 @@ class PassLineage:
                 self._mappings[index] = [Unknown(in_size=size, out_size=unknown) for size in sizes]
             else:
                 self._mappings[index] = op.mappings(
-                    sizes, self._recorded_at(index), self.key(index), self.view.epoch
+                    sizes, self._recorded_at(index), self.key(index), self.epoch(index)
                 )
         return self._mappings[index]
 
@@ -117,7 +122,7 @@ class PassLineage:
         ids = draw_ids(
             op, positions, self.mappings(index), lambda number, below: self.ids(inputs[number], below)
         )
-        return ids_apart(ids, self._draw_numbers[index])  # of splits only; of all others it is 0
+        return ids_apart(ids, self._draw_numbers[index])  # of splits and caches only; of all others it is 0
 
     def witness_of(self, index: int, position: int) -> int | None:
         """The input position that a dropped duplicate repeats; None where that isn't recorded."""

@@ -244,7 +244,7 @@ def _random(lineage: PassLineage, index: int, positions: Int64Array) -> dict[str
     """Say what an op drew for the samples at some output positions; values, or lists of them."""
     node = lineage.node(index)
     key = lineage.key(index)
-    epoch = lineage.view.epoch
+    epoch = lineage.epoch(index)
     if node["kind"] == "shuffle":
         below = lineage.mappings(index)[0].backward(positions).indices
         return {

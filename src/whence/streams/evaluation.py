@@ -22,6 +22,7 @@ from whence.errors import ReplayError
 from whence.lineage import Mapping as Relation
 from whence.ops import Chunk, Context, Input, Kept, Shuffle
 from whence.sources import Reader
+from whence.streams.caching import CachedStep
 from whence.streams.plan import SOURCE_BITS, Program, Step, op_of
 from whence.vocab import Columns
 
@@ -64,6 +65,7 @@ class Evaluation:
         self._sizes: dict[int, int] = {}
         self._mappings: dict[int, Sequence[Relation]] = {}
         self._draw_numbers = program.draw_numbers()
+        self._frozen = program.frozen()
         self._contexts = [self._context_of(index, step) for index, step in enumerate(program.steps)]
         self._chunk_size = _FIRST_CHUNK
         self._reads_rows = False
@@ -72,6 +74,7 @@ class Evaluation:
         self._again = _read_again(program, self._shared)
         self._kept: dict[int, Kept] = {}
         self._whole: set[int] = set()
+        self._cached: dict[int, CachedStep] = {}
         self._learned: dict[int, Chunk] = {}
         self._learning = 0
 
@@ -101,6 +104,8 @@ class Evaluation:
             return self._chunk_of(index, values, positions)
         if op_of(step).learns:
             return self._learned_at(index).taken(positions)
+        if op_of(step).keeps and self._recorded_mappings is None:
+            return self._cached_at(index).pick(positions)
 
         def fetch(number: int, below: Int64Array) -> Chunk:
             return self.pick(step.inputs[number], below)
@@ -115,6 +120,9 @@ class Evaluation:
         for kept in self._kept.values():
             kept.close()
         self._kept.clear()
+        for cached in self._cached.values():
+            cached.close()
+        self._cached.clear()
 
     def _scan(self, index: int) -> Iterator[Chunk]:
         step = self._program.steps[index]
@@ -128,6 +136,8 @@ class Evaluation:
         step = self._program.steps[index]
         if step.node.source is not None:
             return self._scan_source(index)
+        if op_of(step).keeps:
+            return self._cached_at(index).scan()
         if self._is_read_by_position(index):
             return self._scan_by_position(index)
         inputs = [self._input_of(number) for number in step.inputs]
@@ -152,6 +162,32 @@ class Evaluation:
             raise AssertionError("a step is read again before the fit has read all of it")
         else:
             yield from kept.scan()
+
+    def _cached_at(self, index: int) -> CachedStep:
+        """The cache at a step; what lies below it is the same in all epochs."""
+        found = self._cached.get(index)
+        if found is None:
+            found = self._cached[index] = CachedStep(
+                self._program,
+                index,
+                recorder=self._recorder,
+                tell_rows=self._tell_rows,
+                below=lambda recorder: self._below(index, recorder),
+                name_origin=self._name_origin,
+            )
+        return found
+
+    def _alike(self, recorder: PassRecorder) -> Evaluation:
+        """An evaluation of the same program as epoch 0, for another listener."""
+        return Evaluation(self._program, epoch=0, recorder=recorder)
+
+    def _below(self, index: int, recorder: PassRecorder) -> Iterator[Chunk]:
+        """Make what lies below a cache, as if it were epoch 0 and all there is."""
+        evaluation = self._alike(recorder)
+        try:
+            yield from evaluation._paced(evaluation._scan(self._program.steps[index].inputs[0]))
+        finally:
+            evaluation.close()
 
     def _learned_at(self, index: int) -> Chunk:
         """What the fit at a step has learned: of all it reads, the first time it is asked."""
@@ -180,8 +216,11 @@ class Evaluation:
         op = op_of(step)
         if not op.reads_by_position or not all(each.is_indexable for each in step.node.inputs):
             return False
+        if isinstance(op, Shuffle) and op.window is None:
+            return True
         known = all(each.known_size() is not None for each in step.node.inputs)
-        return known or (isinstance(op, Shuffle) and op.window is None)
+        # all that a cache keeps is made before the first of it is picked: too much for a few from its start
+        return known and all(self._cached_at(cache).is_filled for cache in self._program.caches_below(index))
 
     def _scan_source(self, index: int) -> Iterator[Chunk]:
         row = 0
@@ -227,6 +266,8 @@ class Evaluation:
             step = self._program.steps[index]
             if step.node.op is not None and step.node.op.learns:
                 known = step.node.op.out_size([])
+            elif step.node.op is not None and step.node.op.keeps:
+                known = self._cached_at(index).size()
             elif step.node.source is not None:
                 known = step.node.source.rows(self._recorder.witness(index))
                 self._tell_rows(index, known)
@@ -245,7 +286,7 @@ class Evaluation:
             else:
                 step = self._program.steps[index]
                 sizes = [self._size_of(number) for number in step.inputs]
-                found = op_of(step).mappings(sizes, None, step.key, self._epoch)
+                found = op_of(step).mappings(sizes, None, step.key, self._contexts[index].epoch)
             if not all(mapping.known for mapping in found):
                 raise ReplayError(
                     f"op {self._program.steps[index].label!r}: which inputs its outputs came from is unknown",
@@ -270,7 +311,7 @@ class Evaluation:
         return Context(
             recorder=self._recorder.node(index),
             key=step.key,
-            epoch=self._epoch,
+            epoch=0 if self._frozen[index] else self._epoch,
             name_origin=self._name_origin,
             sources_before=0 if step.node.op is None else self._draw_numbers[index],
         )
@@ -325,7 +366,7 @@ def _read_again(program: Program, shared: set[int]) -> set[int]:
     while waiting:
         index = waiting.pop()
         op = program.steps[index].node.op
-        if index not in found and (op is None or not op.learns):
+        if index not in found and (op is None or not (op.learns or op.keeps)):
             found.add(index)
             waiting.extend(program.steps[index].inputs)
     return found

@@ -184,16 +184,22 @@ class ParallelEvaluation(Evaluation):
         source = step.node.source
         if source is None:
             is_picked = index not in self._shared and not op_of(step).learns
-            is_picked = is_picked and self._is_read_by_position(index) and not self._learns_below(index)
+            is_picked = is_picked and self._is_read_by_position(index) and not self._knows_below(index)
             return "picked" if is_picked else "samples"
         if index in self._shared or (source.gives == "rows" and source.size() is None):
             return "samples"
         return source.gives
 
-    def _learns_below(self, index: int) -> bool:
-        """Whether something is learned below a step, which only this process knows."""
+    def _knows_below(self, index: int) -> bool:
+        """Whether something is learned or kept below a step, which only this process has."""
         step = self._program.steps[index]
-        return step.node.op is not None and (step.node.op.learns or any(map(self._learns_below, step.inputs)))
+        op = step.node.op
+        return op is not None and (op.learns or op.keeps or any(map(self._knows_below, step.inputs)))
+
+    def _alike(self, recorder: PassRecorder) -> Evaluation:
+        return ParallelEvaluation(
+            self._program, epoch=0, recorder=recorder, workers=self._workers, want="samples"
+        )
 
     def _adapt(self, elapsed_ns: int, chunk: Chunk) -> None:
         if not isinstance(chunk, Counted):

@@ -14,7 +14,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from whence.errors import PlanError
-from whence.ops import Fit, FitOf, Function, Op, Shuffle, draw_numbers, hands_on, keeps_apart
+from whence.ops import (
+    Cache,
+    Fit,
+    FitOf,
+    Function,
+    Op,
+    Shuffle,
+    draw_numbers,
+    find_frozen,
+    hands_on,
+    keeps_apart,
+)
 from whence.sources import Source
 from whence.vocab import key64
 
@@ -46,7 +57,7 @@ class Node:
         """Whether any of its outputs can be made without making those before it."""
         if self.source is not None:
             return self.source.indexable
-        if self._op.learns:
+        if self._op.learns or self._op.keeps:
             return True
         return self._op.is_indexable() and all(each.is_indexable for each in self.inputs)
 
@@ -71,6 +82,13 @@ class Node:
             return self._op.out_size([])
         sizes = [each.known_size() for each in self.inputs]
         return None if None in sizes else self._op.out_size([size for size in sizes if size is not None])
+
+    @property
+    def is_read_from_start(self) -> bool:
+        """Whether anything it is made of can only be read from its start, and isn't kept by a cache."""
+        if self.source is not None:
+            return not self.source.indexable
+        return not self._op.keeps and any(each.is_read_from_start for each in self.inputs)
 
     def walk(self) -> Iterator[Node]:
         """Visit all nodes, inputs before what stands on them."""
@@ -182,6 +200,29 @@ class Program:
                 found[below] += 1
         return found
 
+    def below(self, index: int) -> list[int]:
+        """The steps below a step, ascending."""
+        found: set[int] = set()
+        waiting = list(self.steps[index].inputs)
+        while waiting:
+            at = waiting.pop()
+            if at not in found:
+                found.add(at)
+                waiting.extend(self.steps[at].inputs)
+        return sorted(found)
+
+    def caches_below(self, index: int) -> list[int]:
+        """The caches nearest below a step."""
+        found: list[int] = []
+        for below in self.steps[index].inputs:
+            op = self.steps[below].node.op
+            found += [below] if op is not None and op.keeps else self.caches_below(below)
+        return found
+
+    def frozen(self) -> list[bool]:
+        """For each step what `find_frozen` says of it."""
+        return find_frozen(self._kinds(), self._inputs())
+
     def _kinds(self) -> list[str]:
         return [step.node.op.kind if step.node.op else "source" for step in self.steps]
 
@@ -272,6 +313,8 @@ def _add_keys(node: Node, seed: int, seen: dict[tuple[str, str], int], keys: dic
     op = node.op
     if isinstance(op, FitOf):  # as in a program of its own, so that it learns of what that stream gives
         seed, seen = node.seed, {}
+    if isinstance(op, Cache):  # so that what is kept doesn't depend on what else is read
+        seen = {}
     if not node.is_own_fit:
         for each in node.inputs:
             _add_keys(each, seed, seen, keys)
@@ -299,7 +342,7 @@ def _lowered(node: Node, done: dict[int, Node]) -> Node:
         above.append(at)
         at = at.inputs[0]
     shuffle = node
-    if not all(each.source is None or each.source.indexable for each in at.walk()):
+    if at.is_read_from_start:
         shuffle = replace(node, op=replace(node.op, window=_DEFAULT_WINDOW))
     lowered = replace(shuffle, inputs=(at,))
     for each in reversed(above):

@@ -75,9 +75,7 @@ def _box(node: Node) -> str:
         return box
     if len(inputs) == 1:
         return f'{_box(node.inputs[0])}<br><span style="margin-left:1.2em">↓</span><br>{box}'
-    below = "".join(
-        f'<td style="vertical-align:bottom;text-align:left">{_box(each)}</td>' for each in inputs
-    )
+    below = "".join(f'<td style="vertical-align:bottom;text-align:left">{_box(each)}</td>' for each in inputs)
     return (
         f'<table style="border:0"><tr>{below}</tr></table><span style="margin-left:1.2em">↓</span><br>{box}'
     )

@@ -13,6 +13,7 @@ from whence.chance import Draw
 from whence.errors import PlanError
 from whence.ops import (
     Batch,
+    Cache,
     Concat,
     Dedup,
     Filter,
@@ -201,6 +202,10 @@ class Stream(Tabular["Stream"], Readable):
         parts = Split.parts(shares, seed=seed, by=by, nth=nth)
         return {part: self.pipe(op).named(part) for part, op in parts.items()}
 
+    def cache(self) -> Stream:
+        """Keep all samples when they are first read through, for every later reading; see `ops.Cache`."""
+        return self.pipe(Cache(label="cache"))
+
     # several streams
 
     def concat(self, *others: Stream) -> Stream:
@@ -295,9 +300,7 @@ class Stream(Tabular["Stream"], Readable):
             self._program = Program(self._node, name=self._name, seed=self._seed)
         return self._program
 
-    def _fitted(
-        self, op: Op, statistics: Mapping[str, Any], fit: Stream | None, **settings: Any
-    ) -> Stream:
+    def _fitted(self, op: Op, statistics: Mapping[str, Any], fit: Stream | None, **settings: Any) -> Stream:
         if fit is not None and not isinstance(fit, Stream):
             raise PlanError(
                 f"{op.label}: wanted a stream to fit on, got {type(fit).__name__}", remedy="Write fit=train."
