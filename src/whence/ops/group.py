@@ -187,7 +187,7 @@ class GroupFunction(GroupBy):
             keys = [self._key_of(samples[0]) for samples in lists]
         made: list[Any] = []
         try:
-            watch = groups.context.recorder.watch("fn")
+            watch = context.recorder.watch("fn")
             fold = functools.partial(watch.fold, self.fn) if watch.begin(self.fn) else self.fn
             made.extend(map(fold, keys, lists))
         except WhenceError:

@@ -135,6 +135,7 @@ class _Worker:
 
     def _do(self, step: Callable[[_Piece, Any], None], piece: _Piece, body: Any) -> None:
         began = time.perf_counter_ns()
+        self._relay.watches = piece.number == 0
         step(piece, body)
         while piece.place < len(piece.line.ops):
             index = piece.line.ops[piece.place]

@@ -493,3 +493,21 @@ def test_every_function_of_an_op_is_watched_by_itself(tmp_path: pathlib.Path) ->
             "read": ["k", "u", "x"], "made": ["a", "b"], "sources": {"a": ["u", "x"], "b": ["k"]}
         },
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_see_what_one_process_sees(tmp_path: pathlib.Path, workers: int) -> None:
+    source = wh.from_items([{"x": number, "k": number % 7, "t": "a"} for number in range(3000)], name="rows")
+    stream = (
+        source.map(spread).filter(lambda row: row["x"] >= 0).map_batches(lambda some: [*some], size=5)
+        .flat_map(lambda row: [{"y": row["y"]}]).dedup(lambda row: row["y"])
+    )  # fmt: skip
+    seen_by: list[list[Any]] = []
+    for count in (0, workers):
+        with wh.start_run("seen", workspace=tmp_path / "ws") as run:
+            list(stream.epoch(0, workers=count))
+        events = run.record.journal.find("fields")
+        found = [(event.public["node"], event.body["part"], event.body) for event in events if event.body]
+        seen_by.append(sorted(found, key=lambda each: each[:2]))
+    assert seen_by[0] == seen_by[1]
+    assert len(seen_by[0]) == 5
