@@ -146,6 +146,7 @@ class _Grower:
         groups += [self._dedup, self._position, self._position, self._concat, self._zip]
         groups += [self._gather, self._sort, self._group, self._join, self._join]
         groups += [self._mix, self._split] * self._random
+        groups += [self._cache]
         groups += [self._fields] * 0 * (part.form == "full")
         if part.most * 3 <= _LARGEST:
             groups += [self._expand, self._repeat]
@@ -243,6 +244,9 @@ class _Grower:
     def _sort(self, part: _Part) -> _Part:
         key = self._draw(st.sampled_from(["small"] + ["v"] * part.is_row))
         return self._done("sort", part, key, self._draw(st.booleans()))
+
+    def _cache(self, part: _Part) -> _Part:
+        return self._done("cache", part)
 
     def _group(self, part: _Part) -> _Part:
         ops = ["aggregate", "group_samples"]

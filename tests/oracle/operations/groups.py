@@ -163,6 +163,12 @@ GROUPS = {
         makes_one_of_one=True,
         hands_on=True,
     ),
+    "cache": Operation(
+        chain=lambda s, _o, _a, _l: s.cache(),
+        hand=lambda s, _o, _a: list(s),
+        makes_one_of_one=True,
+        hands_on=True,
+    ),
     "aggregate": Operation(
         chain=lambda s, _o, a, label: s.group_by(key_of(a[0])).aggregate(summed),
         hand=lambda s, _o, a: [summed(*each) for each in grouped(s, KEYS[a[0]]).items()],
