@@ -275,8 +275,9 @@ class _Scan:
                 break
             head = self._pieces[0]
             while head.result is None:
-                self._hub.listen()
-                self._decide()
+                # what was asked while another scan listened is answered before anything is waited for
+                if not self._decide():
+                    self._hub.listen()
                 self._give(base)
             self._pieces.popleft()
             del self._by_number[head.number]
@@ -311,13 +312,17 @@ class _Scan:
         by = f" (ops {' to '.join(dict.fromkeys((ops[0], ops[-1])))})" if ops else ""
         return f"samples {' and '.join(stretches)} of {label!r}{by}"
 
-    def _decide(self) -> None:
+    def _decide(self) -> bool:
+        """Answer what is asked in order; tells whether there was anything to answer."""
+        is_answered = False
         for place, (relay, decide) in self._deciders.items():
             while (piece := self._by_number.get(self._turn[place])) is not None and place in piece.gists:
                 verdict = decide(piece.gists.pop(place))
                 piece.told += relay.take()
                 self._turn[place] += 1
                 self._hub.answer(self._number, piece, verdict)
+                is_answered = True
+        return is_answered
 
     def _give(self, base: Base) -> None:
         """Give out pieces while a worker has room, and one in any case."""
