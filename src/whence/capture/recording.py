@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from whence.capture.code import identify
+from whence.capture.deciding import PassDecisions
 from whence.capture.fields import FieldWatches
 from whence.capture.noting import NodeNotes
 from whence.capture.recorder import (
@@ -33,7 +34,6 @@ from whence.lineage import encode_counts
 from whence.store import RunWriter
 from whence.vocab import UNKNOWN, Columns, digest_text, digest_value, fast128, sample_digests
 
-LINEAGE = "lineage"
 DIGESTS = "digests"
 FRAME = 1
 
@@ -198,9 +198,10 @@ class _Pass:
         self._stream = stream.number
         self.with_digests = with_digests
         items_at = plan.items_at if with_digests else -1
+        self._decisions = PassDecisions(writer, number, plan.top + 1)
         self._nodes = [
-            NodeNotes(self.digest, index, index == items_at, stream.fields(index))
-            for index in range(plan.top + 1)
+            NodeNotes(self.digest, each, each.index == items_at, stream.fields(each.index))
+            for each in self._decisions.nodes
         ]
         self._item_digests: list[bytes] = []
         self._group_digests: list[bytes] = []
@@ -297,8 +298,11 @@ class _Pass:
                 place = {"pass": self._number, "node": node.index}
                 self._writer.append("noticed", place, {"counts": node.notices})
         nodes = [[node.ns, node.in_count, node.out_count] for node in self._nodes]
+        sealed = self._decisions.seal()
         public = {"pass": self._number, "complete": complete, "delivered": delivered, "nodes": nodes}
-        self._writer.append("pass_end", public)
+        self._writer.append("pass_end", public | {"lineage": sealed})
+        if sealed is not None:
+            self._decisions.retire()
 
     def _flush(self) -> None:
         writer = self._writer
@@ -307,15 +311,7 @@ class _Pass:
                 source.digest_waiting()
             if source.is_due:
                 source.flush(self._number)
-        pending: list[Any] = []
-        relations: list[Any] = []
         for node in self._nodes:
-            if node.pending:
-                pending += node.pending
-                node.pending = []
-            if node.relations:
-                relations += node.relations
-                node.relations = []
             if node.aside:
                 for sample in node.aside:
                     public = {"pass": self._number, "node": node.index, "position": sample.position}
@@ -327,11 +323,7 @@ class _Pass:
                 place = {"pass": self._number, "node": node.index}
                 writer.append("fitted", place, {"fields": node.fits})
                 node.fits = []
-        if pending or relations:
-            frame: dict[str, Any] = {"p": self._number, "n": pending}
-            if relations:
-                frame["r"] = relations
-            writer.append_segment(LINEAGE, FRAME, _encode(frame))
+        self._decisions.flush()
         self._flush_digests()
 
     def _tell_fields(self, node: NodeNotes, *, all_news: bool = False) -> None:

@@ -8,23 +8,56 @@ Nothing scans: what a question costs depends on what is asked.
 from __future__ import annotations
 
 from whence.lineage.choices import Chosen, InterleavingLike
-from whence.lineage.chunks import CountsIndex, SelectionIndex
+from whence.lineage.chunks import CountsIndex, SelectionIndex, WitnessIndex
 from whence.lineage.closed import Affine, Identity, Part, Permuted, Tile, Unknown
-from whence.lineage.counts import decode_counts, encode_counts
+from whence.lineage.counts import decode_counts, encode_counts, spell_counts
+from whence.lineage.directory import (
+    BLOCK_HEAD_BYTES,
+    EXPANSION,
+    GIVEN,
+    GIVEN_COUNTS,
+    ROWS,
+    SELECTION,
+    TAKEN,
+    TAKEN_COUNTS,
+    WITNESSES,
+    BlockHead,
+    BlockList,
+    Directory,
+    Key,
+    Place,
+    read_directory,
+)
 from whence.lineage.fits import Everywhere, Fitted
 from whence.lineage.grouped import Blocks, Windows
 from whence.lineage.mapping import Mapping, PermutationLike, Positions, follow, reach
-from whence.lineage.masks import decode_mask, encode_mask
+from whence.lineage.masks import ALL_KEPT, decode_mask, encode_mask, spell_mask
 from whence.lineage.origins import BoolArray, IntArray, Origins, compose
 from whence.lineage.relations import RelationIndex, decode_relation, encode_relation
+from whence.lineage.sealed import SealedCounts, SealedRelation, SealedSelection, SealedValues, SealedWitnesses
+from whence.lineage.steps import encode_counts_block, encode_mask_block
 from whence.lineage.stored import Expansion, Gather, Inverse, Related, Selection
+from whence.lineage.values import encode_values_block, encode_witnesses_block
 
 __all__ = [
+    "ALL_KEPT",
+    "BLOCK_HEAD_BYTES",
+    "EXPANSION",
+    "GIVEN",
+    "GIVEN_COUNTS",
+    "ROWS",
+    "SELECTION",
+    "TAKEN",
+    "TAKEN_COUNTS",
+    "WITNESSES",
     "Affine",
+    "BlockHead",
+    "BlockList",
     "Blocks",
     "BoolArray",
     "Chosen",
     "CountsIndex",
+    "Directory",
     "Everywhere",
     "Expansion",
     "Fitted",
@@ -33,26 +66,41 @@ __all__ = [
     "IntArray",
     "InterleavingLike",
     "Inverse",
+    "Key",
     "Mapping",
     "Origins",
     "Part",
     "PermutationLike",
     "Permuted",
+    "Place",
     "Positions",
     "Related",
     "RelationIndex",
+    "SealedCounts",
+    "SealedRelation",
+    "SealedSelection",
+    "SealedValues",
+    "SealedWitnesses",
     "Selection",
     "SelectionIndex",
     "Tile",
     "Unknown",
     "Windows",
+    "WitnessIndex",
     "compose",
     "decode_counts",
     "decode_mask",
     "decode_relation",
     "encode_counts",
+    "encode_counts_block",
     "encode_mask",
+    "encode_mask_block",
     "encode_relation",
+    "encode_values_block",
+    "encode_witnesses_block",
     "follow",
     "reach",
+    "read_directory",
+    "spell_counts",
+    "spell_mask",
 ]

@@ -6,12 +6,13 @@ search and decodes only those; the last few stay decoded.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from whence.errors import DamagedError
+from whence.errors import DamagedError, PositionError
 from whence.lineage.bits import Encoded
 from whence.lineage.counts import decode_counts
 from whence.lineage.mapping import Positions, as_positions, check_positions
@@ -76,7 +77,7 @@ class SelectionIndex:
         """
         taken = check_positions(out_positions, self.out_size)
         found = np.empty(len(taken), dtype=np.int64)
-        for chunk, rows in _by_chunk(self._out_starts, taken):
+        for chunk, rows in by_chunk(self._out_starts, taken):
             kept = self._kept(chunk)
             found[rows] = self._in_starts[chunk] + kept[taken[rows] - self._out_starts[chunk]]
         return found
@@ -98,7 +99,7 @@ class SelectionIndex:
         taken = check_positions(in_positions, self.in_size)
         found = np.empty(len(taken), dtype=np.int64)
         is_kept = np.zeros(len(taken), dtype=np.bool_)
-        for chunk, rows in _by_chunk(self._in_starts, taken):
+        for chunk, rows in by_chunk(self._in_starts, taken):
             kept = self._kept(chunk)
             places = taken[rows] - self._in_starts[chunk]
             ranks = np.searchsorted(kept, places)
@@ -161,7 +162,7 @@ class CountsIndex:
         """
         taken = check_positions(out_positions, self.out_size)
         found = np.empty(len(taken), dtype=np.int64)
-        for chunk, rows in _by_chunk(self._out_starts, taken):
+        for chunk, rows in by_chunk(self._out_starts, taken):
             places = taken[rows] - self._out_starts[chunk]
             # inputs without output begin where the next begins; the last of them is the one that has it
             inputs = np.searchsorted(self._ends(chunk), places, side="right") - 1
@@ -184,12 +185,65 @@ class CountsIndex:
         taken = check_positions(in_positions, self.in_size)
         first = np.empty(len(taken), dtype=np.int64)
         counts = np.empty(len(taken), dtype=np.int64)
-        for chunk, rows in _by_chunk(self._in_starts, taken):
+        for chunk, rows in by_chunk(self._in_starts, taken):
             bounds = self._ends(chunk)
             places = taken[rows] - self._in_starts[chunk]
             first[rows] = self._out_starts[chunk] + bounds[places]
             counts[rows] = bounds[places + 1] - bounds[places]
         return first, counts
+
+
+class WitnessIndex:
+    """Which inputs the ones that were dropped repeat.
+
+    Args:
+        selection: of the same inputs.
+        drop_counts: how many inputs of each chunk were dropped, shape (k,).
+        datas: for each chunk what `encode_counts` returned for the positions of those they repeat; empty
+            where none was dropped.
+
+    Raises:
+        DamagedError: the counts and the encodings do not belong together.
+
+    Cost: O(k) to build; a question O(n log k) and the decoding of the chunks it touches.
+    """
+
+    __slots__ = ("_selection", "_starts", "_witnesses")
+
+    def __init__(self, selection: SelectionIndex, drop_counts: Positions, datas: Sequence[Encoded]) -> None:
+        self._selection = selection
+        self._starts = starts = _starts(drop_counts, drop_counts, datas)[0]
+
+        def witnesses(chunk: int) -> IntArray:
+            return decode_counts(datas[chunk], int(starts[chunk + 1] - starts[chunk]))
+
+        self._witnesses = _remembered(witnesses)
+
+    def of(self, in_positions: Positions) -> IntArray:
+        """Find the input that each dropped one repeats.
+
+        Args:
+            in_positions: of dropped inputs, shape (n,); any order, repeats allowed.
+
+        Returns:
+            Input positions, shape (n,).
+
+        Raises:
+            PositionError: a position is outside, or was kept.
+            DamagedError: a chunk can't be decoded.
+        """
+        taken = as_positions(in_positions)
+        places, kept = self._selection.rank(taken)
+        if kept.any():
+            raise PositionError(f"input {int(taken[kept][0])} was kept: it repeats none")
+        return self._of(taken - places, places)
+
+    def _of(self, numbers: IntArray, places: IntArray) -> IntArray:
+        """Find them by their numbers among the dropped ones, and how many were kept before each."""
+        found = np.empty(len(numbers), np.int64)
+        for chunk, rows in by_chunk(self._starts, numbers):
+            found[rows] = self._witnesses(chunk)[numbers[rows] - self._starts[chunk]]
+        return found
 
 
 def _starts(
@@ -208,16 +262,32 @@ def _starts(
     return starts
 
 
-def _by_chunk(starts: IntArray, positions: IntArray) -> Iterator[tuple[int, IntArray]]:
-    """Sort rows by the chunk that their position is in, so that each chunk is decoded once."""
+def by_chunk(starts: IntArray, positions: IntArray) -> Iterator[tuple[int, IntArray | slice]]:
+    """Sort rows by the chunk that their position is in, so that each chunk is decoded once.
+
+    Args:
+        starts: where each chunk begins, with the end of the last one, shape (k + 1,).
+        positions: shape (n,), each in [0, starts[-1]); any order.
+
+    Returns:
+        The number of each chunk that is touched, and the rows whose positions are in it.
+    """
     if not positions.size:
         return
     # empty chunks begin where the next begins; the last of them is the one that has the position
     chunks = np.searchsorted(starts, positions, side="right") - 1
+    first = int(chunks[0])
+    if len(chunks) == 1 or (chunks == first).all():
+        yield first, slice(None)
+        return
+    if (chunks[1:] >= chunks[:-1]).all():
+        cuts = [0, *(np.flatnonzero(chunks[1:] != chunks[:-1]) + 1).tolist(), len(chunks)]
+        yield from ((int(chunks[begin]), slice(begin, end)) for begin, end in itertools.pairwise(cuts))
+        return
     order = np.argsort(chunks, kind="stable")
     chunks = chunks[order]
-    cuts = np.flatnonzero(np.diff(chunks)) + 1
-    yield from zip(chunks[np.append(0, cuts)].tolist(), np.split(order, cuts), strict=True)
+    cuts = [0, *(np.flatnonzero(chunks[1:] != chunks[:-1]) + 1).tolist(), len(chunks)]
+    yield from ((int(chunks[begin]), order[begin:end]) for begin, end in itertools.pairwise(cuts))
 
 
 def _remembered(decode: Callable[[int], IntArray]) -> Callable[[int], IntArray]:

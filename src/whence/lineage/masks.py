@@ -45,6 +45,14 @@ def encode_mask(mask: BoolArray) -> bytes:
     return head + bits.pack(bits.rice_bits(gaps, width))
 
 
+def spell_mask(mask: BoolArray) -> bytes:
+    """Spell which samples of a chunk were kept as plain bits: for what is soon written again, in less.
+
+    Cost: O(n), a microsecond for a chunk of a thousand.
+    """
+    return _PLAIN_HEAD + np.packbits(mask).tobytes()
+
+
 def decode_mask(data: bits.Encoded, size: int) -> BoolArray:
     """Read which samples of a chunk of `size` samples were kept.
 
@@ -134,4 +142,8 @@ def _read_spacings(data: bits.Encoded, size: int, *, form: int, width: int) -> B
     return ~marks if form == _DROPPED else np.logical_xor.accumulate(marks)
 
 
+ALL_KEPT = bytes([_ALL << _WIDTH_BITS])
+"""What `encode_mask` says of a chunk whose samples were all kept."""
+
+_PLAIN_HEAD = bytes([_PLAIN << _WIDTH_BITS])
 _BEFORE: BoolArray = np.zeros(1, dtype=np.bool_)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.errors import DamagedError, NotFoundError
-from whence.lineage import CountsIndex, Mapping, SelectionIndex, Unknown, decode_counts
+from whence.lineage import CountsIndex, Mapping, SelectionIndex, Unknown
 from whence.ops import Op, Recorded, draw_ids, draw_numbers, find_frozen, ids_apart, outline_op
-from whence.runs import Decisions, PassView, RunRecord, StreamView
+from whence.runs import PassView, RunRecord, StreamView
 
 Int64Array = NDArray[np.int64]
 UInt64Array = NDArray[np.uint64]
@@ -81,7 +81,7 @@ class PassLineage:
 
     def _size(self, index: int) -> int:
         if self.node(index)["kind"] == "source":
-            return self._decisions.get(index, Decisions()).row_count
+            return self._decisions[index].row_count if index in self._decisions else 0
         recorded = self._recorded_at(index)
         if isinstance(recorded, SelectionIndex | CountsIndex):
             return recorded.out_size
@@ -126,17 +126,8 @@ class PassLineage:
 
     def witness_of(self, index: int, position: int) -> int | None:
         """The input position that a dropped duplicate repeats; None where that isn't recorded."""
-        decisions = self._decisions.get(index)
-        recorded = self._recorded_at(index)
-        if decisions is None or not isinstance(recorded, SelectionIndex):
-            return None
-        for start, in_count, out_count, data in decisions.witness_chunks():
-            if start <= position < start + in_count and data:
-                places = np.arange(start, start + in_count, dtype=np.int64)
-                dropped = places[~recorded.rank(places)[1]]
-                witnesses = decode_counts(data, in_count - out_count)
-                return int(witnesses[np.searchsorted(dropped, position)])
-        return None
+        witnesses = self._decisions[index].witnesses() if index in self._decisions else None
+        return None if witnesses is None else int(witnesses.of([position])[0])
 
     def dropped(self, index: int, *, limit: int | None = None) -> Int64Array:
         """The input positions of a node that gave no output, ascending; none where data decided nothing.

@@ -89,12 +89,14 @@ def _check_run(record: RunRecord, checked: dict[str, int]) -> list[Damage]:
     checked["events"] += len(journal.events)
     checked["bytes"] += journal.size
     damages = [*journal.damages, *_missing_events(record), *check_segments(journal)]
-    for name in ("lineage", "digests"):
-        scan = journal.segment(name)
-        checked["frames"] += len(scan.frames)
+    for name in journal.segment_names():
+        scan = journal.survey(name)
+        checked["frames"] += scan.count
         checked["bytes"] += scan.sound_bytes
         if not record.is_ended:
             damages += scan.damages
+    if not record.is_ended:  # then each pass by itself: there is no last word on the whole file
+        damages += record.check_sealed()
     for body in (*record.artifacts, *record.models):
         checked["objects"] += 1
         checked["bytes"] += body["bytes"]

@@ -13,9 +13,14 @@ from whence.store.journal import (
     read_journal,
     read_object,
 )
+from whence.store.pairs import PairSorter
+from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, SealedSegment, decisions_name
 from whence.store.writing import RunWriter
 
 __all__ = [
+    "BLOCK",
+    "DECISIONS",
+    "DIRECTORY",
     "Catalog",
     "CatalogRow",
     "Damage",
@@ -23,10 +28,13 @@ __all__ = [
     "Folder",
     "Frame",
     "Journal",
+    "PairSorter",
     "RunWriter",
     "Scan",
+    "SealedSegment",
     "check_object",
     "check_segments",
+    "decisions_name",
     "decode_content",
     "explained",
     "explained_reading",

@@ -12,6 +12,7 @@ that doesn't check elsewhere is damage; reading goes on at the next frame that c
 
 from __future__ import annotations
 
+import mmap
 import os
 import pathlib
 import struct
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from whence.errors import DamagedError, StoreError, StoreVersionError
+from whence.lineage import Place
 from whence.store.files import explained, explained_reading, sync_data, write_all
 from whence.vocab import digest_bytes
 
@@ -29,8 +31,11 @@ _MAGIC = b"whence\x00"
 _HEAD_SIZE = 16
 _MARK = b"\xf7WHF"
 _PREFIX = struct.Struct("<4sIHHI32s")
+FRAME_HEAD_BYTES = _PREFIX.size
 _COVERED = struct.Struct("<IHH")
 _LENGTH_LIMIT = 1 << 30
+
+Content = bytes | mmap.mmap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +60,10 @@ class Damage:
 
 @dataclass(slots=True, kw_only=True)
 class Scan:
-    """All that a framed file holds: its sound frames, its damage and a tail cut off by a crash."""
+    """All that a framed file holds: its sound frames, how many there are, its damage, a tail cut off."""
 
     frames: list[Frame] = field(default_factory=list)
+    count: int = 0
     damages: list[Damage] = field(default_factory=list)
     torn_bytes: int = 0
     sound_bytes: int = 0
@@ -83,7 +89,12 @@ class FrameWriter:
         with explained(path):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(path, flags, 0o644)
-            write_all(self._descriptor, head)
+            try:
+                write_all(self._descriptor, head)
+            except OSError:
+                self.close()
+                path.unlink()  # a file without a head is none, and would stand in the way of the next
+                raise
         self._size = len(head)
         self._chain = digest_bytes(head)
 
@@ -97,11 +108,11 @@ class FrameWriter:
         """The file's length in bytes."""
         return self._size
 
-    def append(self, kind: int, payload: bytes) -> int:
+    def append(self, kind: int, payload: bytes) -> Place:
         """Write one frame; when this returns it survives the death of the process.
 
         Returns:
-            The frame's offset.
+            Where the frame is, and the chain values before it and its own.
 
         Raises:
             StoreFullError, StoreReadOnlyError, StoreError: the write failed; the file ends as before.
@@ -122,11 +133,12 @@ class FrameWriter:
             except OSError:
                 self._cut_back(offset)
                 raise
+        place = Place(offset, len(payload), self._chain, chain)
         self._size += len(frame)
         self._chain = chain
         self.count += 1
         self.unsynced = True
-        return offset
+        return place
 
     def sync(self) -> None:
         """Force what was appended to the disk."""
@@ -162,32 +174,30 @@ class FrameWriter:
             self._descriptor = -1
 
 
-def scan_frames(path: pathlib.Path) -> Scan:
+def scan_frames(path: pathlib.Path, *, keep: bool = True) -> Scan:
     """Read a framed file; damage is listed, never raised.
+
+    Args:
+        path: the file.
+        keep: False checks and counts the frames, and lets them go.
 
     Raises:
         StoreVersionError: a newer whence wrote it.
         NotFoundError, StoreError: it can't be read.
     """
-    with explained_reading(path):
-        data = path.read_bytes()
+    data = _mapped(path)
     scan = Scan()
     if len(data) < _HEAD_SIZE:
         scan.torn_bytes = len(data)
         return scan
-    head = data[:_HEAD_SIZE]
-    if head[:7] != _MAGIC:
-        scan.damages.append(Damage(path=str(path), offset=0, length=_HEAD_SIZE, problem="not a framed file"))
-    elif head[7] > FORMAT_VERSION:
-        raise StoreVersionError(
-            f"{path}: written in format {head[7]}, this whence reads up to {FORMAT_VERSION}",
-            remedy="Upgrade whence: pip install --upgrade whence",
-        )
+    scan.damages += _check_head(data, path)
     scan.sound_bytes = _HEAD_SIZE
-    scan.chain = digest_bytes(head)
+    scan.chain = digest_bytes(data[:_HEAD_SIZE])
     for item in _walk(data, str(path), scan.chain):
         if isinstance(item, Frame):
-            scan.frames.append(item)
+            scan.count += 1
+            if keep:
+                scan.frames.append(item)
             scan.chain = item.chain
             scan.sound_bytes = item.offset + _PREFIX.size + len(item.payload)
         elif item.offset + item.length == len(data) and item.problem == "torn":
@@ -195,6 +205,37 @@ def scan_frames(path: pathlib.Path) -> Scan:
         else:
             scan.damages.append(item)
     return scan
+
+
+def iterate_frames(path: pathlib.Path) -> Iterator[Frame | Damage]:
+    """Read a framed file frame by frame, and the damage between them.
+
+    Raises:
+        StoreVersionError: a newer whence wrote it.
+        NotFoundError, StoreError: it can't be read.
+    """
+    data = _mapped(path)
+    if len(data) >= _HEAD_SIZE:
+        yield from _check_head(data, path)
+        yield from _walk(data, str(path), digest_bytes(data[:_HEAD_SIZE]))
+
+
+def _mapped(path: pathlib.Path) -> Content:
+    with explained_reading(path), path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return b""  # nothing can't be mapped
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _check_head(data: Content, path: pathlib.Path) -> list[Damage]:
+    if data[:7] != _MAGIC:
+        return [Damage(path=str(path), offset=0, length=_HEAD_SIZE, problem="not a framed file")]
+    if data[7] > FORMAT_VERSION:
+        raise StoreVersionError(
+            f"{path}: written in format {data[7]}, this whence reads up to {FORMAT_VERSION}",
+            remedy="Upgrade whence: pip install --upgrade whence",
+        )
+    return []
 
 
 def read_frame(path: pathlib.Path, offset: int) -> Frame:
@@ -214,7 +255,7 @@ def read_frame(path: pathlib.Path, offset: int) -> Frame:
     return Frame(offset=offset, kind=frame.kind, payload=frame.payload, chain=frame.chain)
 
 
-def _walk(data: bytes, path: str, chain: bytes) -> Iterator[Frame | Damage]:
+def _walk(data: Content, path: str, chain: bytes) -> Iterator[Frame | Damage]:
     at = _HEAD_SIZE
     linked = True
     while at < len(data):
@@ -238,7 +279,7 @@ def _walk(data: bytes, path: str, chain: bytes) -> Iterator[Frame | Damage]:
         at += _PREFIX.size + len(frame.payload)
 
 
-def _frame_at(data: bytes, at: int) -> Frame | None:
+def _frame_at(data: Content, at: int) -> Frame | None:
     if len(data) < at + _PREFIX.size:
         return None
     mark, length, kind, zero, checksum, chain = _PREFIX.unpack_from(data, at)
@@ -251,7 +292,7 @@ def _frame_at(data: bytes, at: int) -> Frame | None:
     return Frame(offset=at, kind=kind, payload=payload, chain=chain)
 
 
-def _next_sound(data: bytes, start: int) -> int | None:
+def _next_sound(data: Content, start: int) -> int | None:
     at = data.find(_MARK, start)
     while at >= 0:
         if _frame_at(data, at) is not None:
@@ -260,7 +301,7 @@ def _next_sound(data: bytes, start: int) -> int | None:
     return None
 
 
-def _is_cut_off(data: bytes, at: int) -> bool:
+def _is_cut_off(data: Content, at: int) -> bool:
     """Tell a frame that the file ends inside of from one whose bytes were changed."""
     rest = len(data) - at
     if rest < _PREFIX.size:

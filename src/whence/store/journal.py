@@ -24,6 +24,7 @@ from whence.store.cursors import read_cursors
 from whence.store.folder import Folder
 from whence.store.frames import Damage, Frame, Scan, scan_frames
 from whence.store.liveness import is_alive, read_lease
+from whence.store.segments import decisions_name
 from whence.vocab import digest_bytes, digest_text
 
 EVENT = 1
@@ -65,6 +66,7 @@ class Journal:
     chain: bytes
     objects: dict[bytes, bytes] = field(default_factory=dict)
     segments: dict[str, Scan] = field(default_factory=dict)
+    surveys: dict[str, Scan] = field(default_factory=dict)
 
     def find(self, kind: str) -> list[Event]:
         """List the events of a kind, in order."""
@@ -73,11 +75,18 @@ class Journal:
     def segment(self, name: str) -> Scan:
         """Read a segment, once; an empty scan where the run has none of that name."""
         if name not in self.segments:
-            try:
-                self.segments[name] = scan_frames(self.path / "segments" / name)
-            except NotFoundError:
-                self.segments[name] = Scan()
+            self.segments[name] = _scan_if_there(self.path / "segments" / name)
         return self.segments[name]
+
+    def segment_names(self) -> list[str]:
+        """List the segments that are there."""
+        return sorted(entry.name for entry in (self.path / "segments").glob("*"))
+
+    def survey(self, name: str) -> Scan:
+        """Check a segment frame by frame, once, and keep none of them."""
+        if name not in self.surveys:
+            self.surveys[name] = _scan_if_there(self.path / "segments" / name, keep=False)
+        return self.surveys[name]
 
     def cursors(self) -> list[tuple[int, int]]:
         """Read how far each pass came, as (offered, taken)."""
@@ -143,9 +152,9 @@ def read_journal(folder: Folder, run_id: str) -> Journal:
     return journal
 
 
-def _scan_if_there(path: pathlib.Path) -> Scan:
+def _scan_if_there(path: pathlib.Path, *, keep: bool = True) -> Scan:
     try:
-        return scan_frames(path)
+        return scan_frames(path, keep=keep)
     except NotFoundError:
         return Scan()
 
@@ -223,7 +232,7 @@ def check_segments(journal: Journal) -> list[Damage]:
     committed = {event.public["name"]: event.public for event in journal.find("segment")}
     for name, promise in committed.items():
         path = str(journal.path / "segments" / name)
-        scan = journal.segment(name)
+        scan = journal.survey(name)
         damages.extend(scan.damages)
         if (scan.chain, scan.sound_bytes, scan.torn_bytes) != (promise["chain"], promise["bytes"], 0):
             problem = (
@@ -232,11 +241,24 @@ def check_segments(journal: Journal) -> list[Damage]:
             if not scan.damages:
                 damages.append(Damage(path=path, offset=scan.sound_bytes, length=0, problem=problem))
     if journal.find("run_end"):
-        for name in sorted(entry.name for entry in (journal.path / "segments").glob("*")):
-            if name not in committed:
+        for name in journal.segment_names():
+            if name not in committed and not _is_left_over(journal, name):
                 problem = "the run ended without this segment"
                 damages.append(_damage(journal, f"segments/{name}", 0, problem))
     return damages
+
+
+def _is_left_over(journal: Journal, name: str) -> bool:
+    """Whether it holds what a pass decided as it came, whole, and the pass was sealed since.
+
+    Its writer died after it had sealed the pass, and before it took the file away.
+    """
+    for event in journal.find("pass_end"):
+        sealed = event.public.get("lineage")
+        if sealed is not None and decisions_name(event.public["pass"]) == name:
+            scan = journal.survey(name)
+            return not scan.damages and not scan.torn_bytes and scan.chain == sealed["decisions"]
+    return False
 
 
 def check_object(folder: Folder, journal: Journal, digest: bytes) -> Damage | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import secrets
 import shutil
 import threading
@@ -15,11 +16,12 @@ from collections.abc import Callable
 from typing import Any
 
 from whence.errors import StoreError
+from whence.lineage import Place
 from whence.store.content import encode_content
 from whence.store.cursors import Cursors
 from whence.store.files import explained, sync_folder
 from whence.store.folder import Folder
-from whence.store.frames import FrameWriter
+from whence.store.frames import FRAME_HEAD_BYTES, FrameWriter
 from whence.store.journal import BODY, EVENT, OBJECT
 from whence.store.liveness import own_lease, write_lease
 from whence.vocab import digest_bytes
@@ -48,6 +50,8 @@ class RunWriter:
         self._number = 0
         self._kept: set[bytes] = set()
         self._segments: dict[str, FrameWriter] = {}
+        self._has_new_file = False
+        self._retired: list[pathlib.Path] = []
         self._stop = threading.Event()
         self._pid = os.getpid()
         try:
@@ -114,21 +118,55 @@ class RunWriter:
                 self._kept.add(digest)
         return digest
 
-    def append_segment(self, name: str, kind: int, payload: bytes) -> None:
-        """Write one frame to a segment of the run."""
+    def append_segment(self, name: str, kind: int, payload: bytes) -> Place:
+        """Write one frame to a segment of the run; returns where it is."""
         with self._lock:
             self._check_open()
-            writer = self._segments.get(name)
-            if writer is None:
-                path = self.path / "segments" / name
-                writer = self._segments[name] = FrameWriter(path, purpose=name[:8])
-            writer.append(kind, payload)
+            return self._segment(name).append(kind, payload)
+
+    def append_aligned(self, name: str, kind: int, data: bytes) -> Place:
+        """Write data to a segment so that they can be used where they lie, at a multiple of 8 bytes.
+
+        The payload is a byte that says how many zeros follow, these, and the data.
+
+        Returns:
+            Where the frame is.
+        """
+        with self._lock:
+            self._check_open()
+            writer = self._segment(name)
+            pad = -(writer.size + FRAME_HEAD_BYTES + 1) % 8
+            return writer.append(kind, bytes([pad, *bytes(pad)]) + data)
+
+    def _segment(self, name: str) -> FrameWriter:
+        writer = self._segments.get(name)
+        if writer is None:
+            path = self.path / "segments" / name
+            writer = self._segments[name] = FrameWriter(path, purpose=name[:8])
+            self._has_new_file = True
+        return writer
+
+    def retire(self, name: str) -> None:
+        """Take a segment away that is replaced, once what replaces it and the journal are on the disk."""
+        with self._lock:
+            writer = self._segments.pop(name, None)
+            if writer is not None:
+                writer.close()
+                self._retired.append(writer.path)
 
     def sync(self) -> None:
-        """Force everything written so far to the disk."""
+        """Force everything written so far to the disk, and take away what it replaces."""
         with self._lock:
             for writer in (self._payloads, *self._segments.values(), self._journal):
                 writer.sync()
+            if self._has_new_file:
+                with explained(self.path):
+                    sync_folder(self.path / "segments")
+                self._has_new_file = False
+            for path in self._retired:
+                with contextlib.suppress(OSError):  # one that stays does no harm: nobody reads it any more
+                    path.unlink()
+            self._retired = []
 
     def seal(self, status: str, body: dict[str, Any] | None = None) -> None:
         """End the run: commit to its segments, write its last event, force all to the disk."""

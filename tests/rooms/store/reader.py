@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 import xxhash
 
+from tests.rooms.store.blocks import read_positions, read_repeated, read_steps
+
 MARK = b"\xf7WHF"
 
 
@@ -151,29 +153,71 @@ class RunReader:
         return found
 
     def decisions(self, number: int) -> dict[int, list[list[Any]]]:
-        """Read what was decided in a pass, by node: (inputs, outputs, data, more)."""
+        """Read what was decided in a pass that isn't sealed, by node: (inputs, outputs, data, more)."""
         found: dict[int, list[list[Any]]] = {}
-        for kind, payload in self.segment("lineage").frames:
+        for kind, payload in read_file(self.path / "segments" / f"decisions-{number}", "decision").frames:
             frame = read_content(payload)
-            if kind == 1 and frame["p"] == number:
-                for node, *entry in frame["n"]:
-                    found.setdefault(node, []).append(entry)
+            assert (kind, frame["p"]) == (1, number)
+            for node, *entry in frame["n"]:
+                found.setdefault(node, []).append(entry)
         return found
 
-    def kept(self, number: int, node: int) -> list[int]:
-        """List the inputs that a selection let through, where their masks are plain bits, all or none."""
-        found: list[int] = []
-        start = 0
-        for inputs, outputs, data, *_ in self.decisions(number)[node]:
-            form = data[0] >> 5
-            assert form in (0, 1, 2)
-            bits = [
-                data[1 + place // 8] >> (7 - place % 8) & 1 if form == 2 else form for place in range(inputs)
-            ]
-            assert sum(bits) == outputs
-            found += [start + place for place, bit in enumerate(bits) if bit]
-            start += inputs
+    def blocks(self, number: int) -> dict[tuple[int, int, int], list[tuple[int, int, bytes]]]:
+        """Read the blocks of a sealed pass by node, role and input: (inputs, outputs, data)."""
+        (sealed,) = (public["lineage"] for public, _ in self.find("pass_end") if public["pass"] == number)
+        data = (self.path / "segments" / "lineage").read_bytes()
+        length = int.from_bytes(data[sealed["at"] + 4 : sealed["at"] + 8], "little")
+        directory = data[sealed["at"] + 48 : sealed["at"] + 48 + length]
+        assert sha256(directory) == sealed["digest"]
+        found_number, list_count = struct.unpack("<II", directory[:8])
+        assert found_number == number
+        found: dict[tuple[int, int, int], list[tuple[int, int, bytes]]] = {}
+        at = 8 + 32 * list_count
+        for entry in struct.iter_unpack("<IHHIIQQ", directory[8:at]):
+            node, role, source, count, zero, ins, outs = entry
+            columns = struct.unpack(f"<{4 * count}q", directory[at : at + 32 * count])
+            chains = directory[at + 32 * count : at + 96 * count]
+            at += 96 * count
+            blocks = found[node, role, source] = []
+            for block in range(count):
+                in_start, out_start, offset, size = columns[block::count]
+                frame = data[offset : offset + 48 + size]
+                before = chains[32 * block : 32 * (block + 1)]
+                assert sha256(before + frame[4:12] + frame[48:]) == chains[32 * (count + block) :][:32]
+                head = struct.unpack("<IIHHIQQ", frame[48:80])
+                assert head[:5] == (number, node, role, source, 0)
+                assert (in_start, out_start) == (sum(b[0] for b in blocks), sum(b[1] for b in blocks))
+                blocks.append((*head[5:], frame[80:]))
+            assert (zero, ins, outs) == (0, sum(b[0] for b in blocks), sum(b[1] for b in blocks))
+        assert at == len(directory)
         return found
+
+    def counts(self, number: int, node: int, role: int, source: int = 0) -> list[int]:
+        """How many outputs each input gave, in a list of steps."""
+        blocks = self.blocks(number).get((node, role, source), [])
+        return [count for ins, outs, data in blocks for count in read_steps(data, ins, outs).counts]
+
+    def kept(self, number: int, node: int) -> list[int]:
+        """List the inputs that a selection let through."""
+        return [place for place, count in enumerate(self.counts(number, node, 2)) if count]
+
+    def repeated(self, number: int, node: int) -> dict[int, int]:
+        """Find which input each dropped one repeats."""
+        counts = self.counts(number, node, 2)
+        kept = [place for place, count in enumerate(counts) if count]
+        dropped = [place for place, count in enumerate(counts) if not count]
+        found: list[int] = []
+        for ins, _, data in self.blocks(number).get((node, 4, 0), []):
+            before = [sum(counts[:place]) for place in dropped[len(found) : len(found) + ins]]
+            found += [kept[output] for output in read_repeated(data, before)]
+        return dict(zip(dropped, found, strict=True))
+
+    def relation(self, number: int, node: int, source: int, *, forward: bool) -> list[list[int]]:
+        """Read of which positions of an input each output was made, or the other way round."""
+        role = 7 if forward else 5
+        blocks = self.blocks(number).get((node, role + 1, source), [])
+        values = iter([value for ins, _, data in blocks for value in read_positions(data, ins)])
+        return [[next(values) for _ in range(count)] for count in self.counts(number, node, role, source)]
 
     def digests(self, number: int) -> tuple[list[int], list[bytes]]:
         """Read the witnesses of a pass's items and the digests of its batches, where they are in order."""

@@ -129,6 +129,71 @@ def test_a_sample_is_traced_by_hand(run: wh.Run, reader: RunReader) -> None:
         assert (row, f"{run.sources[0].root}/{reader.paths(0)[row]}") == (origin.row, origin.path)
 
 
+def test_what_the_data_decided_is_read_as_we_read_it(tmp_path: pathlib.Path) -> None:
+    stream = (
+        wh.from_items(range(700), name="n")
+        .filter(is_rare)
+        .flat_map(repeated)
+        .dedup(key=tens)
+        .group_by(digit)
+        .samples()
+    )
+    with wh.start_run(workspace=tmp_path) as run:
+        stream.collect()
+    (reader,) = read_workspace(tmp_path / ".whence")
+    reader.check_segments()
+    ours = run.record.decisions(0)
+    kept = reader.kept(0, 1)
+    assert ours[1].selection().select(range(len(kept))).tolist() == kept
+    counts = reader.counts(0, 2, 3)
+    assert ours[2].counts().children(range(len(counts)))[1].tolist() == counts
+    witnesses = ours[3].witnesses()
+    assert witnesses is not None
+    repeats = reader.repeated(0, 3)
+    assert len(repeats) > 100
+    assert witnesses.of(list(repeats)).tolist() == list(repeats.values())
+    in_size = ours[3].selection().out_size
+    (relation,) = ours[4].relations([in_size])
+    backward = reader.relation(0, 4, 0, forward=False)
+    assert relation.backward(range(relation.out_size)).tolist() == backward
+    forward = reader.relation(0, 4, 0, forward=True)
+    forward += [[]] * (in_size - len(forward))
+    assert relation.forward(range(in_size)).tolist() == forward
+    assert sum(map(len, backward)) == sum(map(len, forward)) == in_size
+
+
+def test_what_a_run_that_goes_on_decided_is_read_as_we_read_it(tmp_path: pathlib.Path) -> None:
+    with wh.start_run(workspace=tmp_path) as run:
+        passing = iter(wh.from_items(range(300), name="n").filter(is_rare))
+        first = [next(passing) for _ in range(10)]
+        (reader,) = read_workspace(tmp_path / ".whence")
+        kept = [
+            bit
+            for ins, _, data, *_ in reader.decisions(0)[1]
+            for bit in (
+                f"{int.from_bytes(data[1:], 'big'):0{8 * len(data) - 8}b}" if data[0] == 0x40 else "1" * ins
+            )[:ins]
+        ]
+    assert [place for place, bit in enumerate(kept) if bit == "1"][:10] == first
+    assert run.trace(0, 9).origins[0].row == first[9]
+
+
+def is_rare(number: int) -> bool:
+    return number * 2_654_435_761 % 1_009 % 3 == 0
+
+
+def repeated(number: int) -> list[int]:
+    return [number] * (number % 4)
+
+
+def tens(number: int) -> int:
+    return number // 10
+
+
+def digit(number: int) -> int:
+    return number // 10 % 10
+
+
 def test_witnesses_are_made_by_hand(run: wh.Run, reader: RunReader) -> None:
     items, groups = reader.digests(1)
     assert items == run.record.digests(1).items.tolist()

@@ -1,0 +1,164 @@
+"""Pairs of positions put in another order with bounded memory: how a relation is turned round.
+
+Pairs come in the order of their outputs and are wanted in the order of their inputs. Some millions are sorted
+in memory; more than that go as sorted runs to a temporary file without a name, beside the record, and are
+merged range by range. An input with any number of outputs is a range of its own, handed on as it comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.store.files import explained
+
+Int64Array = NDArray[np.int64]
+
+_SAMPLED = 1_024
+_DIGIT_BITS = 16
+
+
+class _Run(NamedTuple):
+    """A sorted run in the file: its inputs and then its outputs, 64 bits each."""
+
+    offset: int
+    size: int
+
+
+class PairSorter:
+    """Takes pairs in the order of their outputs and gives them in the order of their inputs.
+
+    Args:
+        folder: where a temporary file may be made.
+        run_pairs: how many pairs are sorted in memory at once.
+    """
+
+    def __init__(self, folder: pathlib.Path, *, run_pairs: int) -> None:
+        self._folder = folder
+        self._run_pairs = run_pairs
+        self._inputs: list[Int64Array] = []
+        self._outputs: list[Int64Array] = []
+        self._count = 0
+        self._runs: list[_Run] = []
+        self._file: BinaryIO | None = None
+
+    def add(self, inputs: Int64Array, outputs: Int64Array) -> None:
+        """Take the next pairs.
+
+        Args:
+            inputs: shape (n,).
+            outputs: shape (n,); ascending, also over calls.
+
+        Raises:
+            StoreFullError: there is no room for the temporary file.
+        """
+        self._inputs.append(inputs)
+        self._outputs.append(outputs)
+        self._count += len(inputs)
+        if self._count >= self._run_pairs:
+            self._spill()
+
+    def drain(self) -> Iterator[tuple[Int64Array, Int64Array]]:
+        """Give all pairs, and end.
+
+        Returns:
+            Inputs and outputs, some at a time: inputs ascending over all, the outputs of one input as well.
+
+        Raises:
+            StoreError: the temporary file can't be written or read.
+        """
+        try:
+            if not self._runs:
+                yield self._sorted()
+                return
+            if self._count:
+                self._spill()
+            yield from self._merged()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let everything go."""
+        self._inputs, self._outputs, self._count = [], [], 0
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+
+    def _sorted(self) -> tuple[Int64Array, Int64Array]:
+        inputs = np.concatenate([*self._inputs, _NONE])
+        outputs = np.concatenate([*self._outputs, _NONE])
+        self._inputs, self._outputs, self._count = [], [], 0
+        order = order_of(inputs)
+        return inputs[order], outputs[order]
+
+    def _spill(self) -> None:
+        with explained(self._folder):
+            if self._file is None:
+                file = tempfile.TemporaryFile(prefix="whence-", dir=self._folder)  # noqa: SIM115 - closed by close
+                self._file = cast("BinaryIO", file)
+            offset = self._file.tell()
+            inputs, outputs = self._sorted()
+            self._file.write(inputs.tobytes())
+            self._file.write(outputs.tobytes())
+        self._runs.append(_Run(offset, len(inputs)))
+
+    def _merged(self) -> Iterator[tuple[Int64Array, Int64Array]]:
+        if self._file is None:
+            return
+        with explained(self._folder):
+            self._file.flush()
+            content = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        runs = [
+            np.frombuffer(content, np.int64, 2 * run.size, run.offset).reshape(2, -1) for run in self._runs
+        ]
+        for low, high in self._ranges([run[0] for run in runs]):
+            cuts = [np.searchsorted(run[0], (low, high)).tolist() for run in runs]
+            parts = [run[:, begin:end] for run, (begin, end) in zip(runs, cuts, strict=True) if begin < end]
+            if high - low == 1:  # outputs ascend from run to run
+                yield from ((part[0].copy(), part[1].copy()) for part in parts)
+            elif parts:
+                inputs, outputs = np.concatenate(parts, axis=1)
+                order = order_of(inputs)
+                yield inputs[order], outputs[order]
+
+    def _ranges(self, inputs: list[Int64Array]) -> Iterator[tuple[int, int]]:
+        """Cut the inputs in ranges of about a run's pairs; the first by itself, since it may have many."""
+        samples = np.sort(np.concatenate([run[::_SAMPLED] for run in inputs]))
+        firsts = np.unique(samples[:: max(1, self._run_pairs // _SAMPLED)]).tolist()
+        low = 0
+        for first in firsts:
+            yield low, first
+            yield first, first + 1
+            low = first + 1
+        yield low, max(int(run[-1]) for run in inputs) + 1
+
+
+def order_of(numbers: Int64Array) -> Int64Array:
+    """Find the order that sorts numbers, equal ones as they stand.
+
+    Cost: 6 to 15 ns for each number and 16 bits of their range; `np.argsort` takes 80 to 150 ns.
+    """
+    order: Int64Array | None = None
+    if not numbers.size:
+        return _NONE
+    lowest = int(numbers.min())
+    above = numbers - lowest if lowest else numbers
+    span = int(above.max())
+    for shift in range(0, max(1, span.bit_length()), _DIGIT_BITS):
+        digits = (above >> shift if shift else above).astype(np.uint16)
+        if order is None:
+            order = np.argsort(digits, kind="stable")
+        else:
+            order = order[np.argsort(digits[order], kind="stable")]
+    return _NONE if order is None else order
+
+
+_NONE: Int64Array = np.zeros(0, np.int64)

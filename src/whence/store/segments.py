@@ -1,0 +1,117 @@
+"""Segments: framed files of what passes decided and delivered; sealed blocks are read where they lie.
+
+Frames of kind 1 are read from the first to the last. Blocks (kind 2) are read one by one through a memory
+map, each checked by the chain values that the directory of its pass has for it; and a directory (kind 3) is
+checked by the digest that the journal has for it. So an answer rests on the journal, whatever else is in the
+file.
+"""
+
+from __future__ import annotations
+
+import mmap
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+from whence.errors import DamagedError
+from whence.lineage import Place
+from whence.store.files import explained_reading
+from whence.store.frames import FRAME_HEAD_BYTES, Frame, iterate_frames
+from whence.vocab import Hasher, digest_bytes
+
+DECISIONS = 1
+BLOCK = 2
+DIRECTORY = 3
+
+_DECISIONS_NAME = "decisions-"
+
+_REMEDY = "Restore the file from a copy; whence verify tells what else is damaged."
+
+
+def decisions_name(pass_number: int) -> str:
+    """Name the segment in which the decisions of a pass stand as they came, until they are sealed."""
+    return f"{_DECISIONS_NAME}{pass_number}"
+
+
+class SealedSegment:
+    """One segment with sealed blocks, open for reading; pickled, it is opened again where it is read.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self._map: mmap.mmap | None = None
+        self._checked: set[int] = set()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SealedSegment, (self.path,)
+
+    def block(self, place: Place) -> memoryview:
+        """Read the payload of a block, checked the first time.
+
+        Raises:
+            DamagedError: it isn't the block that was sealed.
+            NotFoundError, StoreError: the file can't be read.
+        """
+        view = self._payload(place.offset, place.length)
+        if place.offset not in self._checked:
+            hasher = Hasher()
+            hasher.update(place.before)
+            hasher.update(self._view()[place.offset + 4 : place.offset + 12])
+            hasher.update(view)
+            if hasher.digest() != place.chain:
+                raise self._damaged(place.offset, "the block there isn't the one that was sealed")
+            self._checked.add(place.offset)
+        return view
+
+    def directory(self, offset: int, digest: bytes) -> memoryview:
+        """Read the payload of a directory.
+
+        Raises:
+            DamagedError: it isn't the one that the journal committed to.
+            NotFoundError, StoreError: the file can't be read.
+        """
+        view = self._payload(offset, None)
+        if digest_bytes(view) != digest:
+            raise self._damaged(offset, "the directory there isn't the one that was sealed")
+        return view
+
+    def blocks(self) -> Iterator[tuple[Place, bytes]]:
+        """Give every sound block and its payload, in order; what is damaged is passed over."""
+        before = b""
+        for item in iterate_frames(self.path):
+            if not isinstance(item, Frame):
+                before = b""
+                continue
+            if item.kind == BLOCK and before:
+                yield Place(item.offset, len(item.payload), before, item.chain), item.payload
+            before = item.chain
+
+    def close(self) -> None:
+        """Let the file go; it is opened again when something is asked."""
+        self._map = None
+        self._checked.clear()
+
+    def _payload(self, offset: int, length: int | None) -> memoryview:
+        view = self._view()
+        head = bytes(view[offset : offset + 8])
+        found = int.from_bytes(head[4:8], "little")
+        begin = offset + FRAME_HEAD_BYTES
+        if len(head) < 8 or begin + found > len(view) or length not in (None, found):
+            raise self._damaged(offset, "no frame of that length is there")
+        return view[begin : begin + found]
+
+    def _view(self) -> memoryview:
+        if self._map is None:
+            with explained_reading(self.path), self.path.open("rb") as file:
+                try:
+                    self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                except ValueError as error:  # an empty file can't be mapped
+                    raise self._damaged(0, "the file is empty") from error
+        return memoryview(self._map)
+
+    def _damaged(self, offset: int, problem: str) -> DamagedError:
+        place = f"{self.path}:{offset}"
+        return DamagedError(f"{place}: {problem}", remedy=_REMEDY, place=place)

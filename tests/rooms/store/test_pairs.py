@@ -1,0 +1,83 @@
+"""Pairs come back in the order of their inputs, whatever fits in memory."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pathlib
+import tempfile
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whence.errors import StoreFullError
+from whence.store.pairs import PairSorter, order_of
+
+LISTS = st.lists(st.lists(st.integers(0, 40) | st.integers(0, 2**40), max_size=6), max_size=60)
+
+
+def drained(sorter: PairSorter) -> list[tuple[int, int]]:
+    return [
+        pair
+        for inputs, outputs in sorter.drain()
+        for pair in zip(inputs.tolist(), outputs.tolist(), strict=True)
+    ]
+
+
+@given(LISTS, st.integers(1, 2_000))
+def test_pairs_come_back_in_order(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[int]], run_pairs: int
+) -> None:
+    sorter = PairSorter(tmp_path_factory.getbasetemp(), run_pairs=run_pairs)
+    wanted = []
+    for output, inputs in enumerate(rows):
+        sorter.add(np.array(inputs, np.int64), np.full(len(inputs), output))
+        wanted += [(each, output) for each in inputs]
+    assert drained(sorter) == sorted(wanted)
+
+
+def test_an_input_with_most_of_the_outputs_is_handed_on_in_parts(tmp_path: pathlib.Path) -> None:
+    sorter = PairSorter(tmp_path, run_pairs=5_000)
+    inputs = np.where(np.random.default_rng(1).random(100_000) < 0.9, 7, np.arange(100_000) % 50)
+    for start in range(0, len(inputs), 1_000):
+        sorter.add(inputs[start : start + 1_000], np.arange(start, start + 1_000))
+    parts = list(sorter.drain())
+    assert max(len(part) for part, _ in parts) < 12_000
+    assert np.concatenate([part for part, _ in parts]).tolist() == np.sort(inputs).tolist()
+    assert np.concatenate([part for _, part in parts]).tolist() == np.argsort(inputs, kind="stable").tolist()
+
+
+def test_a_million_pairs_need_a_fraction_of_their_own_memory(tmp_path: pathlib.Path) -> None:
+    count = 1_000_000
+    sorter = PairSorter(tmp_path, run_pairs=20_000)
+    tracemalloc.start()
+    try:
+        for start in range(0, count, 1_000):
+            outputs = np.arange(start, start + 1_000)
+            sorter.add(outputs * 7_919 % count, outputs)
+        assert sum(len(inputs) for inputs, _ in sorter.drain()) == count
+        assert tracemalloc.get_traced_memory()[1] < 16 * count / 4
+    finally:
+        tracemalloc.stop()
+
+
+@given(st.lists(st.integers(-(2**40), 2**40) | st.integers(0, 9), max_size=300))
+def test_the_order_of_numbers_is_that_of_a_stable_sort(numbers: list[int]) -> None:
+    found = np.array(numbers, np.int64)
+    assert order_of(found).tolist() == np.argsort(found, kind="stable").tolist()
+
+
+def test_a_folder_without_room_is_named_and_nothing_stays(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **named: object) -> object:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    sorter = PairSorter(tmp_path, run_pairs=10)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(StoreFullError, match=str(tmp_path)):
+        sorter.add(np.arange(20), np.arange(20))
+    assert list(tmp_path.iterdir()) == []
