@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.ops.chunk import Chunk, Int64Array, UInt64Array
-from whence.ops.keyed import LEVELS, Keyed, content_together, weight_of
+from whence.ops.keyed import LEVELS, Keyed, content_together, has_following, weight_of
 from whence.ops.keys import Keys
 from whence.ops.numbering import numbering_of, ordered_by
 from whence.ops.spill import Block
@@ -136,10 +136,7 @@ def _in_memory(keyed: Keyed, held: list[Block], weight_bytes: int) -> Iterator[G
     origins = _at([block.chunk.origins for block in held], firsts)
     arrays = zip(*(block.beside[keyed.key_parts :] for block in held), strict=True)
     beside = [_at(parts, firsts) for parts in arrays]
-    start_at = int(held[0].positions[0])
-    positions: Int64Array | None = None
-    if int(held[-1].positions[-1]) - start_at != len(order) - 1:  # a part of all samples
-        positions = np.concatenate([block.positions for block in held])
+    positions = None if has_following(held[0]) else np.concatenate([block.positions for block in held])
     content = content_together(held)
     rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * len(order) // max(1, weight_bytes)))
     for start, end in whole_groups(bounds, rows):
@@ -147,7 +144,7 @@ def _in_memory(keyed: Keyed, held: list[Block], weight_bytes: int) -> Iterator[G
         yield Gathered(
             content=content,
             members=members,
-            positions=members + start_at if positions is None else positions[members],
+            positions=members + keyed.first if positions is None else positions[members],
             bounds=bounds[start : end + 1] - bounds[start],
             ids=ids[start:end],
             origins=origins[start:end],

@@ -73,8 +73,14 @@ class GroupBy(Op):
             context: of the pass.
         """
 
-    def needed(self, chunk: Chunk, positions: Int64Array, context: Context) -> Chunk:
-        """Reduce samples at some positions to what is needed of them."""
+    def needed(self, chunk: Chunk, first: int, context: Context) -> Chunk:
+        """Reduce samples to what is needed of them.
+
+        Args:
+            chunk: the samples.
+            first: the position of the first of them, -1 where positions aren't known.
+            context: of the pass.
+        """
         return chunk
 
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
@@ -97,7 +103,7 @@ class GroupBy(Op):
         if fields_of(self.key) is None:
             keys = KeyReader(self, self.key, context, first=-1).read(chunk.taken(firsts)).values
         groups = Gathered(
-            content=self.needed(chunk, rows.indices, context).content,
+            content=self.needed(chunk, -1, context).content,
             members=None,
             positions=rows.indices,
             bounds=rows.indptr,
@@ -111,20 +117,18 @@ class GroupBy(Op):
         position = context.first
         for chunk in given.scan():
             began = time.perf_counter_ns()
-            places = np.arange(position, position + len(chunk), dtype=np.int64)
-            keys = self._keys(reader, chunk, places, context)
-            chunk = self.needed(chunk, places, context)  # noqa: PLW2901 - the same samples
+            keys = self._keys(reader, chunk, position, context)
+            needed = self.needed(chunk, position, context)
             beside = [] if keys.values is None else [np.fromiter(keys.values, object, len(chunk))]
             position += len(chunk)
             context.recorder.spent(time.perf_counter_ns() - began, len(chunk), 0)
-            yield keyed.block(chunk, places, keys, *beside)
+            yield keyed.block(needed, None, keys, *beside)
 
-    def _keys(self, reader: KeyReader, chunk: Chunk, positions: Int64Array, context: Context) -> Keys:
+    def _keys(self, reader: KeyReader, chunk: Chunk, first: int, context: Context) -> Keys:
         try:
             return reader.read(chunk)
         except OpError as error:  # the first sample that anything is wrong with is the one to name
-            before = slice(0, int(np.searchsorted(positions, error.position)))
-            self.needed(chunk.taken(before), positions[before], context)
+            self.needed(chunk.taken(slice(0, error.position - first)), first, context)
             raise
 
     def _made(self, groups: Gathered, keys: Sequence[Any] | None, context: Context) -> Chunk:
@@ -243,7 +247,7 @@ class GroupColumns(GroupBy):
         made = [[name, *([made] if isinstance(made, str) else made)] for name, made in self.columns.items()]
         return {**GroupBy.parameters(self), "columns": made}
 
-    def needed(self, chunk: Chunk, positions: Int64Array, context: Context) -> Chunk:
+    def needed(self, chunk: Chunk, first: int, context: Context) -> Chunk:
         """The fields that are the key or something is made of."""
         made_of = [made[0] for made in self.columns.values() if not isinstance(made, str)]
         names = list(dict.fromkeys([*(fields_of(self.key) or ()), *made_of]))
@@ -256,7 +260,8 @@ class GroupColumns(GroupBy):
                 rows.extend(tuple(value[name] for name in names) for value in chunk.values)
             except Exception as error:
                 origin = context.name_origin(int(chunk.origins[len(rows)]))
-                raise failed(self, int(positions[len(rows)]), origin, error) from error
+                place = first + len(rows) if first >= 0 else -1
+                raise failed(self, place, origin, error) from error
             found = {name: Column.of([row[place] for row in rows]) for place, name in enumerate(names)}
         return Chunk.of_columns(Columns(found, count=len(chunk)), chunk.ids, chunk.origins)
 

@@ -20,6 +20,8 @@ from whence.ops.numbering import spread
 from whence.ops.spill import Block, Partitions, Spill
 from whence.vocab import Column, Columns
 
+_FOLLOWING = np.empty(0, np.int64)
+
 LEVELS = 4
 """How often samples are spread before what is left is worked on whatever memory it takes."""
 
@@ -35,9 +37,13 @@ class Keyed:
         label: of the op; named in errors.
         name_origin: says in words where a sample came from.
         budget_bytes: how much may be kept in memory, as estimated.
+        first: the position of the first sample whose position isn't given.
     """
 
-    def __init__(self, *, label: str, name_origin: Callable[[int], str], budget_bytes: int) -> None:
+    def __init__(
+        self, *, label: str, name_origin: Callable[[int], str], budget_bytes: int, first: int = 0
+    ) -> None:
+        self.first = first
         self._label = label
         self._name_origin = name_origin
         self._budget_bytes = budget_bytes
@@ -49,14 +55,18 @@ class Keyed:
         """How many of the arrays beside the samples are their keys: the first ones."""
         return len(self._kinds)
 
-    def block(self, chunk: Chunk, positions: Int64Array, keys: Keys, *beside: NDArray[Any]) -> Block:
-        """Put samples together with their keys, and with what else is kept beside them."""
+    def block(self, chunk: Chunk, positions: Int64Array | None, keys: Keys, *beside: NDArray[Any]) -> Block:
+        """Put samples together with their keys, and with what else is kept beside them.
+
+        Positions that follow one another needn't be given: 8 bytes a sample that would be held for nothing.
+        """
         self._kinds = [part.kind for part in keys.parts]
         self._shape = keys.shape
         if chunk.columns is not None:  # a list of fields of its own, which is taken apart later
             own = Columns(chunk.columns.by_name, count=len(chunk))
             chunk = Chunk.of_columns(own, chunk.ids, chunk.origins)
-        return Block(chunk, positions, (*(part.data for part in keys.parts), *beside))
+        held = _FOLLOWING if positions is None else positions
+        return Block(chunk, held, (*(part.data for part in keys.parts), *beside))
 
     def keys_of(self, block: Block) -> Keys:
         """The keys that stand beside samples."""
@@ -93,8 +103,10 @@ class Keyed:
         """Put small blocks together: spreading one over all parts has its price."""
         batch: list[Block] = []
         count = weight_bytes = 0
+        position = self.first
         for block in blocks:
-            batch.append(self._for_disk(block))
+            batch.append(self._for_disk(block, position))
+            position += len(block.chunk)
             count += len(block.chunk)
             weight_bytes += weight_of(block)
             if count >= _BATCH_ROWS or weight_bytes > self._budget_bytes // 8:
@@ -103,11 +115,14 @@ class Keyed:
         if batch:
             yield Block.joined(batch)
 
-    def _for_disk(self, block: Block) -> Block:
-        """Give keys a form in which they can be put one after the other, and stay exact."""
+    def _for_disk(self, block: Block, position: int) -> Block:
+        """Give positions that weren't given, and keys a form in which they can be joined and stay exact."""
         count = len(self._kinds)
         keys = (_exactly(data) for data in block.beside[:count])
-        return Block(block.chunk, block.positions, (*keys, *block.beside[count:]))
+        positions = block.positions
+        if has_following(block):
+            positions = np.arange(position, position + len(block.chunk), dtype=np.int64)
+        return Block(block.chunk, positions, (*keys, *block.beside[count:]))
 
 
 def taken_together(held: list[Block]) -> Block:
@@ -141,6 +156,11 @@ def content_together(held: list[Block]) -> list[Any] | Columns:
         joined = {name: Column.joined([part.by_name.pop(name) for part in parts]) for name in names}
         return Columns(joined, count=count)
     return [value for chunk in chunks for value in chunk.values]
+
+
+def has_following(block: Block) -> bool:
+    """Whether a block's positions aren't given: they follow those of the block before."""
+    return not len(block.positions) and len(block.chunk) > 0
 
 
 def weight_of(block: Block) -> int:

@@ -271,7 +271,10 @@ def keys_of_column(column: Column) -> Keys | None:
         return Keys((KeyPart("number", data.astype(np.float64, copy=False)),))
     if kind in "mM":
         return None if np.isnat(data).any() else Keys((_of_times(data),))
-    return keys_of_values(column.values())
+    values = column.values()
+    if kind == "O" and set(map(type, values)) == {str}:
+        return Keys((KeyPart("text", data),))
+    return keys_of_values(values)
 
 
 def keys_of_values(values: Sequence[Any]) -> Keys | None:

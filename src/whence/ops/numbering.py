@@ -21,6 +21,7 @@ _ABSENT = -1
 _WORDS_END = 2.0**63
 _SMALL_SPAN = 1 << 16
 _SPAN_PER_KEY = 4
+_KEYS_PER_PLACE = 4
 _ASKED = 1024
 _SLOTS_PER_ASKED = 64
 _LEAST_BITS = 12
@@ -179,20 +180,46 @@ class _Integers:
     def __init__(self, words: Int64Array) -> None:
         count = len(words)
         low, high = (int(words.min()), int(words.max())) if count else (0, 0)
-        if high - low < max(_SMALL_SPAN, _SPAN_PER_KEY * count):
-            self._table: _Table | _Hashed | _Sorted = _Table(words, low, high - low + 1)
+        span = high - low + 1
+        if span <= _SMALL_SPAN and span * _KEYS_PER_PLACE < count:
+            small = _SmallTable(words, low, span)
+            self._table: _SmallTable | _Table | _Hashed | _Sorted = small
+            self.numbers: Int64Array = small.numbers
+            self.count = small.count
+            return
+        if span <= max(_SMALL_SPAN, _SPAN_PER_KEY * count):
+            table: _Table | _Hashed | _Sorted = _Table(words, low, span)
         else:
-            self._table = _Hashed.filled(words) or _Sorted(words)
-        owners = self._table.owners
-        is_first = owners == np.arange(count)
+            table = _Hashed.filled(words) or _Sorted(words)
+        owners = table.owners
+        is_first = owners == np.arange(count, dtype=owners.dtype)
         number_of = np.cumsum(is_first) - 1
-        self.numbers: Int64Array = number_of[owners]
+        self.numbers = number_of[owners]
         self.count = int(number_of[-1]) + 1 if count else 0
-        self._table.number(np.flatnonzero(is_first), number_of)
+        table.number(np.flatnonzero(is_first), number_of)
+        self._table = table
 
     def find(self, words: Int64Array) -> Int64Array:
         """The numbers of other integers, -1 where one is none of these."""
         return self._table.find(words)
+
+
+class _SmallTable:
+    """Integers of which there are many times more than places where they could lie."""
+
+    def __init__(self, words: Int64Array, low: int, span: int) -> None:
+        inside = words - low if low else words
+        firsts = np.full(span, _ABSENT, np.int64)
+        firsts[inside[::-1]] = np.arange(len(words) - 1, -1, -1)  # the last one assigned stays
+        taken = np.flatnonzero(firsts != _ABSENT)
+        self._places = firsts  # from here on their numbers
+        self._places[taken[np.argsort(firsts[taken])]] = np.arange(len(taken))
+        self._low = low
+        self.numbers: Int64Array = self._places[inside]
+        self.count = len(taken)
+
+    def find(self, words: Int64Array) -> Int64Array:
+        return _looked_up(self._places, self._low, words)
 
 
 class _Table:
@@ -202,7 +229,7 @@ class _Table:
         self._words, self._low = words, low
         self._places = np.full(span, _ABSENT, _dtype_for(len(words)))
         inside = words - low
-        self._places[inside[::-1]] = np.arange(len(words))[::-1]  # the last one assigned stays
+        self._places[inside[::-1]] = np.arange(len(words) - 1, -1, -1)  # the last one assigned stays
         self.owners: NDArray[Any] = self._places[inside]
 
     def number(self, firsts: Int64Array, number_of: Int64Array) -> None:
@@ -210,12 +237,17 @@ class _Table:
         del self._words, self.owners
 
     def find(self, words: Int64Array) -> Int64Array:
-        outside = (words < self._low) | (words > self._low + len(self._places) - 1)
-        if not outside.any():
-            return self._places[words - self._low].astype(np.int64)
-        found = self._places[np.where(outside, 0, words - self._low)].astype(np.int64)
-        found[outside] = _ABSENT
+        return _looked_up(self._places, self._low, words)
+
+
+def _looked_up(places: NDArray[Any], low: int, words: Int64Array) -> Int64Array:
+    outside = (words < low) | (words > low + len(places) - 1)
+    if not outside.any():
+        found: Int64Array = places[words - low if low else words].astype(np.int64, copy=False)
         return found
+    found = places[np.where(outside, 0, words - low)].astype(np.int64)
+    found[outside] = _ABSENT
+    return found
 
 
 class _Hashed:

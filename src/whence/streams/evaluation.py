@@ -234,8 +234,9 @@ class Evaluation:
 
     def _chunk_of(self, index: int, samples: list[Any] | Columns, rows: Int64Array) -> Chunk:
         """Name rows of the source at a step: by the draw ids and the origins that they have."""
-        ids = (rows | (self._draw_numbers[index] << SOURCE_BITS)).view(np.uint64)
-        origins = rows | (self._program.steps[index].source_number << SOURCE_BITS)
+        draw, source = self._draw_numbers[index], self._program.steps[index].source_number
+        ids = (rows | (draw << SOURCE_BITS) if draw else rows).view(np.uint64)
+        origins = rows | (source << SOURCE_BITS) if source else rows
         if isinstance(samples, Columns):
             return Chunk.of_columns(samples, ids, origins)
         self._reads_rows = True
