@@ -1,6 +1,7 @@
 """Questions on the record: whence (trace), whither (impact), again (replay), does it hold (verify)."""
 
 from whence.query.addresses import Address, parse_address
+from whence.query.fields import FieldOrigin, FieldStep, FieldTrace, FieldUse, field_uses, trace_field
 from whence.query.flow import ExposurePoint, name_origin
 from whence.query.following import PassLineage, find_pass
 from whence.query.impact import Drop, Impact, find_impact
@@ -14,6 +15,10 @@ __all__ = [
     "Difference",
     "Drop",
     "ExposurePoint",
+    "FieldOrigin",
+    "FieldStep",
+    "FieldTrace",
+    "FieldUse",
     "Finding",
     "Impact",
     "Origin",
@@ -24,11 +29,13 @@ __all__ = [
     "Step",
     "Trace",
     "Verdict",
+    "field_uses",
     "find_impact",
     "find_pass",
     "name_origin",
     "parse_address",
     "parse_where",
     "trace_address",
+    "trace_field",
     "verify_runs",
 ]

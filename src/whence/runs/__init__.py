@@ -3,7 +3,8 @@
 from whence.runs.decisions import Decisions
 from whence.runs.live import LiveRun, as_json, as_number, as_png, content_of, peak_memory_bytes
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
-from whence.runs.record import History, PassView, RunRecord, SourceView, StreamView, finite_or_none
+from whence.runs.record import History, PassView, RunRecord, StreamView, finite_or_none
+from whence.runs.sources import SourceView
 
 __all__ = [
     "Decisions",

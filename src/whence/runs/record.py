@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import functools
 import math
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.errors import NotFoundError
-from whence.runs.decisions import LINEAGE, Decisions, check_sealed, read_decisions
+from whence.errors import DamagedError, NotFoundError
+from whence.runs.decisions import Decisions, LineageSegment, read_decisions
 from whence.runs.digests import PassDigests, digests_in_order
-from whence.store import (
-    Damage,
-    Event,
-    Folder,
-    Journal,
-    SealedSegment,
-    decode_content,
-    read_journal,
-    read_object,
-)
+from whence.runs.sources import SourceView, source_view
+from whence.store import Event, Folder, Journal, decode_content, read_journal, read_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,39 +25,6 @@ class History:
     step: NDArray[np.int64]
     value: NDArray[np.float64]
     at: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceView:
-    """A source as a run recorded it.
-
-    Args:
-        number: counts the sources of the run.
-        name: what origins call it.
-        kind: files, csv, arrays, ...
-        root: the folder its paths are relative to, as it was given.
-        paths: its parts.
-        rows: rows in each part; None where each part is one row, or where only reading told.
-        layout: whether parts follow one another ("rows") or lie side by side ("columns").
-        description: what makes it again.
-        digests: by part and first row: algorithm, size in bytes and digest, as last read.
-        part_rows: rows found in a part that was read through.
-        snapshot: one digest for all that was read of it, hexadecimal; None before a pass ended.
-        is_redacted: whether what it was has been destroyed.
-    """
-
-    number: int
-    name: str
-    kind: str
-    root: str
-    paths: list[str]
-    rows: list[int] | None
-    layout: str
-    description: dict[str, Any]
-    digests: dict[tuple[int, int], tuple[str, int, bytes]]
-    part_rows: dict[int, int]
-    snapshot: str | None = None
-    is_redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +79,6 @@ class RunRecord:
     def __init__(self, folder: Folder, journal: Journal) -> None:
         self.folder = folder
         self.journal = journal
-        self._decisions: dict[int, Mapping[int, Decisions]] = {}
 
     @classmethod
     def read(cls, folder: Folder, run_id: str) -> RunRecord:
@@ -261,7 +218,7 @@ class RunRecord:
         named = {node["source"] for stream in self.streams for node in stream.nodes if "source" in node}
         count = max([-1, *found, *told, *named]) + 1
         return [
-            _source_view(number, found.get(number), told.get(number, []), snapshots.get(number))
+            source_view(number, found.get(number), told.get(number, []), snapshots.get(number))
             for number in range(count)
         ]
 
@@ -312,34 +269,38 @@ class RunRecord:
             if event.public["pass"] == pass_number:
                 yield event.public["node"], event.public["position"], event.body or {}
 
-    def decisions(self, pass_number: int) -> Mapping[int, Decisions]:
+    @functools.cached_property
+    def fields_seen(self) -> list[tuple[int, int, dict[str, Any]]]:
+        """What functions were seen to do with fields: stream, node and what was seen, the latest last."""
+        return [
+            (event.public["stream"], event.public["node"], event.body)
+            for event in self.journal.find("fields")
+            if event.body
+        ]
+
+    def decisions(self, pass_number: int) -> dict[int, Decisions]:
         """Give what the data decided in a pass, by node.
 
         Raises:
             DamagedError: some of it is missing or isn't what the run was sealed with.
-
-        Cost: that of the directory of a pass that ended; of one that goes on, of all that it decided.
         """
-        found = self._decisions.get(pass_number)
-        if found is None:
-            found = read_decisions(self.journal, self._sealed, pass_number)
-            if not found and not self.is_ended and self.journal.has_grown():
-                # the pass may have ended since the journal was read, and its first file be gone
-                found = read_decisions(read_journal(self.folder, self.id), self._sealed, pass_number)
-            self._decisions[pass_number] = found
-        return found
-
-    def check_sealed(self) -> list[Damage]:
-        """Compare the sealed blocks of each pass with what the journal committed to when it ended."""
-        return check_sealed(self.journal, self._sealed)
+        if self._lineage.is_broken(pass_number):
+            place = self.journal.path / "segments" / "lineage"
+            raise DamagedError(
+                f"{place}: what was decided in pass {pass_number} of run {self.name} is damaged",
+                remedy="Restore the file from a copy; whence verify tells what else is damaged.",
+                place=str(place),
+            )
+        return self._lineage.by_pass.get(pass_number, {})
 
     def digests(self, pass_number: int) -> PassDigests:
         """Give the digests of what a pass delivered."""
         return self._digests_by_pass.get(pass_number) or digests_in_order([])
 
     @functools.cached_property
-    def _sealed(self) -> SealedSegment:
-        return SealedSegment(self.journal.path / "segments" / LINEAGE)
+    def _lineage(self) -> LineageSegment:
+        sealed = [event.public for event in self.journal.find("segment") if event.public["name"] == "lineage"]
+        return read_decisions(self.journal.segment("lineage"), sealed=sealed[-1] if sealed else None)
 
     @functools.cached_property
     def _digests_by_pass(self) -> dict[int, PassDigests]:
@@ -368,43 +329,6 @@ class RunRecord:
         for event in self.journal.find(kind):
             merged |= (event.body or {}).get(kind, {})
         return merged
-
-
-def _source_view(number: int, event: Event | None, told: list[Event], snapshot: str | None) -> SourceView:
-    outline = event.body if event is not None else None
-    digests: dict[tuple[int, int], tuple[str, int, bytes]] = {}
-    part_rows: dict[int, int] = {}
-    for each in told:
-        body = each.body
-        if body is None:
-            continue
-        parts = body["parts"]
-        width = len(body["digests"]) // len(parts)
-        first_rows = body.get("first_rows") or [0] * len(parts)
-        for place, (part, row, size) in enumerate(zip(parts, first_rows, body["sizes"], strict=True)):
-            digest = body["digests"][place * width : (place + 1) * width]
-            digests[part, row] = (body["algorithm"], size, digest)
-        part_rows |= {int(part): rows for part, rows in body.get("rows", {}).items()}
-    if outline is None:
-        return SourceView(
-            number=number, name=f"redacted source {number}", kind="unknown", root="", paths=[], rows=None,
-            layout="rows", description={}, digests=digests, part_rows=part_rows, snapshot=snapshot,
-            is_redacted=True,
-        )  # fmt: skip
-    paths = zlib.decompress(outline["paths"]).decode("utf-8", "surrogateescape")
-    return SourceView(
-        number=number,
-        name=outline["name"],
-        kind=outline["kind"],
-        root=outline["root"],
-        paths=paths.split("\0") if paths else [],
-        rows=outline["rows"],
-        layout=outline["layout"],
-        description=outline["description"],
-        digests=digests,
-        part_rows=part_rows,
-        snapshot=snapshot,
-    )
 
 
 def finite_or_none(number: float) -> float | None:

@@ -11,7 +11,17 @@ from types import TracebackType
 from typing import Any, Literal
 
 from whence.errors import InputError, NotFoundError, ReplayError
-from whence.query import Address, ExposurePoint, PassLineage, Replay, Replayer, Trace, trace_address
+from whence.query import (
+    Address,
+    ExposurePoint,
+    FieldTrace,
+    PassLineage,
+    Replay,
+    Replayer,
+    Trace,
+    trace_address,
+    trace_field,
+)
 from whence.runs import (
     History,
     LiveRun,
@@ -257,6 +267,15 @@ class Run:
     ) -> Trace:
         """Whence: find the source rows and the operations behind a delivered sample or batch."""
         return trace_address(self._record, self._address(epoch, batch, item, stream, repeat))
+
+    def fields(self, name: str | None = None, *, stream: str | None = None) -> FieldTrace:
+        """Whence, by column: find the source fields behind a delivered field; without a name, behind all.
+
+        Args:
+            name: the field.
+            stream: the stream's name, where the run read several.
+        """
+        return trace_field(self._record, name, stream=stream)
 
     def replay(
         self,
