@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.errors import DamagedError, NotFoundError
-from whence.runs.decisions import Decisions, LineageSegment, read_decisions
+from whence.errors import NotFoundError
+from whence.runs.decisions import LINEAGE, Decisions, check_sealed, read_decisions
 from whence.runs.digests import PassDigests, digests_in_order
 from whence.runs.sources import SourceView, source_view
-from whence.store import Event, Folder, Journal, decode_content, read_journal, read_object
+from whence.store import (
+    Damage,
+    Event,
+    Folder,
+    Journal,
+    SealedSegment,
+    decode_content,
+    read_journal,
+    read_object,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +88,7 @@ class RunRecord:
     def __init__(self, folder: Folder, journal: Journal) -> None:
         self.folder = folder
         self.journal = journal
+        self._decisions: dict[int, Mapping[int, Decisions]] = {}
 
     @classmethod
     def read(cls, folder: Folder, run_id: str) -> RunRecord:
@@ -278,29 +288,34 @@ class RunRecord:
             if event.body
         ]
 
-    def decisions(self, pass_number: int) -> dict[int, Decisions]:
+    def decisions(self, pass_number: int) -> Mapping[int, Decisions]:
         """Give what the data decided in a pass, by node.
 
         Raises:
             DamagedError: some of it is missing or isn't what the run was sealed with.
+
+        Cost: that of the directory of a pass that ended; of one that goes on, of all that it decided.
         """
-        if self._lineage.is_broken(pass_number):
-            place = self.journal.path / "segments" / "lineage"
-            raise DamagedError(
-                f"{place}: what was decided in pass {pass_number} of run {self.name} is damaged",
-                remedy="Restore the file from a copy; whence verify tells what else is damaged.",
-                place=str(place),
-            )
-        return self._lineage.by_pass.get(pass_number, {})
+        found = self._decisions.get(pass_number)
+        if found is None:
+            found = read_decisions(self.journal, self._sealed, pass_number)
+            if not found and not self.is_ended and self.journal.has_grown():
+                # the pass may have ended since the journal was read, and its first file be gone
+                found = read_decisions(read_journal(self.folder, self.id), self._sealed, pass_number)
+            self._decisions[pass_number] = found
+        return found
+
+    def check_sealed(self) -> list[Damage]:
+        """Compare the sealed blocks of each pass with what the journal committed to when it ended."""
+        return check_sealed(self.journal, self._sealed)
 
     def digests(self, pass_number: int) -> PassDigests:
         """Give the digests of what a pass delivered."""
         return self._digests_by_pass.get(pass_number) or digests_in_order([])
 
     @functools.cached_property
-    def _lineage(self) -> LineageSegment:
-        sealed = [event.public for event in self.journal.find("segment") if event.public["name"] == "lineage"]
-        return read_decisions(self.journal.segment("lineage"), sealed=sealed[-1] if sealed else None)
+    def _sealed(self) -> SealedSegment:
+        return SealedSegment(self.journal.path / "segments" / LINEAGE)
 
     @functools.cached_property
     def _digests_by_pass(self) -> dict[int, PassDigests]:
