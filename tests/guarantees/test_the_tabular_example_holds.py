@@ -93,6 +93,7 @@ def test_a_row_is_followed_to_the_imputer_and_only_if_it_was_measured(
                 if (each["Individual ID"], each["studyName"]) in trained and each["Delta 15 N (o/oo)"] != "NA"
             ]
             assert fit.count == len(measured)
+            assert fit.values is not None
             assert fit.values["mean"] == pytest.approx(sum(measured) / len(measured), abs=1e-12)
     assert checked > 50
 

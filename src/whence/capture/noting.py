@@ -28,7 +28,9 @@ class NodeNotes:
         "index", "notices", "ns", "out_count", "related", "selected",
     )  # fmt: skip
 
-    def __init__(self, digest: _Digest, decisions: NodeDecisions, gathers: bool, fields: FieldWatches) -> None:
+    def __init__(
+        self, digest: _Digest, decisions: NodeDecisions, gathers: bool, fields: FieldWatches
+    ) -> None:
         self._digest = digest
         self.selected, self.duplicated = decisions.selected, decisions.duplicated
         self.expanded, self.related = decisions.expanded, decisions.related

@@ -14,7 +14,7 @@ from typing import Any
 from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, name, strong, try_next
 from whence.cli.place import asked_workspace
 from whence.cli.screen import Screen
-from whence.cli.wording import count_of, short_digest
+from whence.cli.wording import count_of, learned_words, short_digest
 from whence.errors import InputError
 
 _LIMIT_FOR_PEOPLE = 10
@@ -80,6 +80,9 @@ def page(value: dict[str, Any]) -> list[Block]:
             f"the first {value['limit']}; --limit shows more" if len(value["drops"]) == value["limit"] else ""
         )
         blocks += [Section(title="dropped", note=note), Grid(rows=_drop_rows(value["drops"]))]
+    if value["fits"]:
+        blocks += [Section(title="learned of it", note="and a part in all that was made with that")]
+        blocks += [Grid(rows=[_fit_row(fit) for fit in value["fits"]])]
     if value["models"]:
         blocks += [
             Section(title="models of those runs"),
@@ -122,6 +125,18 @@ def _verdict(value: dict[str, Any]) -> list[Block]:
         return [
             Line(words=(strong(count_of(value["count"], "delivery", "deliveries")), f" in {runs}"), indent=2)
         ]
+    if value["fits"]:
+        runs = count_of(len({fit["run"] for fit in value["fits"]}), "run")
+        return [
+            Line(
+                words=(
+                    "nothing made of it was delivered, but ",
+                    strong("something was learned of it"),
+                    f" in {runs}",
+                ),
+                indent=2,
+            )
+        ]
     if not value["absent"]:
         return [Line(words=Words("no delivery found, but the record has gaps", "doubt"), indent=2)]
     if value["origins"]:
@@ -136,6 +151,17 @@ def _exposure_row(exposure: dict[str, Any]) -> list[Cell]:
     if exposure["batch"] is not None:
         place = f"batch {exposure['batch']:,}, {place}"
     return [name(exposure_address(exposure)), dim(f"epoch {exposure['epoch']}, {place}")]
+
+
+def _fit_row(fit: dict[str, Any]) -> list[Cell]:
+    note = "" if fit["direct"] else ", by way of what was learned of these"
+    return [
+        fit["field"],
+        learned_words(fit["values"]),
+        dim(f"of {count_of(fit['count'], 'sample')} for {fit['op']}{note}"),
+        name(fit["run"]),
+        dim(f"epoch {spelled(fit['epochs'])}"),
+    ]
 
 
 def _drop_rows(drops: list[dict[str, Any]]) -> list[list[Cell]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from whence.query import ExposurePoint
+from whence.query import ExposurePoint, only_for_fits
 from whence.runs import History, PassView, StreamView, finite_or_none
 from whence.workspace import Model, Run, summarise_run
 
@@ -31,6 +31,8 @@ def describe_run(run: Run) -> dict[str, Any]:
         "history": {key: _curve(run.history(key)) for key in run.metrics},
         "streams": [_stream(run, stream, passes_by_stream[stream.number]) for stream in run.streams],
         "drops": _drops(run, passes_by_stream),
+        "fits": _fits(run, passes_by_stream),
+        "noticed": _noticed(run, passes_by_stream),
         "sources": [
             {"name": source.name, "kind": source.kind, "root": source.root, "parts": len(source.paths)}
             for source in run.sources
@@ -122,18 +124,47 @@ def _drops(run: Run, passes_by_stream: dict[int, list[PassView]]) -> list[dict[s
     """Count what the data decided to drop, by operation and reason, over all passes; ended or not."""
     counts: collections.Counter[tuple[str, str, str]] = collections.Counter()
     for stream in run.streams:
+        fits = only_for_fits(stream.nodes)
         for view in passes_by_stream[stream.number]:
             for index, decided in run.record.decisions(view.number).items():
                 node = stream.nodes[index]
                 if node.get("mapping") == "selection":
                     selection = decided.selection()
-                    counts[stream.name, node["label"], node["reason"]] += (
+                    aside = f" (for the {fits[index]})" if index in fits else ""
+                    counts[stream.name, node["label"], node["reason"] + aside] += (
                         selection.in_size - selection.out_size
                     )
     return [
         {"stream": stream, "op": op, "reason": reason, "count": count}
         for (stream, op, reason), count in counts.items()
         if count
+    ]
+
+
+def _fits(run: Run, passes_by_stream: dict[int, list[PassView]]) -> list[dict[str, Any]]:
+    """What was learned of fields in the latest pass over each stream, by the operation that used it."""
+    found = []
+    for stream in run.streams:
+        views = [view for view in passes_by_stream[stream.number] if run.record.fitted(view.number)]
+        for index, fields in run.record.fitted(views[-1].number).items() if views else ():
+            users = [node["label"] for node in stream.nodes if index in node["inputs"]]
+            found += [
+                {"stream": stream.name, "op": users[0], "epoch": views[-1].epoch, **each} for each in fields
+            ]
+    return found
+
+
+def _noticed(run: Run, passes_by_stream: dict[int, list[PassView]]) -> list[dict[str, Any]]:
+    """What operations told of samples, counted over all passes."""
+    counts: collections.Counter[tuple[str, str, str]] = collections.Counter()
+    for stream in run.streams:
+        for view in passes_by_stream[stream.number]:
+            for index, told in run.record.noticed(view.number).items():
+                for what, count in told.items():
+                    counts[stream.name, stream.nodes[index]["label"], what] += count
+    return [
+        {"stream": stream, "op": op, "what": what, "count": count}
+        for (stream, op, what), count in counts.items()
     ]
 
 

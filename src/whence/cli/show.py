@@ -17,6 +17,7 @@ from whence.cli.screen import Screen
 from whence.cli.wording import (
     count_of,
     duration,
+    learned_words,
     moment,
     number,
     pairs,
@@ -106,6 +107,7 @@ def run_page(value: dict[str, Any]) -> list[Block]:
         *_metrics(value),
         *(block for stream in value["streams"] for block in _stream(stream)),
         *_drops(value),
+        *_fits(value),
         *_sources(value),
         *_results(value),
         *_surroundings(value),
@@ -173,7 +175,7 @@ def _stream(stream: dict[str, Any]) -> list[Block]:
     rows: list[list[Cell]] = [
         [
             step["op"]
-            if step["kind"] in ("source", step["op"].partition("(")[0])
+            if step["kind"] in ("source", "fit", "fit_of", step["op"].partition("(")[0])
             else f"{step['kind']} {step['op']}",
             "" if step["in"] is None else f"{step['in']:,}",
             "" if step["out"] is None else f"{step['out']:,}",
@@ -211,6 +213,29 @@ def _drops(value: dict[str, Any]) -> list[Block]:
         for drop in value["drops"]
     ]
     return [Section(title="dropped", note="over all passes"), Grid(rows=rows, right=frozenset({0}))]
+
+
+def _fits(value: dict[str, Any]) -> list[Block]:
+    """What was learned of fields, and what operations had to tell of samples."""
+    blocks: list[Block] = []
+    if value["fits"]:
+        rows: list[list[Cell]] = [
+            [
+                fit["field"],
+                learned_words(fit["values"]),
+                dim(f"of {count_of(fit['count'], 'sample')}"),
+                dim(f"for {fit['op']}{_of_stream(value, fit)}"),
+            ]
+            for fit in value["fits"]
+        ]
+        blocks += [Section(title="learned", note="in the latest pass"), Grid(rows=rows)]
+    if value["noticed"]:
+        rows = [
+            [f"{each['count']:,}", each["what"], dim(f"at {each['op']}{_of_stream(value, each)}")]
+            for each in value["noticed"]
+        ]
+        blocks += [Section(title="noticed", note="over all passes"), Grid(rows=rows, right=frozenset({0}))]
+    return blocks
 
 
 def _of_stream(value: dict[str, Any], drop: dict[str, Any]) -> str:

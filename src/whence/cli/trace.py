@@ -10,10 +10,10 @@ import argparse
 import shlex
 from typing import Any
 
-from whence.cli.page import Block, Cell, Grid, Line, Words, dim, name, strong, try_next
+from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, name, strong, try_next
 from whence.cli.place import asked_workspace
 from whence.cli.screen import Screen
-from whence.cli.wording import count_of, pairs, short_digest
+from whence.cli.wording import count_of, learned_words, pairs, short_digest
 
 _ORIGINS_SHOWN = 12
 _STEP_DEFAULTS = {"window": None, "drop_last": False, "collate": "stack", "on_error": "raise"}
@@ -47,6 +47,9 @@ def page(value: dict[str, Any]) -> list[Block]:
     hidden = len(value["origins"]) - len(shown)
     if hidden:
         blocks.append(Line(words=dim(f"and {count_of(hidden, 'more row')}; --json lists all"), indent=5))
+    if value["fits"]:
+        blocks += [Section(title="made with", note="learned of other samples; their rows aren't its origins")]
+        blocks += [Grid(rows=[fit_row(fit) for fit in value["fits"]])]
     if not value["complete"]:
         blocks.append(
             Line(
@@ -58,6 +61,13 @@ def page(value: dict[str, Any]) -> list[Block]:
             Line(words=Words("In flight: the run died before it asked for the next one.", "doubt"), indent=2)
         )
     return [*blocks, *_next(value)]
+
+
+def fit_row(fit: dict[str, Any]) -> list[Cell]:
+    """A line for what was learned of a field."""
+    where = f"of {count_of(fit['count'], 'sample')} of {', '.join(fit['sources'])}"
+    note = "" if fit["direct"] else ", by way of what was learned of these"
+    return [fit["field"], learned_words(fit["values"]), dim(where), dim(f"for {fit['op']}{note}")]
 
 
 def _step_row(step: dict[str, Any]) -> list[Cell]:

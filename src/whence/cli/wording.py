@@ -83,6 +83,11 @@ def value_text(value: Any) -> str:
     return text if len(text) <= _VALUE_LIMIT else text[: _VALUE_LIMIT - 1] + "…"
 
 
+def learned_words(values: Mapping[str, Any] | None) -> str:
+    """What was learned of a field: mean=4202  std=801.8."""
+    return "unknown" if values is None else pairs(values)
+
+
 def pairs(values: Mapping[str, Any], joint: str = "  ") -> str:
     """Names and values in a row: lr=0.1  seed=7."""
     return joint.join(f"{key}={value_text(value)}" for key, value in values.items())

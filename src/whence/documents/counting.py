@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whence.errors import WhenceError
-from whence.lineage import Mapping
+from whence.lineage import Identity, Mapping
 from whence.query import PassLineage
 from whence.runs import PassView, RunRecord, StreamView
 
@@ -133,7 +133,10 @@ def _count_node(lineage: PassLineage, index: int, wanted: int | None) -> NodeCou
         (mapping,) = lineage.mappings(index)
         ins, out = (mapping.in_size,), mapping.out_size
     elif took or gave:
-        ins, out = (took,) * len(inputs), gave
+        # a fit gives all that it has learned, to whoever takes anything
+        fits = [lineage.node(each).get("mapping") == "fit" for each in inputs]
+        ins = tuple(lineage.size(each) if fit else took for each, fit in zip(inputs, fits, strict=True))
+        out = gave
     else:
         out = wanted or 0
         ins = tuple(_taken(node, mapping, out) for mapping in lineage.mappings(index))
@@ -143,7 +146,7 @@ def _count_node(lineage: PassLineage, index: int, wanted: int | None) -> NodeCou
 def _taken(node: dict[str, Any], mapping: Mapping, out: int) -> int | None:
     """How many samples a node took from an input to give its first `out` outputs; None where unknown."""
     kind, params = node["kind"], node["params"]
-    if kind in _ONE_TO_ONE:
+    if kind in _ONE_TO_ONE or isinstance(mapping, Identity):
         return out
     if kind == "batch":
         return min(mapping.in_size, out * int(params["size"]))

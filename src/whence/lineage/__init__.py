@@ -35,6 +35,7 @@ from whence.lineage.masks import ALL_KEPT, decode_mask, encode_mask, spell_mask
 from whence.lineage.origins import BoolArray, IntArray, Origins, compose
 from whence.lineage.relations import RelationIndex, decode_relation, encode_relation
 from whence.lineage.sealed import SealedCounts, SealedRelation, SealedSelection, SealedValues, SealedWitnesses
+from whence.lineage.sets import PositionSet
 from whence.lineage.steps import encode_counts_block, encode_mask_block
 from whence.lineage.stored import Expansion, Gather, Inverse, Related, Selection
 from whence.lineage.values import encode_values_block, encode_witnesses_block
@@ -73,6 +74,7 @@ __all__ = [
     "PermutationLike",
     "Permuted",
     "Place",
+    "PositionSet",
     "Positions",
     "Related",
     "RelationIndex",

@@ -1,10 +1,13 @@
 """Questions on the record: whence (trace), whither (impact), again (replay), does it hold (verify)."""
 
 from whence.query.addresses import Address, parse_address
+from whence.query.fits import Fit, Influence, only_for_fits
 from whence.query.fields import FieldOrigin, FieldStep, FieldTrace, FieldUse, field_uses, trace_field
 from whence.query.flow import ExposurePoint, name_origin
 from whence.query.following import PassLineage, find_pass
-from whence.query.impact import Drop, Impact, find_impact
+from whence.query.impact import Drop, Impact, find_impact, find_impact_across
+from whence.query.outlines import Outline, outline_of
+from whence.query.reach import write_reach
 from whence.query.replay import Difference, Replay, Replayer, Stage
 from whence.query.trace import Origin, Step, Trace, trace_address
 from whence.query.verify import Finding, Verdict, verify_runs
@@ -20,8 +23,11 @@ __all__ = [
     "FieldTrace",
     "FieldUse",
     "Finding",
+    "Fit",
     "Impact",
+    "Influence",
     "Origin",
+    "Outline",
     "PassLineage",
     "Replay",
     "Replayer",
@@ -31,11 +37,15 @@ __all__ = [
     "Verdict",
     "field_uses",
     "find_impact",
+    "find_impact_across",
     "find_pass",
     "name_origin",
+    "only_for_fits",
+    "outline_of",
     "parse_address",
     "parse_where",
     "trace_address",
     "trace_field",
     "verify_runs",
+    "write_reach",
 ]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from whence.lineage import Mapping
+from whence.query.fits import Influence, Learned, fits_below, is_fit, learned_at, only_for_fits
 from whence.query.following import Int64Array, PassLineage
 from whence.query.places import Places, go_up
 from whence.query.trace import origin_of
+from whence.vocab import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,8 @@ class Flow:
         self.repeat = lineage.view.repeat
         self.drops: list[tuple[str, str, str]] = []
         self.unknown_ops: list[str] = []
+        self._learned: dict[int, list[Learned]] = {}
+        self._only_for_fits = only_for_fits(lineage.stream.nodes)
         self.unreached = 0
         self._lineage = lineage
         self._has_batches = lineage.node(lineage.stream.items_at)["kind"] == "batch"
@@ -89,9 +93,15 @@ class Flow:
                 rows = rows[rows < known]
                 reached[index] = (Places.whole(rows), np.zeros_like(rows))
                 continue
+            inputs = self._lineage.inputs(index)
+            if is_fit(self._lineage, index):
+                self._learn(index, reached[inputs[0]][0].positions)
+                continue
             found: list[tuple[Places, Int64Array]] = []
             for number, mapping in enumerate(self._lineage.mappings(index)):
-                places, items = reached.pop(self._lineage.inputs(index)[number])
+                if is_fit(self._lineage, inputs[number]):
+                    continue  # an influence on all samples, told apart
+                places, items = reached[inputs[number]]
                 if index == items_at and self._has_batches:
                     items = places.positions % int(node["params"]["size"])
                 found.append(self._step(index, number, mapping, places, items))
@@ -102,6 +112,25 @@ class Flow:
         delivered = outputs < self._lineage.view.delivered
         self.unreached += int((~delivered).sum())
         return items[delivered], outputs[delivered]
+
+    def _learn(self, index: int, positions: Int64Array) -> None:
+        """Note what a fit learned of samples made of the rows."""
+        (mapping,) = self._lineage.mappings(index)
+        places = np.unique(mapping.forward(positions[positions < mapping.in_size]).indices).tolist()
+        learned = learned_at(self._lineage, index) if places else []
+        self._learned[index] = [learned[place] for place in places]
+
+    @property
+    def learned(self) -> list[tuple[Learned, bool]]:
+        """What was learned of samples made of the rows, and of samples made with that: True and False."""
+        direct = {index for index, found in self._learned.items() if found}
+        indirect = {index for index in self._learned if fits_below(self._lineage, [index]) & direct}
+        found = [(each, True) for index in sorted(direct) for each in self._learned[index]]
+        for index in sorted(indirect):
+            names = {each.field for each in self._learned[index]}
+            others = learned_at(self._lineage, index)
+            found += [(each, False) for each in others if each.field not in names]
+        return found
 
     def _step(
         self, index: int, number: int, mapping: Mapping, places: Places, items: Int64Array
@@ -135,6 +164,8 @@ class Flow:
 
     def _was_exhausted(self, index: int) -> bool:
         """Whether everything that a node had to give was asked for."""
+        if is_fit(self._lineage, index):
+            return True
         for above, node in enumerate(self._lineage.stream.nodes):
             if index in node["inputs"]:
                 stops = node["kind"] == "mix" or node["params"].get("stop") is not None
@@ -155,6 +186,8 @@ class Flow:
     def _detail(self, index: int, position: int) -> str:
         lineage = self._lineage
         kind = lineage.node(index)["kind"]
+        if index in self._only_for_fits:
+            return f"for the {self._only_for_fits[index]}"
         if kind == "dedup":
             witness = lineage.witness_of(index, position)
             return (
@@ -167,6 +200,27 @@ class Flow:
                 if node == index and place == position:
                     return f"{said.get('kind', 'error')}: {said.get('message', 'destroyed')}"
         return ""
+
+
+def gather_fits(flows: Iterable[Flow]) -> list[Influence]:
+    """Gather what was learned of the rows, each with the passes in which it was."""
+    found: dict[str, Influence] = {}
+    for flow in flows:
+        for learned, direct in flow.learned:
+            what = [learned.op, learned.field, plain(learned.values), learned.count, direct]
+            said = repr([flow.run, flow.stream, *what])
+            known = found.get(said)
+            found[said] = Influence(
+                run=flow.run,
+                stream=flow.stream,
+                op=learned.op,
+                field=learned.field,
+                values=learned.values,
+                count=learned.count,
+                epochs=tuple(sorted({flow.epoch, *(known.epochs if known is not None else ())})),
+                direct=direct,
+            )
+    return list(found.values())
 
 
 def name_origin(lineage: PassLineage, index: int, position: int) -> str:

@@ -82,6 +82,8 @@ class PassLineage:
     def _size(self, index: int) -> int:
         if self.node(index)["kind"] == "source":
             return self._decisions[index].row_count if index in self._decisions else 0
+        if self.node(index).get("mapping") == "fit":
+            return len(self.node(index)["params"]["statistics"])
         recorded = self._recorded_at(index)
         if isinstance(recorded, SelectionIndex | CountsIndex):
             return recorded.out_size
@@ -158,7 +160,7 @@ class PassLineage:
             decisions = self._decisions.get(index)
             kind = self.node(index).get("mapping")
             found: Recorded | None = None
-            if decisions is not None and kind == "selection":
+            if decisions is not None and kind in ("selection", "fit"):
                 found = decisions.selection()
             elif decisions is not None and kind == "expansion":
                 found = decisions.counts()

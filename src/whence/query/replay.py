@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from whence.capture import (
     load_function,
 )
 from whence.errors import ReplayError, WhenceError
-from whence.ops import Chunk, restore_op
+from whence.ops import Chunk, Fit, restore_op
 from whence.query.addresses import Address
+from whence.query.fits import known_values
 from whence.query.flow import first_input
 from whence.query.following import Int64Array, PassLineage, find_pass
 from whence.query.trace import locate, origin_of, part_of, trace_address
@@ -312,8 +313,19 @@ class _PassReplay:
             for index in range(len(program.steps)):
                 for name, fn in program.functions_of(index).items():
                     self._functions[index, name] = fn
-            return program
-        return self._rebuilt(roots)
+            return self._knowing(program)
+        return self._knowing(self._rebuilt(roots))
+
+    def _knowing(self, program: Program) -> Program:
+        """The program with what its fits learned then, so that nothing is read to learn it again."""
+        steps = []
+        for index, step in enumerate(program.steps):
+            op = step.node.op
+            values = known_values(self._lineage, index) if isinstance(op, Fit) else None
+            if isinstance(op, Fit) and values is not None:
+                step = replace(step, node=replace(step.node, op=replace(op, known=values)))  # noqa: PLW2901
+            steps.append(step)
+        return Program.of_steps(steps, name=program.name)
 
     def _rebuilt(self, roots: Mapping[str, str]) -> Program:
         """Make the program again from the record, with functions from their files."""

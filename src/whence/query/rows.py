@@ -19,7 +19,7 @@ def find_rows(source: SourceView, asked: str, rows: Sequence[int] | None, record
     if source.name == asked:
         if rows is not None:
             return np.unique(np.array(rows, np.int64))
-        return np.arange(_row_count(source, record), dtype=np.int64)
+        return np.arange(row_count(source, record), dtype=np.int64)
     parts = [] if source.kind in ("items", "arrays", "table") else _parts_matching(source, asked)
     if not parts:
         name, _, number = asked.rpartition(":")
@@ -63,7 +63,7 @@ def _part_rows(source: SourceView, record: RunRecord) -> tuple[list[int], list[i
         return list(range(len(source.paths))), [1] * len(source.paths)
     counts = source.rows
     if counts is None:
-        rest = _row_count(source, record) - sum(source.part_rows.values())
+        rest = row_count(source, record) - sum(source.part_rows.values())
         counts = []
         for part in range(len(source.paths)):
             known = source.part_rows.get(part)
@@ -72,7 +72,7 @@ def _part_rows(source: SourceView, record: RunRecord) -> tuple[list[int], list[i
     return [0, *np.cumsum(counts)[:-1].tolist()] if counts else [], list(counts)
 
 
-def _row_count(source: SourceView, record: RunRecord) -> int:
+def row_count(source: SourceView, record: RunRecord) -> int:
     """How many rows a source had, as far as any pass of the run found out."""
     found = 0
     for view in record.passes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 from whence.chance import draw_from_spec, draw_key
 from whence.errors import NotFoundError
 from whence.query.addresses import Address
+from whence.query.fits import Fit, Learned, fits_among, fits_below, is_fit, learned_at, nodes_below
 from whence.query.following import SOURCE_BITS, Int64Array, PassLineage, find_pass
 from whence.query.places import Places, go_down
 from whence.runs import RunRecord, SourceView
-from whence.vocab import digest_text
+from whence.vocab import digest_text, plain
 
 __all__ = ["SOURCE_BITS", "Origin", "Step", "Trace", "trace_address"]
 
@@ -49,6 +51,7 @@ class Step:
         params: its parameters.
         code: the user's functions in it: name, file, line, digest and source text.
         random: what it drew for this sample: named values, or key and draw id from which they follow.
+        fitted: by field the values that it used and that were learned of all samples.
         known: False at a gap: it isn't known which inputs the op made this sample of.
     """
 
@@ -57,6 +60,7 @@ class Step:
     params: dict[str, Any]
     code: dict[str, Any]
     random: dict[str, Any]
+    fitted: dict[str, Any] = field(default_factory=dict)
     known: bool = True
 
     def to_json(self) -> dict[str, Any]:
@@ -67,6 +71,7 @@ class Step:
             "params": self.params,
             "code": self.code,
             "random": self.random,
+            "fitted": plain(self.fitted),
             "known": self.known,
         }
 
@@ -79,6 +84,7 @@ class Trace:
         address: what was asked.
         origins: the source rows, by source and row.
         steps: the operations between, in the order of the pipeline as it was written.
+        fits: what was learned of other samples and had a part in this one; their rows aren't its origins.
         complete: False where a gap is known; the gap is in `steps`.
         in_flight: the run died when this sample had been handed out and nothing more was asked for.
     """
@@ -86,6 +92,7 @@ class Trace:
     address: str
     origins: list[Origin] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    fits: list[Fit[Origin]] = field(default_factory=list)
     complete: bool = True
     in_flight: bool = False
 
@@ -95,6 +102,7 @@ class Trace:
             "address": self.address,
             "origins": [origin.to_json() for origin in self.origins],
             "steps": [step.to_json() for step in self.steps],
+            "fits": [fit.to_json() for fit in self.fits],
             "complete": self.complete,
             "in_flight": self.in_flight,
         }
@@ -114,9 +122,33 @@ def trace_address(record: RunRecord, address: Address) -> Trace:
         index: [Places.whole(positions) for positions in found]
         for index, found in locate(lineage, address).items()
     }
-    steps: dict[int, Step] = {}
+    steps, rows, complete = _descended(lineage, reached)
+    written = sorted(steps, key=lambda index: lineage.node(index)["written"])
+    origins = list(_origins(lineage, rows))
+    return Trace(
+        address=str(address),
+        origins=origins,
+        steps=[_step(lineage, index, *steps[index]) for index in written],
+        fits=_fits(lineage, steps),
+        complete=complete and bool(origins),
+        in_flight=not view.is_ended and record.status != "running" and _first_output(address) >= view.taken,
+    )
+
+
+_Rows = dict[int, Int64Array]
+
+
+def _descended(
+    lineage: PassLineage, reached: dict[int, list[Places]]
+) -> tuple[dict[int, tuple[Int64Array, bool]], _Rows, bool]:
+    """Go down from places at some nodes to the sources.
+
+    Returns:
+        For each operation passed its outputs, and whether what they were made of is known; the rows
+        reached, by source; and whether all is known.
+    """
+    steps: dict[int, tuple[Int64Array, bool]] = {}
     rows: dict[int, list[Int64Array]] = {}
-    complete = True
     # inputs have smaller numbers than the nodes that read them: going down visits each node once
     for index in range(len(lineage.stream.nodes) - 1, -1, -1):
         if index not in reached:
@@ -127,26 +159,52 @@ def trace_address(record: RunRecord, address: Address) -> Trace:
             rows.setdefault(node["source"], []).append(places.positions)
             continue
         mappings = lineage.mappings(index)
-        known = all(mapping.known for mapping in mappings)
-        complete = complete and known
-        steps[index] = _step(lineage, index, np.unique(places.positions), known)
+        steps[index] = np.unique(places.positions), all(mapping.known for mapping in mappings)
         for number, mapping in enumerate(mappings):
+            if is_fit(lineage, lineage.inputs(index)[number]):
+                continue  # an influence on all samples, told apart
             below = go_down(node, mapping, number, places)
             if len(below):
                 reached.setdefault(lineage.inputs(index)[number], []).append(below)
-    written = sorted(steps, key=lambda index: lineage.node(index)["written"])
-    sources = {source.number: source for source in record.sources}
-    origins = [
-        origin_of(sources[number], int(row))
-        for number in sorted(rows)
-        for row in np.unique(np.concatenate(rows[number]))
+    by_source = {number: np.unique(np.concatenate(found)) for number, found in sorted(rows.items())}
+    return steps, by_source, all(known for _, known in steps.values())
+
+
+def _origins(lineage: PassLineage, rows: _Rows) -> Iterator[Origin]:
+    sources = {source.number: source for source in lineage.record.sources}
+    for number, found in rows.items():
+        for row in found.tolist():
+            yield origin_of(sources[number], row)
+
+
+def _fits(lineage: PassLineage, steps: Iterable[int]) -> list[Fit[Origin]]:
+    """Say what was learned of other samples and had a part in those that came through some nodes."""
+    direct = fits_among(lineage, steps)
+    every = direct | fits_below(lineage, direct)
+    return [
+        _fit(lineage, index, place, learned, direct=index in direct)
+        for index in sorted(every, key=lambda index: int(lineage.node(index)["written"]))
+        for place, learned in enumerate(learned_at(lineage, index))
     ]
-    return Trace(
-        address=str(address),
-        origins=origins,
-        steps=[steps[index] for index in written],
-        complete=complete and bool(origins),
-        in_flight=not view.is_ended and record.status != "running" and _first_output(address) >= view.taken,
+
+
+def _fit(lineage: PassLineage, index: int, place: int, learned: Learned, *, direct: bool) -> Fit[Origin]:
+    def origins() -> Iterator[Origin]:
+        (mapping,) = lineage.mappings(index)
+        below = Places.whole(mapping.backward([place]).indices)
+        _, rows, _ = _descended(lineage, {lineage.inputs(index)[0]: [below]})
+        yield from _origins(lineage, rows)
+
+    nodes = (lineage.node(each) for each in nodes_below(lineage, index))
+    numbers = sorted({node["source"] for node in nodes if node["kind"] == "source"})
+    return Fit(
+        op=learned.op,
+        field=learned.field,
+        values=learned.values,
+        count=learned.count,
+        sources=tuple(lineage.record.sources[number].name for number in numbers),
+        direct=direct,
+        _origins=origins,
     )
 
 
@@ -236,6 +294,11 @@ def _step(lineage: PassLineage, index: int, positions: Int64Array, known: bool) 
         params=params,
         code=code,
         random=_random(lineage, index, positions) if node["random"] else {},
+        fitted={
+            learned.field: learned.values
+            for fit in sorted(fits_among(lineage, [index]))
+            for learned in learned_at(lineage, fit)
+        },
         known=known,
     )
 

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -37,10 +37,17 @@ class LiveRun:
         title: what the user calls the run; need not be unique.
         params: its parameters.
         tags: its tags.
+        before_sealing: is given the writer when all passes have ended, to add what is made of them.
     """
 
     def __init__(
-        self, folder: Folder, *, title: str, params: Mapping[str, Any] | None, tags: Mapping[str, Any] | None
+        self,
+        folder: Folder,
+        *,
+        title: str,
+        params: Mapping[str, Any] | None,
+        tags: Mapping[str, Any] | None,
+        before_sealing: Callable[[RunWriter], None],
     ) -> None:
         self.id = make_run_id(time.time_ns() // 1_000_000, secrets.token_bytes(10))
         self.name = friendly_name(self.id)
@@ -48,6 +55,7 @@ class LiveRun:
         self._began_ns = time.perf_counter_ns()
         self._began_cpu_ns = time.process_time_ns()
         self._pid = os.getpid()
+        self._before_sealing = before_sealing
         self._lock = threading.RLock()
         try:
             self._writer.append("run_start", {"name": self.name}, {"title": words(title)})
@@ -122,6 +130,7 @@ class LiveRun:
             leave_run(self._recording)
             atexit.unregister(self._finish_at_exit)
             self._recording.close()
+            self._before_sealing(self._writer)
             body: dict[str, Any] = {
                 "wall_s": (time.perf_counter_ns() - self._began_ns) / 1e9,
                 "cpu_s": (time.process_time_ns() - self._began_cpu_ns) / 1e9,

@@ -279,6 +279,14 @@ class RunRecord:
             if event.public["pass"] == pass_number:
                 yield event.public["node"], event.public["position"], event.body or {}
 
+    def fitted(self, pass_number: int) -> dict[int, list[dict[str, Any]]]:
+        """Give what was learned in a pass, by node: for each field its name, count and values, plain."""
+        return {
+            event.public["node"]: event.body["fields"]
+            for event in self.journal.find("fitted")
+            if event.public["pass"] == pass_number and event.body
+        }
+
     @functools.cached_property
     def fields_seen(self) -> list[tuple[int, int, dict[str, Any]]]:
         """What functions were seen to do with fields: stream, node and what was seen, the latest last."""
@@ -287,6 +295,14 @@ class RunRecord:
             for event in self.journal.find("fields")
             if event.body
         ]
+
+    def noticed(self, pass_number: int) -> dict[int, dict[str, int]]:
+        """Give what was told of samples in a pass that ended, by node: how many, by what was told."""
+        return {
+            event.public["node"]: event.body["counts"]
+            for event in self.journal.find("noticed")
+            if event.public["pass"] == pass_number and event.body
+        }
 
     def decisions(self, pass_number: int) -> Mapping[int, Decisions]:
         """Give what the data decided in a pass, by node.

@@ -21,13 +21,13 @@ from whence.errors import StoreError
 from whence.store.content import decode_content, encode_content
 from whence.store.folder import Folder
 
-CATALOG_FORMAT = 2
+CATALOG_FORMAT = 3
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (format INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS run (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, stamp TEXT NOT NULL,
-    is_final INTEGER NOT NULL, summary BLOB NOT NULL
+    is_final INTEGER NOT NULL, summary BLOB NOT NULL, outline BLOB
 );
 CREATE INDEX IF NOT EXISTS run_by_name ON run (name);
 """
@@ -42,13 +42,15 @@ class CatalogRow:
         run_id: the run's id.
         name: its friendly name.
         is_final: whether the run has ended, so that only its files can change what is known of it.
-        summary: everything else, JSON-able.
+        summary: what lists and searches of runs need, JSON-able.
+        outline: what questions about rows need; None where the run has to be opened.
     """
 
     run_id: str
     name: str
     is_final: bool
     summary: dict[str, Any]
+    outline: dict[str, Any] | None = None
 
 
 class Catalog:
@@ -88,6 +90,11 @@ class Catalog:
             rows = self._connection.execute("SELECT summary FROM run ORDER BY id DESC").fetchall()
         return [decode_content(summary) for (summary,) in rows]
 
+    def outlines(self) -> list[tuple[str, str, bytes | None]]:
+        """List id, stamp and outline (encoded) of all runs, newest first, as of the last refresh."""
+        with self._lock:
+            return self._connection.execute("SELECT id, stamp, outline FROM run ORDER BY id DESC").fetchall()
+
     def find(self, name_or_id: str) -> list[str]:
         """Find the ids of the runs of a name, an id, or the beginning of an id (8 characters or more)."""
         with self._lock:
@@ -112,18 +119,20 @@ class Catalog:
             for run_id, stamp, is_final in self._connection.execute("SELECT id, stamp, is_final FROM run")
         }
         run_ids = self._folder.run_ids()
-        changed: list[tuple[str, str, str, int, bytes]] = []
+        changed: list[tuple[str, str, str, int, bytes, bytes | None]] = []
         for run_id in run_ids:
             stamp = _stamp(self._folder.run_path(run_id))
             before = known.get(run_id)
             if before is not None and before[0] == stamp and before[1]:
                 continue
             row = self._summarise(run_id)
-            changed.append((run_id, row.name, stamp, int(row.is_final), encode_content(row.summary)))
+            outline = None if row.outline is None else encode_content(row.outline)
+            summary = encode_content(row.summary)
+            changed.append((run_id, row.name, stamp, int(row.is_final), summary, outline))
         gone = [(run_id,) for run_id in known.keys() - set(run_ids)]
         if changed or gone:
             with self._connection:
-                self._connection.executemany("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?)", changed)
+                self._connection.executemany("INSERT OR REPLACE INTO run VALUES (?, ?, ?, ?, ?, ?)", changed)
                 self._connection.executemany("DELETE FROM run WHERE id = ?", gone)
 
     def _begin_again(self) -> None:
@@ -183,7 +192,8 @@ def _stamp(run_path: pathlib.Path) -> str:
     sizes = []
     for name in ("journal", "payloads"):
         try:
-            sizes.append(str((run_path / name).stat().st_size))
+            found = (run_path / name).stat()
+            sizes.append(f"{found.st_size}@{found.st_mtime_ns}")
         except OSError:
             sizes.append("-")
     return " ".join(sizes)

@@ -14,17 +14,20 @@ from whence.errors import NotFoundError, StoreError, WhenceError
 from whence.query import (
     Finding,
     Impact,
+    Outline,
     Replay,
     Trace,
     Verdict,
-    find_impact,
+    find_impact_across,
+    outline_of,
     parse_address,
     parse_where,
     trace_address,
     verify_runs,
+    write_reach,
 )
 from whence.runs import LiveRun, RunRecord, finite_or_none
-from whence.store import Catalog, CatalogRow, Folder
+from whence.store import Catalog, CatalogRow, Folder, RunWriter, decode_content
 from whence.vocab import digest_text
 from whence.workspace.run import Run, time_of
 
@@ -64,6 +67,7 @@ class Workspace:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._cataloged: Catalog | None = None
+        self._kept_outlines: dict[tuple[str, str], Outline] = {}
 
     def __repr__(self) -> str:
         return f"<whence workspace {self.path}>"
@@ -175,15 +179,39 @@ class Workspace:
 
     def impact(self, origin: str | os.PathLike[str], rows: Sequence[int] | None = None) -> Impact:
         """Whither: find where a file, a source or some of its rows went, in all runs."""
-        records, _, unreadable = self._read_all()
-        problems = [f"{finding.where}: {finding.problem}" for finding in unreadable]
-        return find_impact(reversed(records), origin, rows=rows, unreadable=problems)
+        outlines, problems = self._outlines()
+        return find_impact_across(outlines, origin, rows=rows, unreadable=problems)
 
     def verify(self) -> Verdict:
         """Check every journal, segment and object."""
         records, begun, unreadable = self._read_all()
         notes = [f"{run_id}: its process died before it wrote anything" for run_id in begun]
         return verify_runs(records, unreadable=unreadable, notes=notes)
+
+    def _outlines(self) -> tuple[list[Outline], list[str]]:
+        """Outline every run, newest first; and say which can't be read."""
+        found: list[Outline] = []
+        problems: list[str] = []
+        kept: dict[tuple[str, str], Outline] = {}
+        for run_id, stamp, content in self._catalog().outlines():
+            outline = self._kept_outlines.get((run_id, stamp))
+            if outline is None and content is not None:
+                path = self._folder.run_path(run_id)
+                opened = functools.partial(RunRecord.read, self._folder, run_id)
+                outline = kept[run_id, stamp] = Outline(decode_content(content), path, opened)
+            elif outline is not None:
+                kept[run_id, stamp] = outline
+            else:
+                try:
+                    outline = Outline.of(RunRecord.read(self._folder, run_id))
+                except NotFoundError:
+                    continue  # only begun: nothing was read in it
+                except WhenceError as error:
+                    problems.append(f"{self._folder.run_path(run_id)}: {error.message}")
+                    continue
+            found.append(outline)
+        self._kept_outlines = kept
+        return found, problems
 
     def _read_all(self) -> tuple[list[RunRecord], list[str], list[Finding]]:
         """Read every run, oldest first; and name those only begun, and those that can't be read."""
@@ -246,7 +274,14 @@ def start_run(
     """
     path = workspace.path if isinstance(workspace, Workspace) else workspace
     folder = Folder.find(path)
-    return Run(folder, live=LiveRun(folder, title=name or "", params=params, tags=tags))
+    live = LiveRun(folder, title=name or "", params=params, tags=tags, before_sealing=_keep_reach)
+    return Run(folder, live=live)
+
+
+def _keep_reach(writer: RunWriter) -> None:
+    """Keep with a run what its rows reached; without it, questions about rows open the run."""
+    with contextlib.suppress(WhenceError):  # what can't be made of the record isn't worth the run
+        write_reach(RunRecord.read(writer.folder, writer.run_id), writer)
 
 
 def summarise_run(record: RunRecord) -> dict[str, Any]:
@@ -274,8 +309,13 @@ def _catalog_row(folder: Folder, run_id: str) -> CatalogRow:
         return CatalogRow(
             run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id, "unknown")
         )
+    outline = outline_of(record) if record.is_ended else None
     return CatalogRow(
-        run_id=run_id, name=record.name, is_final=record.is_ended, summary=summarise_run(record)
+        run_id=run_id,
+        name=record.name,
+        is_final=record.is_ended,
+        summary=summarise_run(record),
+        outline=outline,
     )
 
 
