@@ -24,8 +24,8 @@ from whence.capture.settings import Configured, Record, config, memory_budget_by
 from whence.capture.witness import NullWitness, SourceWitness
 
 __all__ = [
-    "NO_WATCH",
     "MARK",
+    "NO_WATCH",
     "CodeIdentity",
     "Configured",
     "FieldNotes",

@@ -1,8 +1,8 @@
 """Questions on the record: whence (trace), whither (impact), again (replay), does it hold (verify)."""
 
 from whence.query.addresses import Address, parse_address
-from whence.query.fits import Fit, Influence, only_for_fits
 from whence.query.fields import FieldOrigin, FieldStep, FieldTrace, FieldUse, field_uses, trace_field
+from whence.query.fits import Fit, Influence, only_for_fits
 from whence.query.flow import ExposurePoint, name_origin
 from whence.query.following import PassLineage, find_pass
 from whence.query.impact import Drop, Impact, find_impact, find_impact_across

@@ -32,7 +32,16 @@ from whence.vocab import key64
 SOURCE_BITS = 48
 _DEFAULT_WINDOW = 8_192
 _MAKES_OTHER_ITEMS = frozenset(
-    {"flat_map", "unbatch", "window", "pack", "group_function", "group_columns", "group_samples", "fill_along"}
+    {
+        "flat_map",
+        "unbatch",
+        "window",
+        "pack",
+        "group_function",
+        "group_columns",
+        "group_samples",
+        "fill_along",
+    }
 )
 
 _LEARNS = frozenset({Fit.kind, FitOf.kind})
