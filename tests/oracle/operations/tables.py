@@ -8,6 +8,7 @@ from typing import Any
 from tests.oracle.functions import moved_columns, whole_columns
 from tests.oracle.marks import Row, is_missing
 from tests.oracle.operations.operation import Operation
+from whence.ops import Filter
 
 
 def forward(rows: list[Row], name: str) -> list[Row]:
@@ -84,7 +85,9 @@ TABLES = {
         makes_one_of_one=False,
     ),
     "keeps_columns": Operation(
-        chain=lambda s, _o, a, label: s.filter(whole_columns, form="columns", name=label, modulus=a[0]),
+        chain=lambda s, _o, a, label: s.pipe(
+            Filter(label=label, fn=whole_columns, params={"modulus": a[0]}, why="divisible", form="columns")
+        ),
         hand=lambda s, _o, a: [row for row in s if row["v"] % a[0] != 0],
         can_drop=True,
         hands_on=True,
