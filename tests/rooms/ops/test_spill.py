@@ -301,3 +301,58 @@ def test_columns_weigh_what_their_arrays_do() -> None:
     rows = [{"a": n, "b": "text" if n % 2 else None} for n in range(1_000)]
     columns = block_of(rows, as_columns=True).chunk
     assert 8_000 + 8_000 + 16_000 <= footprint(columns) <= 200_000
+
+
+# what is left behind, and how much memory it takes
+
+
+def in_a_process(code: str, folder: pathlib.Path, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run code in a process of its own, with a folder for its temporary files."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=check,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+
+
+def test_a_killed_process_leaves_nothing_behind(tmp_path: pathlib.Path) -> None:
+    done = in_a_process(
+        """
+        import os, signal
+        import whence as wh
+        wh.config(memory=1)
+        reading = iter(wh.from_items(range(10_000)).dedup().cache().sort(lambda n: -n).epoch(0))
+        print(next(reading), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """,
+        tmp_path,
+        check=False,
+    )
+    assert done.stdout == "9999\n"
+    assert done.returncode == -9
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("op", ["sort('key')", "dedup('key')", "dedup()", "cache()"])
+def test_two_million_rows_stay_within_the_memory_allowed(op: str, tmp_path: pathlib.Path) -> None:
+    peaks = []
+    for count in (1_000, 2_000_000):
+        done = in_a_process(
+            f"""
+            import resource
+            import whence as wh
+            class Rows:
+                def __iter__(self):
+                    for n in range({count}):
+                        yield {{"key": n * 0x9E3779B97F4A7C15 % 2**61, "text": f"sample {{n}}"}}
+            wh.config(memory="40MB")
+            assert sum(1 for _ in wh.from_items(Rows()).{op}) == {count}
+            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+            """,
+            tmp_path,
+        )
+        peaks.append(int(done.stdout) * 1024)
+    assert peaks[1] - peaks[0] < 40_000_000 + 80_000_000
