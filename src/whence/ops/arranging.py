@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.ops.chunk import Chunk, Int64Array, UInt64Array
+from whence.ops.footprint import footprint
 from whence.ops.keyed import LEVELS, Keyed, content_together, has_following, weight_of
 from whence.ops.keys import Keys
 from whence.ops.numbering import numbering_of, ordered_by
@@ -24,6 +25,8 @@ from whence.vocab import Column, Columns
 
 _BATCH_ROWS = 1 << 15
 _BATCH_BYTES = 1 << 24
+_AHEAD_ROWS = 1 << 12
+_AHEAD_BYTES = 1 << 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,8 +214,7 @@ def merged(runs: Sequence[Iterator[Block]]) -> Iterator[Block]:
     heads = [_Head(run) for run in runs]
     while True:
         for head in heads:
-            if not head.count:
-                head.read_on()
+            head.fill()
         heads = [head for head in heads if head.count]
         if not heads:
             return
@@ -234,6 +236,7 @@ class _Head:
     def __init__(self, run: Iterator[Block]) -> None:
         self._run = run
         self._blocks: list[Block] = []
+        self._weight_bytes = 0
         self.count = 0
         self.has_ended = False
 
@@ -242,6 +245,11 @@ class _Head:
         """The last rank that was read."""
         return int(self._blocks[-1].beside[0][-1])
 
+    def fill(self) -> None:
+        """Hold something, and some blocks where they are small: runs end at odds, and rounds would be tiny."""
+        while not self.has_ended and self.count < _AHEAD_ROWS and self._weight_bytes < _AHEAD_BYTES:
+            self.read_on()
+
     def read_on(self) -> None:
         """Read the next block."""
         block = next(self._run, None)
@@ -249,6 +257,7 @@ class _Head:
             self.has_ended = True
         else:
             self._blocks.append(block)
+            self._weight_bytes += footprint(block.chunk)
             self.count += len(block.chunk)
 
     def taken_below(self, horizon: int | None) -> Block | None:
@@ -258,6 +267,7 @@ class _Head:
         whole = Block.joined(self._blocks)
         end = self.count if horizon is None else int(np.searchsorted(whole.beside[0], horizon))
         self._blocks = [whole.taken(slice(end, None))] if end < self.count else []
+        self._weight_bytes = self._weight_bytes * (self.count - end) // self.count
         self.count -= end
         return whole.taken(slice(0, end)) if self._blocks else whole
 
