@@ -4,7 +4,7 @@ from whence.ops.asking import Asking, Decide
 from whence.ops.batch import Batch
 from whence.ops.cache import Cache, Filled
 from whence.ops.cast import Cast
-from whence.ops.chunk import Chunk
+from whence.ops.chunk import Chunk, in_groups
 from whence.ops.combine import Concat, Zip
 from whence.ops.dedup import Dedup
 from whence.ops.fields import Drop, Rename, Select
@@ -104,6 +104,7 @@ __all__ = [
     "find_frozen",
     "hands_on",
     "ids_apart",
+    "in_groups",
     "keeps_apart",
     "name_of",
     "outline_op",

@@ -12,7 +12,7 @@ import numpy as np
 
 from whence.lineage import Blocks
 from whence.lineage import Mapping as Relation
-from whence.ops.chunk import Chunk, Int64Array
+from whence.ops.chunk import Chunk, Int64Array, in_groups
 from whence.ops.collating import Collate, check_collate, collate_functions, collate_parameters, gathered
 from whence.ops.op import Context, Fetch, Function, Input, Op, Recorded, check_count
 
@@ -68,17 +68,11 @@ class Batch(Op):
 
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Gather across the borders of chunks."""
-        waiting = Chunk.empty()
         done = context.first
-        for following in inputs[0].scan():
-            chunk = Chunk.joined([waiting, following]) if len(waiting) else following
-            full = len(chunk) // self.size * self.size
-            waiting = chunk.taken(slice(full, None))
-            if full:
-                yield self._gather(chunk, full, done, context)
-                done += full
-        if len(waiting) and not self.drop_last:
-            yield self._gather(waiting, len(waiting), done, context)
+        for chunk in in_groups(inputs[0].scan(), self.size):
+            if len(chunk) >= self.size or not self.drop_last:
+                yield self._gather(chunk, done, context)
+                done += len(chunk)
 
     def pick(
         self, positions: Int64Array, mappings: Sequence[Relation], fetch: Fetch, context: Context
@@ -93,11 +87,11 @@ class Batch(Op):
         )
         return Chunk(values, items.ids[firsts], items.origins[firsts])
 
-    def _gather(self, chunk: Chunk, count: int, done: int, context: Context) -> Chunk:
+    def _gather(self, items: Chunk, done: int, context: Context) -> Chunk:
         began = time.perf_counter_ns()
-        items = chunk.taken(slice(count)) if count < len(chunk) else chunk
+        count = len(items)
         bounds = [(start, min(start + self.size, count)) for start in range(0, count, self.size)]
         values = gathered(self, self.collate, items, bounds, done)
         context.recorder.spent(time.perf_counter_ns() - began, count, len(values))
         context.recorder.gathered(items.content, [end - start for start, end in bounds])
-        return Chunk(values, chunk.ids[: count : self.size], chunk.origins[: count : self.size])
+        return Chunk(values, items.ids[:: self.size], items.origins[:: self.size])

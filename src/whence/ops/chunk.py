@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,3 +112,25 @@ class Chunk:
             if columns is not None:
                 return cls.of_columns(columns, ids, origins)
         return cls([value for chunk in chunks for value in chunk.values], ids, origins)
+
+
+def in_groups(chunks: Iterator[Chunk], size: int) -> Iterator[Chunk]:
+    """Arrange samples so that each chunk has whole groups of so many; only the last one may have a rest.
+
+    Args:
+        chunks: of any sizes.
+        size: samples in a group.
+    """
+    waiting: list[Chunk] = []
+    count = 0
+    for chunk in chunks:
+        waiting.append(chunk)
+        count += len(chunk)
+        if count >= size:
+            joined = Chunk.joined(waiting)
+            full = count // size * size
+            count -= full
+            waiting = [joined.taken(slice(full, None))] if count else []
+            yield joined.taken(slice(full)) if count else joined
+    if count:
+        yield Chunk.joined(waiting)

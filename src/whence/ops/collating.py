@@ -9,7 +9,8 @@ from typing import Any, Literal
 from whence.errors import OpError, PlanError, WhenceError
 from whence.ops.chunk import Chunk
 from whence.ops.op import Function, Op, check_callable
-from whence.vocab import Columns, as_dicts, stack_values
+from whence.ops.stacking import stack
+from whence.vocab import Columns, as_dicts
 
 Collate = Literal["stack"] | Function
 
@@ -88,34 +89,6 @@ def gathered(
     return [
         collated(op, collate, values[start:end], first + start if first >= 0 else -1) for start, end in bounds
     ]
-
-
-def stacked(chunk: Chunk) -> Any:
-    """Stack the samples of a chunk, without making rows of columns.
-
-    Raises:
-        ValueError: the samples don't go together.
-    """
-    columns = chunk.columns
-    if columns is not None and columns.by_name:
-        with contextlib.suppress(Exception):  # as rows, the error says which one
-            return columns.stacked()
-    return stack(chunk.values)
-
-
-def stack(items: Sequence[Any]) -> Any:
-    """Stack samples: dicts into a dict of arrays, arrays and numbers into an array, shape (n, ...)."""
-    first = items[0]
-    if type(first) is not dict:
-        return stack_values(items)
-    names = first.keys()
-    for number, item in enumerate(items):
-        if type(item) is not dict or item.keys() != names:
-            found = sorted(map(str, item)) if isinstance(item, dict) else type(item).__name__
-            raise ValueError(
-                f"sample {number} of the batch has {found}, the first has {sorted(map(str, names))}"
-            )
-    return {name: stack_values([item[name] for item in items], str(name)) for name in names}
 
 
 def _stacked(columns: Columns, bounds: Sequence[tuple[int, int]]) -> list[Any]:

@@ -18,9 +18,9 @@ from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Mapping as Relation
 from whence.lineage import Selection, SelectionIndex
 from whence.ops.chunk import Chunk
-from whence.ops.collating import stacked
 from whence.ops.map import takes_rng
 from whence.ops.op import Context, Function, Input, MappingKind, Op, Recorded, failed, plain_params
+from whence.ops.stacking import stacked
 from whence.ops.watching import Loop, watched_loop
 
 

@@ -14,10 +14,10 @@ from whence.capture import FieldWatch
 from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Identity
 from whence.lineage import Mapping as Relation
-from whence.ops.chunk import Chunk, Int64Array
-from whence.ops.collating import stacked
+from whence.ops.chunk import Chunk, Int64Array, in_groups
 from whence.ops.flat_map import apart, together
 from whence.ops.op import Context, Fetch, Function, Input, Op, Recorded, check_count, failed, plain_params
+from whence.ops.stacking import stacked
 from whence.vocab import Columns
 
 Form = Literal["list", "columns"]
@@ -72,17 +72,10 @@ class MapBatches(Op):
 
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Map group by group, across the borders of chunks."""
-        waiting = Chunk.empty()
         done = context.first
-        for chunk in inputs[0].scan():
-            joined = Chunk.joined([waiting, chunk]) if len(waiting) else chunk
-            full = len(joined) // self.size * self.size
-            waiting = joined.taken(slice(full, None))
-            if full:
-                yield self._mapped(joined.taken(slice(full)), done, context)
-                done += full
-        if len(waiting):
-            yield self._mapped(waiting, done, context)
+        for chunk in in_groups(inputs[0].scan(), self.size):
+            yield self._mapped(chunk, done, context)
+            done += len(chunk)
 
     def pick(
         self, positions: Int64Array, mappings: Sequence[Relation], fetch: Fetch, context: Context

@@ -69,6 +69,9 @@ class Evaluation:
         self._contexts = [self._context_of(index, step) for index, step in enumerate(program.steps)]
         self._chunk_size = _FIRST_CHUNK
         self._reads_rows = False
+        self._rows_read = 0
+        self._row_bytes = 0
+        self._away_ns = 0
         self._told: dict[int, int] = {}
         self._shared = {index for index, count in enumerate(program.readings()) if count > 1}
         self._again = _read_again(program, self._shared)
@@ -84,17 +87,10 @@ class Evaluation:
             # before anything is read: positions follow from the sizes, of what is never reached too
             if step.node.source is not None:
                 self._tell_rows(index, step.node.source.size())
-        yield from self._paced(self._scan(self._program.top))
-
-    def _paced(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-        """Hand chunks on, and choose by the time they take how large the next ones are."""
-        while True:
-            began = time.perf_counter_ns()
-            chunk = next(chunks, None)
-            if chunk is None:
-                return
-            self._adapt(time.perf_counter_ns() - began, chunk)
+        for chunk in self._weighed(self._scan(self._program.top)):
+            left = time.perf_counter_ns()
             yield chunk
+            self._away_ns += time.perf_counter_ns() - left
 
     def pick(self, index: int, positions: Int64Array) -> Chunk:
         """Make the outputs of a step at some positions, in the order asked for."""
@@ -195,10 +191,10 @@ class Evaluation:
         if found is None:
             step = self._program.steps[index]
             below = self._input_of(step.inputs[0])
-            paced = replace(below, scan=lambda: self._paced(below.scan()))
+            weighed = replace(below, scan=lambda: self._weighed(below.scan()))
             self._learning += 1
             try:
-                found = Chunk.joined(list(op_of(step).scan([paced], self._contexts[index])))
+                found = Chunk.joined(list(op_of(step).scan([weighed], self._contexts[index])))
             finally:
                 self._learning -= 1
             self._learned[index] = found
@@ -223,6 +219,9 @@ class Evaluation:
         return known and all(self._cached_at(cache).is_filled for cache in self._program.caches_below(index))
 
     def _scan_source(self, index: int) -> Iterator[Chunk]:
+        return self._paced(self._read_source(index))
+
+    def _read_source(self, index: int) -> Iterator[Chunk]:
         row = 0
         with self._open(index) as reader:  # of its own: another scan of the source may be left half-way
             for values in reader.chunks(lambda: self._chunk_size):
@@ -243,6 +242,9 @@ class Evaluation:
         return Chunk(samples, ids, origins)
 
     def _scan_by_position(self, index: int) -> Iterator[Chunk]:
+        return self._paced(self._picked(index))
+
+    def _picked(self, index: int) -> Iterator[Chunk]:
         size = self._size_of(index)
         start = 0
         while start < size:
@@ -328,11 +330,39 @@ class Evaluation:
                 return "/".join(part for part in (listing.root.rstrip("/"), listing.paths[row]) if part)
         return f"{source.name}, row {row}"
 
-    def _adapt(self, elapsed_ns: int, chunk: Chunk) -> None:
-        size = self._chunk_size
-        # what comes together, such as a window, comes together however small the chunks below it are
-        elapsed_ns = elapsed_ns * size // max(size, len(chunk))
-        self._chunk_size = adapted(size, elapsed_ns, bytes_made(chunk), of_rows=self._reads_rows)
+    def _paced(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """Hand on what is read, and choose by the time that each chunk takes how large the next ones are.
+
+        The time is that of reading it and of all that is done with it before another one is asked for, but
+        not what the consumer does meanwhile.
+        """
+        began, away = time.perf_counter_ns(), self._away_ns
+        for chunk in chunks:
+            rows = len(chunk)
+            row_bytes = bytes_made(chunk) // rows + 1
+            self._rows_read += rows
+            yield chunk
+            now = time.perf_counter_ns()
+            elapsed_ns = now - began - (self._away_ns - away)
+            size = self._chunk_size
+            self._chunk_size = adapted(
+                size,
+                elapsed_ns * size // max(rows, 1),
+                max(row_bytes, self._row_bytes) * size,
+                of_rows=self._reads_rows,
+            )
+            began, away = now, self._away_ns
+
+    def _weighed(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """Hand on what is made, and note how much memory it takes for each row read."""
+        for chunk in chunks:
+            self._weigh(chunk)
+            yield chunk
+
+    def _weigh(self, chunk: Chunk) -> None:
+        if self._rows_read:
+            self._row_bytes = bytes_made(chunk) // self._rows_read
+            self._rows_read = 0
 
 
 def adapted(size: int, elapsed_ns: int, made_bytes: int, *, of_rows: bool) -> int:

@@ -201,9 +201,9 @@ class ParallelEvaluation(Evaluation):
             self._program, epoch=0, recorder=recorder, workers=self._workers, want="samples"
         )
 
-    def _adapt(self, elapsed_ns: int, chunk: Chunk) -> None:
+    def _weigh(self, chunk: Chunk) -> None:
         if not isinstance(chunk, Counted):
-            super()._adapt(elapsed_ns, chunk)
+            super()._weigh(chunk)
 
     def _begun(self) -> Pool:
         """Begin the workers, now that they are needed: what was found out so far goes with them."""

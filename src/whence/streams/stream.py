@@ -99,11 +99,17 @@ class Stream(Tabular["Stream"], Readable):
         return self.pipe(MapBatches(label=name or name_of(fn), fn=fn, size=size, form=form, params=params))
 
     def filter(
-        self, fn: Function, *, reason: str | None = None, name: str | None = None, **params: Any
+        self,
+        fn: Function,
+        *,
+        reason: str | None = None,
+        form: Literal["samples", "columns"] = "samples",
+        name: str | None = None,
+        **params: Any,
     ) -> Stream:
         """Keep the samples for which a predicate holds; see `ops.Filter`."""
         check_callable(fn, "filter")
-        return self.pipe(Filter(label=name or name_of(fn), fn=fn, params=params, why=reason or ""))
+        return self.pipe(Filter(label=name or name_of(fn), fn=fn, params=params, why=reason or "", form=form))
 
     def flat_map(self, fn: Function, *, name: str | None = None, **params: Any) -> Stream:
         """Make any number of samples out of each; see `ops.FlatMap`."""

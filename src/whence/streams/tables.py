@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whence.errors import MissingExtraError, OpError, StoreError
-from whence.ops import Chunk
+from whence.ops import Chunk, in_groups
 from whence.vocab import Column, Columns, holds_large
 
 try:
@@ -126,19 +126,9 @@ def _tables(chunks: Iterable[Chunk]) -> Iterator[pa.Table]:
 
 def _groups(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     """Arrange samples in groups of a fixed size, so that types follow from samples and not from chunks."""
-    waiting: list[Chunk] = []
-    count = 0
-    for chunk in chunks:
-        waiting.append(chunk)
-        count += len(chunk)
-        if count >= _ROW_GROUP:
-            joined = Chunk.joined(waiting)
-            full = count // _ROW_GROUP * _ROW_GROUP
-            for start in range(0, full, _ROW_GROUP):
-                yield joined.taken(slice(start, start + _ROW_GROUP))
-            waiting, count = [joined.taken(slice(full, None))], count - full
-    if count:
-        yield Chunk.joined(waiting)
+    for chunk in in_groups(iter(chunks), _ROW_GROUP):
+        for start in range(0, len(chunk), _ROW_GROUP):
+            yield chunk.taken(slice(start, start + _ROW_GROUP))
 
 
 def _table_of(group: Chunk, first: int) -> pa.Table:

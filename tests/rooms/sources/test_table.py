@@ -20,7 +20,7 @@ from tests.rooms.sources.listening import DATA, Listener, at, read_all, samples_
 from tests.rooms.vocab.exactly import exact, outcome
 from whence import sources
 from whence.errors import MissingExtraError, PositionError, SourceError
-from whence.ops.collating import stack
+from whence.ops.stacking import stack
 from whence.sources import TableSource
 from whence.sources.arrowcolumns import columns_of
 from whence.sources.table import TOLD_ROWS

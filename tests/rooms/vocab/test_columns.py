@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from tests.rooms.vocab.exactly import exact, outcome
 from whence.ops import Chunk
-from whence.ops.collating import stack
+from whence.ops.stacking import stack
 from whence.vocab import Column, Columns, chosen, sample_digest, sample_digests, stack_values
 
 TEXT = st.text(st.characters(), max_size=3)
