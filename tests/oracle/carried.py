@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tests.oracle.learned import LearnedOf
 from tests.oracle.marks import Reader, draws_of
 from tests.oracle.operations import OPERATIONS
 from tests.oracle.operations.groups import taken_apart
@@ -65,7 +66,9 @@ def traced_draws(trace: Trace) -> set[str]:
 class Carried:
     """Compares what the samples of a run carry with what is recorded of it."""
 
-    def __init__(self, pipeline: Pipeline, readings: list[Reading], record: RunRecord) -> None:
+    def __init__(
+        self, pipeline: Pipeline, readings: list[Reading], record: RunRecord, learned: LearnedOf
+    ) -> None:
         self._plan = pipeline.plan
         self._batch = batch_below(pipeline.plan)
         self._readings = readings
@@ -74,6 +77,7 @@ class Carried:
         self._rows = rows_in(pipeline.plan)
         self._marks = Reader(self._rows)
         self._places: dict[Row, set[Place]] = {}
+        self._learned = learned
 
     def check(self) -> int:
         """Check every delivered sample, every item of every batch, every source row; count deliveries."""
@@ -102,6 +106,7 @@ class Carried:
         rows = self._marks.rows_of(value)
         assert traced_rows(whole) == rows
         assert traced_draws(whole) == draws_of(value)
+        self._learned.check_trace(whole, reading.epoch)
         if self._batch is None:
             for row in rows:
                 self._places.setdefault(row, set()).add((reading.epoch, reading.repeat, None, output))
@@ -132,7 +137,7 @@ class Carried:
         assert len(found) == len(set(found)), "a delivery is named once"
         assert set(found) == expected
         assert impact.count == len(expected)
-        assert impact.absent == (not expected)
+        self._learned.check_impact(impact, row, {each.epoch for each in self._readings if each.got})
         assert not impact.gaps
         self._check_fate(row, impact)
 

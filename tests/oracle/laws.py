@@ -11,6 +11,7 @@ from typing import Any
 import whence as wh
 from tests.oracle.building import COLUMN_KINDS, Builder, by_hand
 from tests.oracle.carried import Carried, address_of, batch_below, items_of
+from tests.oracle.learned import LearnedOf
 from tests.oracle.marks import alike, close, is_missing
 from tests.oracle.operations import OPERATIONS
 from tests.oracle.plans import ops_of, sources_of
@@ -38,13 +39,14 @@ def check_all(pipeline: Pipeline, workshop: Workshop) -> int:
     """Check all that is promised of a pipeline, at once; returns how many samples it delivered."""
     with workshop.folder() as folder:
         stream = Builder(folder).build(pipeline.plan)
+        learned = LearnedOf(pipeline, folder)
         with recorded(pipeline, folder) as run:
             readings = read_all(stream, pipeline)
             is_odd = sum(len(reading.got) for reading in readings) % 4 == 1
             if is_odd:  # while the run goes on, its record is read as it was written
-                Carried(pipeline, readings, RunRecord.read(run.record.folder, run.id)).check()
+                Carried(pipeline, readings, RunRecord.read(run.record.folder, run.id), learned).check()
         record = run.record
-        carried = Carried(pipeline, readings, record)
+        carried = Carried(pipeline, readings, record, learned)
         carried.check()
         check_replays(pipeline, stream, readings, record)
         runs = 1 + check_other_ways(pipeline, stream, readings, record, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,24 @@ from tests.oracle.functions import moved_columns, whole_columns
 from tests.oracle.marks import Row, is_missing
 from tests.oracle.operations.operation import Operation
 from whence.ops import Filter
+
+
+def numbers_of(rows: list[Row], name: str) -> list[float]:
+    """The numbers of a field, without those that are missing."""
+    return [row[name] for row in rows if not is_missing(row[name])]
+
+
+def filled(rows: list[Row], name: str, how: str) -> list[Row]:
+    """Fill what is missing of a field with one number; nothing is given where there is none."""
+    known = sorted(numbers_of(rows, name))
+    if not known:
+        return []
+    middle = len(known) // 2
+    value = {
+        "mean": math.fsum(known) / len(known),
+        "median": known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2,
+    }[how]
+    return [row | {name: value if is_missing(row[name]) else float(row[name])} for row in rows]
 
 
 def forward(rows: list[Row], name: str) -> list[Row]:
@@ -36,6 +55,61 @@ def interpolated(rows: list[Row], name: str) -> list[Row]:
             low, high = rows[before][name], rows[after][name]
             value = low + (high - low) * (place - before) / (after - before)
         found.append(row | {name: value})
+    return found
+
+
+def scaled(rows: list[Row], name: str, how: str) -> list[Row]:
+    """Move and scale the numbers of a field."""
+    known = numbers_of(rows, name)
+    if not known:
+        return []
+    mean = math.fsum(known) / len(known)
+    if how == "standard":
+        start, width = mean, math.sqrt(math.fsum((each - mean) ** 2 for each in known) / len(known))
+    elif how == "minmax":
+        start, width = min(known), max(known) - min(known)
+    else:
+        start, width = quantile(known, 0.5), quantile(known, 0.75) - quantile(known, 0.25)
+    return [
+        row | {name: row[name] if is_missing(row[name]) else (row[name] - start) / (width or 1.0)}
+        for row in rows
+    ]
+
+
+def clipped(rows: list[Row], name: str, lower: float, upper: float) -> list[Row]:
+    """Bring numbers within two quantiles."""
+    known = numbers_of(rows, name)
+    if not known:
+        return []
+    low, high = quantile(known, lower), quantile(known, upper)
+    return [
+        row | {name: row[name] if is_missing(row[name]) else min(max(row[name], low), high)} for row in rows
+    ]
+
+
+def quantile(known: list[float], share: float) -> float:
+    """A quantile, between the two numbers around it."""
+    found = sorted(known)
+    place = share * (len(found) - 1)
+    low = math.floor(place)
+    high = min(low + 1, len(found) - 1)
+    return found[low] + (found[high] - found[low]) * (place - low)
+
+
+def spread(rows: list[Row], name: str) -> list[Row]:
+    """Put a field for each category in the place of a field."""
+    categories = sorted({row[name] for row in rows if row[name] is not None})
+    if not categories:
+        return []
+    found = []
+    for row in rows:
+        made: Row = {}
+        for field, value in row.items():
+            if field == name:
+                made |= {f"{name}_{category}": int(value == category) for category in categories}
+            else:
+                made[field] = value
+        found.append(made)
     return found
 
 
@@ -74,6 +148,12 @@ TABLES = {
         chain=lambda s, _o, a, _l: s.fill_missing(dict([a])),
         hand=lambda s, _o, a: [row | {a[0]: a[1] if is_missing(row[a[0]]) else row[a[0]]} for row in s],
     ),
+    "fill_learned": Operation(
+        chain=lambda s, _o, a, _l: s.fill_missing({"y": a[0]}),
+        hand=lambda s, _o, a: filled(s, "y", a[0]),
+        learns_of="y",
+        may_fail=True,
+    ),
     "fill_forward": Operation(
         chain=lambda s, _o, _a, _l: s.fill_missing({"f": "forward"}),
         hand=lambda s, _o, _a: forward(s, "f"),
@@ -83,6 +163,24 @@ TABLES = {
         chain=lambda s, _o, _a, _l: s.fill_missing({"x": "interpolate"}),
         hand=lambda s, _o, _a: interpolated(s, "x"),
         makes_one_of_one=False,
+    ),
+    "normalize": Operation(
+        chain=lambda s, _o, a, _l: s.normalize("y", how=a[0]),
+        hand=lambda s, _o, a: scaled(s, "y", a[0]),
+        learns_of="y",
+        may_fail=True,
+    ),
+    "winsorize": Operation(
+        chain=lambda s, _o, a, _l: s.winsorize("y", lower=a[0], upper=a[1]),
+        hand=lambda s, _o, a: clipped(s, "y", *a),
+        learns_of="y",
+        may_fail=True,
+    ),
+    "one_hot": Operation(
+        chain=lambda s, _o, _a, _l: s.one_hot("c"),
+        hand=lambda s, _o, _a: spread(s, "c"),
+        learns_of="c",
+        may_fail=True,
     ),
     "keeps_columns": Operation(
         chain=lambda s, _o, a, label: s.pipe(
