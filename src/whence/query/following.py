@@ -170,6 +170,12 @@ class PassLineage:
         return self._recorded[index]
 
 
+def lineage_of(record: RunRecord, view: PassView) -> PassLineage:
+    """Follow positions through a pass, as whoever asked before: what was opened for him stays open."""
+    found: PassLineage = record.remember(("lineage", view.number), lambda: PassLineage(record, view))
+    return found
+
+
 def stream_of(record: RunRecord, view: PassView) -> StreamView:
     """Find the stream of a pass; raises `DamagedError` where its description is gone."""
     for stream in record.streams:

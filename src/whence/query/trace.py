@@ -12,7 +12,7 @@ from whence.chance import draw_from_spec, draw_key
 from whence.errors import NotFoundError
 from whence.query.addresses import Address
 from whence.query.fits import Fit, Learned, fits_among, fits_below, is_fit, learned_at, nodes_below
-from whence.query.following import SOURCE_BITS, Int64Array, PassLineage, find_pass
+from whence.query.following import SOURCE_BITS, Int64Array, PassLineage, find_pass, lineage_of
 from whence.query.places import Places, go_down
 from whence.runs import RunRecord, SourceView
 from whence.vocab import digest_text, plain
@@ -117,7 +117,7 @@ def trace_address(record: RunRecord, address: Address) -> Trace:
     Cost: the positions asked for, through each op; not the length of the run.
     """
     view = find_pass(record, epoch=address.epoch, stream=address.stream, repeat=address.repeat)
-    lineage = PassLineage(record, view)
+    lineage = lineage_of(record, view)
     reached = {
         index: [Places.whole(positions) for positions in found]
         for index, found in locate(lineage, address).items()

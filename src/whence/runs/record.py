@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,7 @@ class RunRecord:
         self.folder = folder
         self.journal = journal
         self._decisions: dict[int, Mapping[int, Decisions]] = {}
+        self._remembered: dict[Hashable, Any] = {}
 
     @classmethod
     def read(cls, folder: Folder, run_id: str) -> RunRecord:
@@ -324,6 +325,12 @@ class RunRecord:
     def check_sealed(self) -> list[Damage]:
         """Compare the sealed blocks of each pass with what the journal committed to when it ended."""
         return check_sealed(self.journal, self._sealed)
+
+    def remember(self, what: Hashable, make: Callable[[], Any]) -> Any:
+        """Keep with the record what a reader makes of it, so that it is made once."""
+        if what not in self._remembered:
+            self._remembered[what] = make()
+        return self._remembered[what]
 
     def digests(self, pass_number: int) -> PassDigests:
         """Give the digests of what a pass delivered."""
