@@ -246,7 +246,7 @@ class _Head:
         return int(self._blocks[-1].beside[0][-1])
 
     def fill(self) -> None:
-        """Hold something, and some blocks where they are small: runs end at odds, and rounds would be tiny."""
+        """Hold some blocks where they are small: runs end at odds, and rounds of one would be tiny."""
         while not self.has_ended and self.count < _AHEAD_ROWS and self._weight_bytes < _AHEAD_BYTES:
             self.read_on()
 
