@@ -72,8 +72,6 @@ class ArrowColumn(Column):
     def taken(self, which: Any) -> Column:
         """Some of the rows: by positions, by slice or by mask."""
         which = chosen(which)
-        if self._made is not None:
-            return Column(self._made[which])
         if isinstance(which, slice):
             start, stop, step = which.indices(len(self.array))
             if step == 1:
@@ -87,7 +85,7 @@ class ArrowColumn(Column):
     def followed_by(self, others: Sequence[Column]) -> Column | None:
         """This column and others of its type after it."""
         parts = [self, *others]
-        arrays = [part.array for part in parts if isinstance(part, ArrowColumn) and part._made is None]
+        arrays = [part.array for part in parts if isinstance(part, ArrowColumn)]
         if len(arrays) == len(parts) and all(array.type == self.array.type for array in arrays):
             return ArrowColumn(pa.concat_arrays(arrays))
         return super().followed_by(others)

@@ -22,9 +22,9 @@ from whence import sources
 from whence.errors import MissingExtraError, PositionError, SourceError
 from whence.ops.stacking import stack
 from whence.sources import TableSource
-from whence.sources.arrowcolumns import columns_of
+from whence.sources.arrowcolumns import ArrowColumn, columns_of
 from whence.sources.table import TOLD_ROWS
-from whence.vocab import Columns, sample_digests
+from whence.vocab import Column, Columns, sample_digests
 
 ROWS = [
     {"i": i, "f": i / 2, "s": f"é{i}", "n": None if i % 3 else i, "l": [i, i], "w": ["é", str(i)]}
@@ -136,6 +136,16 @@ def test_each_block_is_told_once_and_whole() -> None:
     assert set(witness.blocks) == {(0, 0), (0, TOLD_ROWS), (0, 2 * TOLD_ROWS)}
     read_all(reader)
     assert witness.blocks[0, 2 * TOLD_ROWS] == told(table[2 * TOLD_ROWS :])[0, 0]
+
+
+def test_texts_that_were_looked_at_stay_in_arrow() -> None:
+    table = pa.table({"s": ["a", None, "b", "c"]})
+    column = columns_of(table).by_name["s"]
+    assert column.values() == ["a", None, "b", "c"]
+    parts = [column.taken(slice(2)), column.taken(np.array([3, 2])), columns_of(table).by_name["s"]]
+    joined = Column.joined(parts)
+    assert all(isinstance(each, ArrowColumn) for each in [*parts, joined])
+    assert joined.values() == ["a", None, "c", "b", "a", None, "b", "c"]
 
 
 @given(
