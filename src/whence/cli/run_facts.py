@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from whence.query import ExposurePoint, only_for_fits
+from whence.query import ExposurePoint, field_uses, only_for_fits
 from whence.runs import History, PassView, StreamView, finite_or_none
 from whence.workspace import Model, Run, summarise_run
 
@@ -82,6 +82,7 @@ def _stream(run: Run, stream: StreamView, passes: list[PassView]) -> dict[str, A
     ended = [view.nodes for view in passes if view.nodes]
     sums = np.array(ended, np.int64).sum(axis=0) if ended else None
     total_ns = int(sums[:, 0].sum()) if sums is not None else 0
+    uses = field_uses(run.record, stream)
     steps = []
     for index in sorted(range(len(stream.nodes)), key=lambda each: stream.nodes[each]["written"]):
         node = stream.nodes[index]
@@ -98,6 +99,7 @@ def _stream(run: Run, stream: StreamView, passes: list[PassView]) -> dict[str, A
                 "out": counted[2] if counted else rows,
                 "ns": counted[0] if counted else None,
                 "time_share": counted[0] / total_ns if counted and total_ns else None,
+                "fields": [use.to_json() for use in uses.get(index, [])],
             }
         )
     return {

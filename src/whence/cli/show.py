@@ -17,10 +17,12 @@ from whence.cli.screen import Screen
 from whence.cli.wording import (
     count_of,
     duration,
+    field_words,
     learned_words,
     moment,
     number,
     pairs,
+    seen_words,
     short_digest,
     size_of,
     span_of,
@@ -107,6 +109,7 @@ def run_page(value: dict[str, Any]) -> list[Block]:
         *_metrics(value),
         *(block for stream in value["streams"] for block in _stream(stream)),
         *_drops(value),
+        *_fields(value),
         *_fits(value),
         *_sources(value),
         *_results(value),
@@ -199,6 +202,23 @@ def _share_bar(share: float | None) -> Cell:
     if share is None:
         return ""
     return (name("█" * round(share * 10)), dim("·" * (10 - round(share * 10))), f"{share:5.0%}")
+
+
+def _fields(value: dict[str, Any]) -> list[Block]:
+    """What operations did with fields; of those that follow from parameters the parameters tell."""
+    rows: list[list[Cell]] = [
+        [
+            f"{step['op']}{_of_stream(value, {'stream': stream['name']})}",
+            field_words(use),
+            dim(seen_words(use)),
+        ]
+        for stream in value["streams"]
+        for step in stream["steps"]
+        for use in step["fields"]
+        if use["seen"] is not None
+    ]
+    note = "as seen on the first samples"
+    return [Section(title="fields", note=note), Grid(rows=rows)] if rows else []
 
 
 def _drops(value: dict[str, Any]) -> list[Block]:

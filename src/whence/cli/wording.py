@@ -112,3 +112,20 @@ def sparkline(values: Sequence[float | None]) -> str:
         " " if value is None or not math.isfinite(value) else _BARS[round((value - low) * scale)]
         for value in values
     )
+
+
+def field_words(use: dict[str, Any]) -> str:
+    """Say what an operation did with fields."""
+    if not use["known"]:
+        return "unknown: its function can't be watched"
+    read = "reads all fields" if use["whole"] else f"reads {', '.join(use['read'])}" if use["read"] else ""
+    if use["copied"]:
+        read = f"{read or 'reads'} and perhaps others"
+    made = f"makes {', '.join(use['made'])}" if use["made"] else ""
+    dropped = f"drops {', '.join(use['dropped'])}" if use["dropped"] else ""
+    return "; ".join(part for part in (read, made, dropped) if part) or "reads none"
+
+
+def seen_words(use: dict[str, Any]) -> str:
+    """Say on how many samples that was seen."""
+    return "" if use["seen"] is None else f"seen on {count_of(use['seen'], 'sample')}"

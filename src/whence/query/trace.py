@@ -11,6 +11,7 @@ import numpy as np
 from whence.chance import draw_from_spec, draw_key
 from whence.errors import NotFoundError
 from whence.query.addresses import Address
+from whence.query.fields import FieldUse, field_uses
 from whence.query.fits import Fit, Learned, fits_among, fits_below, is_fit, learned_at, nodes_below
 from whence.query.following import SOURCE_BITS, Int64Array, PassLineage, find_pass, lineage_of
 from whence.query.places import Places, go_down
@@ -52,6 +53,7 @@ class Step:
         code: the user's functions in it: name, file, line, digest and source text.
         random: what it drew for this sample: named values, or key and draw id from which they follow.
         fitted: by field the values that it used and that were learned of all samples.
+        fields: what it did with fields, as follows from its parameters or was seen on its first samples.
         known: False at a gap: it isn't known which inputs the op made this sample of.
     """
 
@@ -61,6 +63,7 @@ class Step:
     code: dict[str, Any]
     random: dict[str, Any]
     fitted: dict[str, Any] = field(default_factory=dict)
+    fields: list[FieldUse] = field(default_factory=list)
     known: bool = True
 
     def to_json(self) -> dict[str, Any]:
@@ -72,6 +75,7 @@ class Step:
             "code": self.code,
             "random": self.random,
             "fitted": plain(self.fitted),
+            "fields": [use.to_json() for use in self.fields],
             "known": self.known,
         }
 
@@ -124,11 +128,12 @@ def trace_address(record: RunRecord, address: Address) -> Trace:
     }
     steps, rows, complete = _descended(lineage, reached)
     written = sorted(steps, key=lambda index: lineage.node(index)["written"])
+    uses = field_uses(record, lineage.stream)
     origins = list(_origins(lineage, rows))
     return Trace(
         address=str(address),
         origins=origins,
-        steps=[_step(lineage, index, *steps[index]) for index in written],
+        steps=[_step(lineage, index, *steps[index], uses.get(index, [])) for index in written],
         fits=_fits(lineage, steps),
         complete=complete and bool(origins),
         in_flight=not view.is_ended and record.status != "running" and _first_output(address) >= view.taken,
@@ -280,7 +285,9 @@ def _first_output(address: Address) -> int:
     return -1 if found is None else found
 
 
-def _step(lineage: PassLineage, index: int, positions: Int64Array, known: bool) -> Step:
+def _step(
+    lineage: PassLineage, index: int, positions: Int64Array, known: bool, uses: list[FieldUse]
+) -> Step:
     node = lineage.node(index)
     params = {key: value for key, value in node["params"].items() if key not in ("params", "draw")}
     params |= node["params"].get("params", {})
@@ -299,6 +306,7 @@ def _step(lineage: PassLineage, index: int, positions: Int64Array, known: bool) 
             for fit in sorted(fits_among(lineage, [index]))
             for learned in learned_at(lineage, fit)
         },
+        fields=uses,
         known=known,
     )
 
