@@ -109,8 +109,12 @@ class Samples:
             return Chunk.of_columns(replaced, chunk.ids, chunk.origins)
         if not made:
             return chunk
-        added = as_dicts(list(made), [column.values() for column in made.values()])
-        rows = [{**row, **new} for row, new in zip(chunk.values, added, strict=True)]
+        if len(made) == 1:
+            ((name, column),) = made.items()
+            rows = [{**row, name: value} for row, value in zip(chunk.values, column.values(), strict=True)]
+        else:
+            added = as_dicts(list(made), [column.values() for column in made.values()])
+            rows = [{**row, **new} for row, new in zip(chunk.values, added, strict=True)]
         return Chunk(rows, chunk.ids, chunk.origins)
 
 
@@ -235,12 +239,17 @@ class Select(FieldOp):
 
     def apply(self, samples: Samples, fitted: Fitted) -> Chunk:
         """Keep the fields."""
-        samples.check_fields(self.names)
         chunk = samples.chunk
         if chunk.columns is not None:
+            samples.check_fields(self.names)
             kept = {name: chunk.columns.by_name[name] for name in self.names}
             return Chunk.of_columns(Columns(kept, count=len(chunk)), chunk.ids, chunk.origins)
-        lists = [[row[name] for row in chunk.values] for name in self.names]
+        samples.check_fields(())
+        try:
+            lists = [[row[name] for row in chunk.values] for name in self.names]
+        except KeyError:
+            samples.check_fields(self.names)
+            raise
         return Chunk(as_dicts(self.names, lists), chunk.ids, chunk.origins)
 
 
@@ -270,7 +279,10 @@ class Drop(FieldOp):
         if chunk.columns is not None:
             kept = {name: column for name, column in chunk.columns.by_name.items() if name not in gone}
             return Chunk.of_columns(Columns(kept, count=len(chunk)), chunk.ids, chunk.origins)
-        rows = [{name: value for name, value in row.items() if name not in gone} for row in chunk.values]
+        rows = list(map(dict, chunk.values))
+        for row in rows:  # a copy less these takes a quarter of the time of choosing the others
+            for name in self.names:
+                del row[name]
         return Chunk(rows, chunk.ids, chunk.origins)
 
 

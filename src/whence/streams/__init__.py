@@ -16,6 +16,7 @@ from whence.streams.grouped import Grouped
 from whence.streams.plan import SOURCE_BITS, Node, Program, Step
 from whence.streams.reading import Epoch, StreamIterator
 from whence.streams.stream import Stream, compiled
+from whence.streams.tabular import Tabular
 
 __all__ = [
     "SOURCE_BITS",
@@ -28,6 +29,7 @@ __all__ = [
     "Step",
     "Stream",
     "StreamIterator",
+    "Tabular",
     "compiled",
     "from_arrays",
     "from_csv",

@@ -1,0 +1,33 @@
+"""Promise: what the page on tables shows is what happens."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "how-to" / "tables.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+END = "--- end of block"
+
+
+def test_each_block_prints_what_stands_below_it(tmp_path: pathlib.Path) -> None:
+    blocks = BLOCK.findall(PAGE.read_text())
+    shutil.copy(ROOT / "tests" / "data" / "penguins.csv", tmp_path)
+    code = "".join(f"{text}\nprint({END!r})\n" for kind, text in blocks if kind == "python")
+    (tmp_path / "page.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "page.py"], cwd=tmp_path, env={"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    shown = [
+        following[1] if following[0] == "text" else ""
+        for (kind, _), following in zip(blocks, [*blocks[1:], ("", "")], strict=True)
+        if kind == "python"
+    ]
+    assert len(shown) == 6
+    assert done.stdout.split(END + "\n")[:-1] == shown
