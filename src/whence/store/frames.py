@@ -28,7 +28,7 @@ from whence.vocab import digest_bytes
 FORMAT_VERSION = 1
 
 _MAGIC = b"whence\x00"
-_HEAD_SIZE = 16
+HEAD_BYTES = 16
 _MARK = b"\xf7WHF"
 _PREFIX = struct.Struct("<4sIHHI32s")
 FRAME_HEAD_BYTES = _PREFIX.size
@@ -187,12 +187,12 @@ def scan_frames(path: pathlib.Path, *, keep: bool = True) -> Scan:
     """
     data = _mapped(path)
     scan = Scan()
-    if len(data) < _HEAD_SIZE:
+    if len(data) < HEAD_BYTES:
         scan.torn_bytes = len(data)
         return scan
     scan.damages += _check_head(data, path)
-    scan.sound_bytes = _HEAD_SIZE
-    scan.chain = digest_bytes(data[:_HEAD_SIZE])
+    scan.sound_bytes = HEAD_BYTES
+    scan.chain = digest_bytes(data[:HEAD_BYTES])
     for item in _walk(data, str(path), scan.chain):
         if isinstance(item, Frame):
             scan.count += 1
@@ -215,9 +215,9 @@ def iterate_frames(path: pathlib.Path) -> Iterator[Frame | Damage]:
         NotFoundError, StoreError: it can't be read.
     """
     data = _mapped(path)
-    if len(data) >= _HEAD_SIZE:
+    if len(data) >= HEAD_BYTES:
         yield from _check_head(data, path)
-        yield from _walk(data, str(path), digest_bytes(data[:_HEAD_SIZE]))
+        yield from _walk(data, str(path), digest_bytes(data[:HEAD_BYTES]))
 
 
 def _mapped(path: pathlib.Path) -> Content:
@@ -229,7 +229,7 @@ def _mapped(path: pathlib.Path) -> Content:
 
 def _check_head(data: Content, path: pathlib.Path) -> list[Damage]:
     if data[:7] != _MAGIC:
-        return [Damage(path=str(path), offset=0, length=_HEAD_SIZE, problem="not a framed file")]
+        return [Damage(path=str(path), offset=0, length=HEAD_BYTES, problem="not a framed file")]
     if data[7] > FORMAT_VERSION:
         raise StoreVersionError(
             f"{path}: written in format {data[7]}, this whence reads up to {FORMAT_VERSION}",
@@ -256,7 +256,7 @@ def read_frame(path: pathlib.Path, offset: int) -> Frame:
 
 
 def _walk(data: Content, path: str, chain: bytes) -> Iterator[Frame | Damage]:
-    at = _HEAD_SIZE
+    at = HEAD_BYTES
     linked = True
     while at < len(data):
         frame = _frame_at(data, at)

@@ -9,6 +9,7 @@ file.
 from __future__ import annotations
 
 import mmap
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from whence.errors import DamagedError
 from whence.lineage import Place
 from whence.store.files import explained_reading
-from whence.store.frames import FRAME_HEAD_BYTES, Frame, iterate_frames
+from whence.store.frames import FRAME_HEAD_BYTES, HEAD_BYTES, Frame, iterate_frames
 from whence.vocab import Hasher, digest_bytes
 
 DECISIONS = 1
@@ -43,6 +44,7 @@ class SealedSegment:
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
         self._map: mmap.mmap | None = None
+        self._content = memoryview(b"")
         self._checked: set[int] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -59,7 +61,7 @@ class SealedSegment:
         if place.offset not in self._checked:
             hasher = Hasher()
             hasher.update(place.before)
-            hasher.update(self._view()[place.offset + 4 : place.offset + 12])
+            hasher.update(self._content[place.offset + 4 : place.offset + 12])
             hasher.update(view)
             if hasher.digest() != place.chain:
                 raise self._damaged(place.offset, "the block there isn't the one that was sealed")
@@ -80,10 +82,10 @@ class SealedSegment:
 
     def blocks(self) -> Iterator[tuple[Place, bytes]]:
         """Give every sound block and its payload, in order; what is damaged is passed over."""
-        before = b""
+        before = digest_bytes(bytes(self._view(HEAD_BYTES)[:HEAD_BYTES]))
         for item in iterate_frames(self.path):
             if not isinstance(item, Frame):
-                before = b""
+                before = b""  # nobody knows it of the next one
                 continue
             if item.kind == BLOCK and before:
                 yield Place(item.offset, len(item.payload), before, item.chain), item.payload
@@ -92,25 +94,31 @@ class SealedSegment:
     def close(self) -> None:
         """Let the file go; it is opened again when something is asked."""
         self._map = None
+        self._content = memoryview(b"")
         self._checked.clear()
 
     def _payload(self, offset: int, length: int | None) -> memoryview:
-        view = self._view()
-        head = bytes(view[offset : offset + 8])
-        found = int.from_bytes(head[4:8], "little")
         begin = offset + FRAME_HEAD_BYTES
-        if len(head) < 8 or begin + found > len(view) or length not in (None, found):
-            raise self._damaged(offset, "no frame of that length is there")
-        return view[begin : begin + found]
+        head = self._view(begin)[offset:begin]
+        found = int.from_bytes(head[4:8], "little")
+        if len(head) == FRAME_HEAD_BYTES and length in (None, found):
+            payload = self._view(begin + found)[begin : begin + found]
+            if len(payload) == found:
+                return payload
+        raise self._damaged(offset, "no frame of that length is there")
 
-    def _view(self) -> memoryview:
-        if self._map is None:
-            with explained_reading(self.path), self.path.open("rb") as file:
-                try:
-                    self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                except ValueError as error:  # an empty file can't be mapped
-                    raise self._damaged(0, "the file is empty") from error
-        return memoryview(self._map)
+    def _view(self, end: int) -> memoryview:
+        """Map the file up to a place, if it has so much, again where it has grown since."""
+        with explained_reading(self.path):
+            # what was cut off since must not be touched: the system would end the process
+            size = 0 if self._map is None else self._map.size()
+            if self._map is None or min(end, size) > len(self._content):
+                with self.path.open("rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+                    if size:  # nothing can't be mapped
+                        self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                        self._content = memoryview(self._map)
+        return self._content[:size]
 
     def _damaged(self, offset: int, problem: str) -> DamagedError:
         place = f"{self.path}:{offset}"

@@ -114,16 +114,16 @@ def _cut_off(path: pathlib.Path, directory: Frame) -> None:
     path.write_bytes(path.read_bytes()[: directory.offset])
 
 
+@pytest.mark.parametrize("epoch", [0, 1, 2])
 @pytest.mark.parametrize("attack", [_damage, _cut_off])
 def test_a_directory_that_is_damaged_or_gone_is_made_again_from_the_blocks(
-    run: wh.Run, attack: Callable[[pathlib.Path, Frame], None]
+    run: wh.Run, attack: Callable[[pathlib.Path, Frame], None], epoch: int
 ) -> None:
     path, passes = frames_by_pass(run)
-    attack(path, passes[2][-1])
+    attack(path, passes[epoch][-1])
     damaged = again(run)
     for output in (0, 700, len(KEPT) - 1):
-        assert row_at(damaged, 2, output) == KEPT[output]
-    assert wh.open(run.record.folder.path).impact(f"n:{KEPT[5]}").count == 3
+        assert row_at(damaged, epoch, output) == KEPT[output]
     assert not wh.open(run.record.folder.path).verify().holds
 
 
@@ -173,6 +173,31 @@ def test_a_block_in_the_place_of_another_is_not_believed(run: wh.Run) -> None:
     with pytest.raises(DamagedError):
         again(run).trace(0, 0)
     assert row_at(again(run), 1, 0) == KEPT[0]
+
+
+def test_a_file_that_is_cut_while_it_is_open_is_damage_and_not_the_end_of_the_process(run: wh.Run) -> None:
+    path, passes = frames_by_pass(run)
+    reading = again(run)
+    assert row_at(reading, 2, 0) == KEPT[0]
+    os.truncate(path, passes[1][0].offset)
+    assert row_at(reading, 0, 0) == KEPT[0]
+    with pytest.raises(DamagedError):
+        reading.trace(2, len(KEPT) - 1)
+
+
+def test_a_record_that_was_read_before_a_pass_ended_finds_its_blocks(tmp_path: pathlib.Path) -> None:
+    stream = wh.from_items(range(COUNT), name="n").filter(is_odd)
+    with wh.start_run("t", workspace=tmp_path) as run:
+        list(stream.epoch(0))
+        passing = iter(stream.epoch(1))
+        next(passing)
+        record = wh.open(tmp_path).run(run.id).record
+        assert len(record.decisions(0)) == 2
+        first = record.decisions(0)[1].selection().select([0])
+        list(passing)
+        run.sync()
+        assert record.decisions(1)[1].selection().select([0, len(KEPT) - 1]).tolist() == [KEPT[0], KEPT[-1]]
+        assert first.tolist() == record.decisions(0)[1].selection().select([0]).tolist()
 
 
 def test_a_segment_that_is_gone_stops_answers_on_all_passes(run: wh.Run) -> None:
