@@ -12,7 +12,7 @@ import numpy as np
 from whence.ops.chunk import Chunk
 from whence.vocab import Column
 
-_WEIGHED = 64
+_WEIGHED = 16
 _STRIDE = 7
 _DEPTH = 16
 _BYTES_PER_PIXEL = 4
