@@ -195,11 +195,17 @@ class FieldWatch:
 
     def map_columns(self, call: Callable[[Any], Any], columns: dict[str, Any], count: int) -> Any:
         """Call a function that makes columns of the columns of so many samples."""
-        return self._call(lambda given: call(given[0]), [columns], lambda made: [made], count=count)
+        filled = _filled(columns)
+        if filled is None:
+            return call(columns)
+        return self._call(lambda given: call(given[0]), [filled], lambda made: [made], count=count)
 
     def judge_columns(self, call: Callable[[Any], Any], columns: dict[str, Any], count: int) -> Any:
         """Call a function that says something of each of so many samples by their columns."""
-        return self._call(lambda given: call(given[0]), [columns], lambda _: [columns], count=count)
+        filled = _filled(columns)
+        if filled is None:
+            return call(columns)
+        return self._call(lambda given: call(given[0]), [filled], lambda _: [filled], count=count)
 
     def _call(
         self,
@@ -246,6 +252,16 @@ class FieldWatch:
         merged = {key: value for each in reversed(before) for key, value in each.items()} if of_one else {}
         for place, output in enumerate(outputs):
             notes.add_made(merged if of_one else before[place], output, reads.given)
+
+
+def _filled(columns: Any) -> Any:
+    """Make all fields of columns that are made when they are asked for; None where one can't be made."""
+    if not isinstance(columns, dict):
+        return columns
+    try:
+        return dict(columns)
+    except Exception:  # the function may not ask for that one
+        return None
 
 
 def _without_views(made: Any, reads: Reads, samples: list[Any]) -> Any:

@@ -285,9 +285,7 @@ def _first_output(address: Address) -> int:
     return -1 if found is None else found
 
 
-def _step(
-    lineage: PassLineage, index: int, positions: Int64Array, known: bool, uses: list[FieldUse]
-) -> Step:
+def _step(lineage: PassLineage, index: int, positions: Int64Array, known: bool, uses: list[FieldUse]) -> Step:
     node = lineage.node(index)
     params = {key: value for key, value in node["params"].items() if key not in ("params", "draw")}
     params |= node["params"].get("params", {})

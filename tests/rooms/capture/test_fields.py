@@ -495,6 +495,13 @@ def test_every_function_of_an_op_is_watched_by_itself(tmp_path: pathlib.Path) ->
     }  # fmt: skip
 
 
+def test_a_column_that_nobody_asks_for_fails_nobody(tmp_path: pathlib.Path) -> None:
+    rows = [{"x": number, "ragged": np.zeros(1 + number % 2)} for number in range(20)]
+    stream = wh.from_items(rows).map_batches(lambda cols: {"y": cols["x"] * 2}, size=4, form="columns")
+    with wh.start_run("ragged", workspace=tmp_path / "ws"):
+        assert [row["y"] for row in stream] == [2 * number for number in range(20)]
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_see_what_one_process_sees(tmp_path: pathlib.Path, workers: int) -> None:
     source = wh.from_items([{"x": number, "k": number % 7, "t": "a"} for number in range(3000)], name="rows")
