@@ -11,6 +11,7 @@ import pathlib
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def _as(table: pa.Table, schema: pa.Schema, row: int) -> pa.Table:
 
 def _tables(chunks: Iterable[Chunk]) -> Iterator[pa.Table]:
     first = 0
-    for group in _groups(chunks):
+    for group in _groups(map(_in_columns, chunks)):
         try:
             yield _table_of(group, first)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
@@ -122,6 +123,12 @@ def _tables(chunks: Iterable[Chunk]) -> Iterator[pa.Table]:
                 position=first,
             ) from error
         first += len(group)
+
+
+def _in_columns(chunk: Chunk) -> Chunk:
+    """Make columns as soon as can be: rows that wait are looked through by every garbage collection."""
+    columns = as_columns(chunk) if chunk.columns is None else None
+    return chunk if columns is None else Chunk.of_columns(columns, chunk.ids, chunk.origins)
 
 
 def _groups(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
@@ -191,14 +198,16 @@ def as_columns(chunk: Chunk) -> Columns | None:
     The table is the same whether it is made of these or of the samples, wherever the borders of chunks are.
     """
     samples = chunk.values
-    if not all(type(sample) is dict for sample in samples):
+    if set(map(type, samples)) != {dict}:
         return None
     names = list(samples[0])
-    if not names or not all(type(name) is str for name in names):
+    if not names or set(map(type, names)) != {str} or set(map(len, samples)) != {len(names)}:
         return None
-    if not all(list(sample) == names for sample in samples):
+    try:
+        columns = [list(map(itemgetter(name), samples)) for name in names]
+    except KeyError:
         return None
-    by_name = {name: _as_column([sample[name] for sample in samples]) for name in names}
+    by_name = {name: _as_column(values) for name, values in zip(names, columns, strict=True)}
     return Columns(by_name, count=len(samples))
 
 
@@ -216,12 +225,17 @@ def _as_column(values: list[Any]) -> Column:
 def _is_plain(values: Iterable[Any]) -> bool:
     """Whether there are no arrays within lists, whose types would be lost where they are given as lists."""
     kinds = set(map(type, values))
-    if not kinds & _LISTS:
-        return dict not in kinds
-    if not kinds <= _LISTS | {type(None)}:
-        return False
-    inner = list(chain.from_iterable(value for value in values if value is not None))
-    return not any(issubclass(kind, np.ndarray) for kind in set(map(type, inner))) and _is_plain(inner)
+    while kinds & _LISTS:
+        if not kinds <= _LISTS | {type(None)}:
+            return False
+        lists = filter(None, values) if type(None) in kinds else values
+        values = chain.from_iterable(lists)
+        kinds = set(map(type, values))
+        if any(issubclass(kind, np.ndarray) for kind in kinds):
+            return False
+        if kinds & _LISTS:  # yet another level
+            values = list(chain.from_iterable(lists))
+    return dict not in kinds
 
 
 def _array(values: list[Any]) -> pa.Array:

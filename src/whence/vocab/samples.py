@@ -56,6 +56,8 @@ _NONE, _FALSE, _TRUE = (
 _WORDS = frozenset("biufcmM")
 _FLAT_LEVELS = 3  # of lists in lists: one that holds itself twice would grow without end
 _FEW = 12
+_TRIED = 1_024
+_WORD_CHARS = 32
 
 
 fast64: Callable[[Buffer], int] = xxh3_64_intdigest
@@ -288,33 +290,65 @@ def _digest_lists(values: Sequence[Sequence[Any]], tag: int, levels: int) -> UIn
     """Digest lists by digesting all their items together, and folding all lists place by place."""
     lengths = np.fromiter(map(len, values), np.int64, len(values))
     items = list(chain.from_iterable(values))
-    digests = _digest_values(items, levels) if items else np.empty(0, np.uint64)
+    if not items:
+        return np.full(len(values), tag, np.uint64)
+    digests = _digest_values(items, levels)
+    order = np.argsort(-lengths, kind="stable")  # the longest first: those with a place are always in front
+    counts = len(values) - np.searchsorted(lengths[order[::-1]], np.arange(lengths.max()), side="right")
+    ranks = np.empty_like(order)
+    ranks[order] = np.arange(len(order))
+    places = np.arange(len(items)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    firsts = np.cumsum(counts) - counts
+    arranged = np.empty_like(digests)  # all first items, then all second ones, ...
+    arranged[firsts[places] + np.repeat(ranks, lengths)] = digests
     folded = np.full(len(values), tag, np.uint64)
-    longest_first = np.argsort(-lengths, kind="stable")
-    starts = (np.cumsum(lengths) - lengths)[longest_first]
-    # of how many lists there are so many items
-    left = len(values) - np.searchsorted(lengths[longest_first][::-1], np.arange(lengths.max()), side="right")
-    for place, count in enumerate(left.tolist()):
-        if count < _FEW:  # the long tail of a few lists is quicker by itself
+    spare = np.empty_like(folded)
+    for place, (first, count) in enumerate(zip(firsts.tolist(), counts.tolist(), strict=True)):
+        if count < _FEW:  # the ends of a few long lists are quicker by themselves
             for number in range(count):
-                which, start = longest_first[number], int(starts[number])
-                tail = digests[start + place : start + int(lengths[which])].tolist()
-                one = int(folded[which])
-                for index, digest in enumerate(tail, place):
+                rest = arranged[firsts[place : int(lengths[order[number]])] + number].tolist()
+                one = int(folded[number])
+                for index, digest in enumerate(rest, place):
                     one = _fold(one, digest, index)
-                folded[which] = one
+                folded[number] = one
             break
-        which = longest_first[:count]
-        words = (folded[which] ^ digests[starts[:count] + place]) * np.uint64(_ODD)
-        folded[which] = mix64(words + np.uint64(place))
-    return folded
+        words = folded[:count]
+        words ^= arranged[first : first + count]
+        words *= np.uint64(_ODD)
+        words += np.uint64(place)
+        _mix_in_place(words, spare[:count])
+    return folded[ranks]
+
+
+def _mix_in_place(words: UInt64Array, spare: UInt64Array) -> None:
+    """Do as `mix64`, in the same memory."""
+    for factor in (_MIX_1, _MIX_2):
+        np.right_shift(words, np.uint64(33), out=spare)
+        words ^= spare
+        words *= np.uint64(factor)
+    np.right_shift(words, np.uint64(33), out=spare)
+    words ^= spare
+
+
+class _Words(dict[str, int]):
+    """The digests of texts that come again and again."""
+
+    def __missing__(self, text: str) -> int:
+        digest = _digest(text)
+        if len(text) <= _WORD_CHARS:
+            self[text] = digest
+        return digest
+
+
+_WORDS_SEEN = _Words()
 
 
 def _digest_texts(values: Sequence[str]) -> UInt64Array:
-    known = set(values)
-    if len(known) * 2 < len(values):  # words of a text, or names of classes
-        by_text = dict(zip(known, _digest_texts(list(known)).tolist(), strict=True))
-        return np.fromiter(map(by_text.__getitem__, values), np.uint64, len(values))
+    first = values[:_TRIED]
+    if len(set(first)) * 2 < len(first):  # words of a text, or names of classes
+        if len(_WORDS_SEEN) > 65_536:
+            _WORDS_SEEN.clear()
+        return np.fromiter(map(_WORDS_SEEN.__getitem__, values), np.uint64, len(values))
     try:
         digests = [xxh3_64_intdigest(value.encode(), _TAG_STR) for value in values]
     except UnicodeEncodeError:
