@@ -32,7 +32,7 @@ from whence.lineage.fits import Everywhere, Fitted
 from whence.lineage.grouped import Blocks, Windows
 from whence.lineage.mapping import Mapping, PermutationLike, Positions, follow, reach
 from whence.lineage.masks import ALL_KEPT, decode_mask, encode_mask, spell_mask
-from whence.lineage.origins import BoolArray, IntArray, Origins, compose
+from whence.lineage.origins import BoolArray, IntArray, Origins, compose, each_once
 from whence.lineage.relations import RelationIndex, decode_relation, encode_relation
 from whence.lineage.sealed import SealedCounts, SealedRelation, SealedSelection, SealedValues, SealedWitnesses
 from whence.lineage.sets import PositionSet
@@ -93,6 +93,7 @@ __all__ = [
     "decode_counts",
     "decode_mask",
     "decode_relation",
+    "each_once",
     "encode_counts",
     "encode_counts_block",
     "encode_mask",

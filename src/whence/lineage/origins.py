@@ -99,6 +99,21 @@ def starts_of(counts: IntArray | BoolArray) -> IntArray:
     return starts
 
 
+def each_once(positions: IntArray) -> IntArray:
+    """Put positions in order, each once: `np.unique` without what it loads, and quick for few.
+
+    Cost: O(n) where they are in order, else that of sorting them.
+    """
+    if len(positions) < 2:
+        return positions
+    if (positions[1:] < positions[:-1]).any():
+        positions = np.sort(positions)
+    fresh = np.ones(len(positions), np.bool_)
+    np.not_equal(positions[1:], positions[:-1], out=fresh[1:])
+    found: IntArray = positions[fresh]
+    return found
+
+
 def _ascending(indptr: IntArray, indices: IntArray) -> Origins:
     rises = np.ones(len(indices) + 1, dtype=np.bool_)
     rises[1:-1] = indices[1:] > indices[:-1]

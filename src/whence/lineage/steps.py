@@ -22,7 +22,7 @@ import numpy as np
 from whence.errors import DamagedError, PlanError
 from whence.lineage.bits import Encoded
 from whence.lineage.mapping import POSITION_LIMIT
-from whence.lineage.origins import BoolArray, IntArray
+from whence.lineage.origins import BoolArray, IntArray, each_once
 from whence.lineage.sequences import CELL, Sequence, Spelling
 
 _PLAIN, _SINGLES, _RUNS = range(3)
@@ -201,7 +201,7 @@ class StepsBlock:
 
     def _steps(self, starts: IntArray, asked: IntArray) -> _Steps:
         """Decode the steps of the cells asked for, and the stretch behind the last step."""
-        cells = _each_once(np.searchsorted(starts, asked, side="right") - 1)
+        cells = each_once(np.searchsorted(starts, asked, side="right") - 1)
         end = len(starts) - 1
         are_neighbours = bool(len(cells)) and int(cells[-1] - cells[0]) == len(cells) - 1
         has_end = bool(len(cells)) and int(cells[-1]) == end
@@ -314,17 +314,6 @@ def _random_bits(total: int, count: int) -> float:
     width = max(0, int(np.log2(max(mean * 0.69, 1.0))))
     share = (mean / (1 + mean)) ** (1 << width)
     return count * (width + 1.25 + share / (1 - share))
-
-
-def _each_once(numbers: IntArray) -> IntArray:
-    """Numbers in order and each once, as `np.unique`; quicker for one, and where they are in order."""
-    if len(numbers) < 2:
-        return numbers
-    if (numbers[1:] < numbers[:-1]).any():
-        numbers = np.sort(numbers)
-    fresh = np.ones(len(numbers), np.bool_)
-    np.not_equal(numbers[1:], numbers[:-1], out=fresh[1:])
-    return numbers[fresh]
 
 
 def _find_even(mask: BoolArray) -> int | None:

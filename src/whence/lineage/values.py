@@ -12,7 +12,7 @@ import numpy as np
 
 from whence.errors import DamagedError
 from whence.lineage.bits import Encoded
-from whence.lineage.origins import IntArray
+from whence.lineage.origins import IntArray, each_once
 from whence.lineage.planes import pick_planes, planes_size, read_planes, spell_planes
 from whence.lineage.sequences import CELL, Sequence, Spelling
 
@@ -91,7 +91,7 @@ class ValuesBlock:
             else:
                 found = pick_planes(self._places, self.size, self._width, places)
             return found + self._base
-        cells = np.unique(places // CELL)
+        cells = each_once(places // CELL)
         steps = self._steps.cells(cells)
         if self._form == _TURNING:
             steps = (steps >> 1) ^ -(steps & 1)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.lineage import Mapping, Origins
+from whence.lineage import Mapping, Origins, each_once
 from whence.ops import chooses, keeps_apart
 
 Int64Array = NDArray[np.int64]
@@ -67,7 +67,7 @@ class Places:
         if len(self) < 2:
             return self
         if not self.insides.shape[1]:
-            return Places.whole(np.unique(self.positions))
+            return Places.whole(each_once(self.positions))
         found = np.unique(np.column_stack((self.positions, self.insides)), axis=0)
         return Places(found[:, 0], found[:, 1:])
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from whence.chance import draw_from_spec, draw_key
 from whence.errors import NotFoundError
+from whence.lineage import each_once
 from whence.query.addresses import Address
 from whence.query.fields import FieldUse, field_uses
 from whence.query.fits import Fit, Learned, fits_among, fits_below, is_fit, learned_at, nodes_below
@@ -164,14 +165,14 @@ def _descended(
             rows.setdefault(node["source"], []).append(places.positions)
             continue
         mappings = lineage.mappings(index)
-        steps[index] = np.unique(places.positions), all(mapping.known for mapping in mappings)
+        steps[index] = each_once(places.positions), all(mapping.known for mapping in mappings)
         for number, mapping in enumerate(mappings):
             if is_fit(lineage, lineage.inputs(index)[number]):
                 continue  # an influence on all samples, told apart
             below = go_down(node, mapping, number, places)
             if len(below):
                 reached.setdefault(lineage.inputs(index)[number], []).append(below)
-    by_source = {number: np.unique(np.concatenate(found)) for number, found in sorted(rows.items())}
+    by_source = {number: each_once(np.concatenate(found)) for number, found in sorted(rows.items())}
     return steps, by_source, all(known for _, known in steps.values())
 
 
@@ -323,7 +324,7 @@ def _random(lineage: PassLineage, index: int, positions: Int64Array) -> dict[str
             "to": _one(positions.tolist()),
         }
     if node["kind"] == "flat_map":  # drawn once for the parent
-        parents = np.unique(lineage.mappings(index)[0].backward(positions).indices)
+        parents = each_once(lineage.mappings(index)[0].backward(positions).indices)
         ids = lineage.ids(lineage.inputs(index)[0], parents)
     else:
         ids = lineage.ids(index, positions)
