@@ -151,10 +151,16 @@ class Turns:
         return counts
 
     def _block_of(self, number: int, places: Int64Array) -> Int64Array:
-        """Find the block in which each place of an input comes, by halving."""
-        low = np.zeros(len(places), np.int64)
-        most = int(places.max(initial=0)) + self.count + 2
-        high = np.full(len(places), min(_LAST_BLOCK, int(most / self._shares[number] / BLOCK * 1.001) + 2))
+        """Find the block in which each place of an input comes, by halving a bracket around its share."""
+        per_block = self._shares[number] * BLOCK
+        guess = places / per_block
+        # each rounding moves a count by less than one, and a part is off by at most 2**-33
+        off = (self.count + 1) / per_block + guess * 2.0**-30 + 2
+        last = float(_LAST_BLOCK)
+        low = np.clip(guess - off, 0, last).astype(np.int64)
+        high = np.clip(guess + off, 0, last).astype(np.int64)
+        low[self._counts(low)[:, number] > places] = 0
+        high[self._counts(high)[:, number] <= places] = _LAST_BLOCK
         while (high - low > 1).any():
             middle = (low + high) >> 1
             is_later = self._counts(middle)[:, number] <= places
