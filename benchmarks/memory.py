@@ -91,6 +91,30 @@ JOBS: dict[str, tuple[Callable[[int], Stream], int, int, int]] = {
         BUDGET,
         BUDGET + BESIDE_BUDGET + 16 * 20 * MB,
     ),
+    "join rows": (
+        lambda count: wh.from_items(Rows(count)).join(wh.from_items(Rows(count)), "key"),
+        20 * MB,
+        BUDGET,
+        BUDGET + BESIDE_BUDGET,
+    ),
+    "join columns": (
+        lambda count: table(count).join(table(count), "key"),
+        20 * MB,
+        BUDGET,
+        BUDGET + BESIDE_BUDGET + 2 * 16 * 20 * MB,
+    ),
+    "group_by rows": (
+        lambda count: wh.from_items(Rows(count, different=count // 4)).group_by("key").aggregate(n="size"),
+        20 * MB,
+        BUDGET,
+        BUDGET + BESIDE_BUDGET,
+    ),
+    "group_by columns": (
+        lambda count: table(count).group_by("key").aggregate(first=("id", "min"), n="size"),
+        20 * MB,
+        BUDGET,
+        BUDGET + BESIDE_BUDGET + 16 * 20 * MB,
+    ),
     "dedup": (
         lambda count: wh.from_items(Rows(count, different=count * 3 // 4)).dedup("key"),
         20 * MB,
