@@ -30,7 +30,7 @@ def unpacked_error(packed: tuple[Any, ...]) -> BaseException:
     kind, args, fields, cause, text = packed
     found: BaseException | None = None if cause is None else pickle.loads(cause)
     if kind is not None:
-        error = kind.__new__(kind)
+        error = _blank(kind)
         error.args = args
         vars(error).update(fields)
     elif found is not None:
@@ -43,6 +43,17 @@ def unpacked_error(packed: tuple[Any, ...]) -> BaseException:
         found.__cause__ = origin
     error.__cause__ = origin if found is None else found
     return error  # type: ignore[no-any-return]  # of the type that was sent
+
+
+def _blank(kind: type[WhenceError]) -> WhenceError:
+    """Make an error without its constructor: of several built-in errors that it is, only one can make it."""
+    bases: tuple[Any, ...] = kind.__mro__
+    for base in bases:
+        try:
+            return base.__new__(kind)  # type: ignore[no-any-return]  # of the kind that it is given
+        except TypeError:
+            continue
+    raise AssertionError(f"nothing makes a {kind.__name__}")
 
 
 def _pickled(error: BaseException) -> bytes | None:
