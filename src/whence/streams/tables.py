@@ -182,7 +182,10 @@ def _array_of(column: Column) -> pa.Array:
 
 def _is_inferred(kind: pa.DataType) -> bool:
     """Whether values of a type, as Python has them, would be given just this type again."""
-    return _is_inferred(kind.value_type) if pa.types.is_list(kind) else kind in _INFERRED
+    if not pa.types.is_list(kind):
+        return kind in _INFERRED
+    inner = kind.value_field  # Parquet calls it "element", and types that differ in it count as equal
+    return inner.name == "item" and inner.nullable and _is_inferred(inner.type)
 
 
 def _shows_type(array: pa.Array) -> bool:

@@ -54,6 +54,14 @@ def test_arrays_become_lists_and_missing_fields_nothing() -> None:
     assert table.to_pylist() == [{"a": [0, 1], "b": None}, {"a": [0, 1, 2], "b": 7}]
 
 
+def test_lists_out_of_a_file_have_the_type_of_lists(tmp_path: pathlib.Path) -> None:
+    samples: list[dict[str, object]] = [{"l": [1, 2], "m": [["a"], None]}, {"l": None, "m": []}]
+    wh.from_items(samples).to_parquet(tmp_path / "x.parquet")
+    found, expected = wh.from_parquet(tmp_path / "x.parquet").to_arrow(), wh.from_items(samples).to_arrow()
+    assert str(found.schema) == str(expected.schema)
+    assert found.to_pylist() == samples
+
+
 def test_many_rows_are_written_group_by_group(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "many.parquet"
     assert wh.from_items(range(40_000)).map(lambda n: {"n": n}).to_parquet(path) == 40_000
