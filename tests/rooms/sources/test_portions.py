@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.rooms.sources.listening import Listener
+from tests.rooms.sources.listening import Listener, rows_of
 from whence.errors import SourceError
 from whence.sources import CsvSource, JsonlSource, Source, TextSource
 
@@ -29,7 +29,7 @@ def portions_of(source: Source, size: int, witness: Listener) -> list[Any]:
     with source.open(witness) as reader:
         for portion in reader.portions(lambda: size):
             assert 1 <= portion.rows <= size
-            made = source.unfold(pickle.loads(pickle.dumps(portion.content)))
+            made = rows_of(source.unfold(pickle.loads(pickle.dumps(portion.content))))
             assert len(made) == portion.rows
             samples += made
     return samples
@@ -37,7 +37,7 @@ def portions_of(source: Source, size: int, witness: Listener) -> list[Any]:
 
 def chunks_of(source: Source, size: int, witness: Listener) -> list[Any]:
     with source.open(witness) as reader:
-        return [sample for chunk in reader.chunks(lambda: size) for sample in chunk]
+        return [sample for chunk in reader.chunks(lambda: size) for sample in rows_of(chunk)]
 
 
 TEXT = st.text(st.sampled_from("ab,\"' é\t"), max_size=6)
