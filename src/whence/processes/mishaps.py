@@ -29,6 +29,7 @@ def unpacked_error(packed: tuple[Any, ...]) -> BaseException:
     """Make an error again, caused by what caused it there."""
     kind, args, fields, cause, text = packed
     found: BaseException | None = None if cause is None else pickle.loads(cause)
+    error: BaseException
     if kind is not None:
         error = _blank(kind)
         error.args = args
@@ -42,15 +43,15 @@ def unpacked_error(packed: tuple[Any, ...]) -> BaseException:
     if found is not None:
         found.__cause__ = origin
     error.__cause__ = origin if found is None else found
-    return error  # type: ignore[no-any-return]  # of the type that was sent
+    return error
 
 
-def _blank(kind: type[WhenceError]) -> WhenceError:
+def _blank(kind: type[WhenceError]) -> Any:
     """Make an error without its constructor: of several built-in errors that it is, only one can make it."""
     bases: tuple[Any, ...] = kind.__mro__
     for base in bases:
         try:
-            return base.__new__(kind)  # type: ignore[no-any-return]  # of the kind that it is given
+            return base.__new__(kind)
         except TypeError:
             continue
     raise AssertionError(f"nothing makes a {kind.__name__}")

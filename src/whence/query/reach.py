@@ -37,7 +37,7 @@ Int64Array = NDArray[np.int64]
 
 REACH = "reach"
 SET = 2
-_BLOCK = 1 << 18
+_BLOCK = 1 << 13
 _AT_MOST_ONE = (Identity, Permuted, Affine, Part, Selection)
 _VARIES = 0
 
@@ -92,7 +92,7 @@ def write_reach(record: RunRecord, writer: RunWriter) -> None:
                 places[digest] = writer.append_aligned(REACH, SET, bytes(rows.data))
             entry["at"] = list(places[digest])
         entries.append(entry if each.fit is None else entry | {"fit": each.fit})
-    writer.append(REACH, {"entries": entries})
+    writer.append("reach", {"entries": entries})
 
 
 def reach_entries(record: RunRecord) -> list[dict[str, Any]] | None:

@@ -47,7 +47,7 @@ class LiveRun:
         title: str,
         params: Mapping[str, Any] | None,
         tags: Mapping[str, Any] | None,
-        before_sealing: Callable[[RunWriter], None],
+        before_sealing: Callable[[RunWriter], None] | None = None,
     ) -> None:
         self.id = make_run_id(time.time_ns() // 1_000_000, secrets.token_bytes(10))
         self.name = friendly_name(self.id)
@@ -130,7 +130,8 @@ class LiveRun:
             leave_run(self._recording)
             atexit.unregister(self._finish_at_exit)
             self._recording.close()
-            self._before_sealing(self._writer)
+            if self._before_sealing is not None:
+                self._before_sealing(self._writer)
             body: dict[str, Any] = {
                 "wall_s": (time.perf_counter_ns() - self._began_ns) / 1e9,
                 "cpu_s": (time.process_time_ns() - self._began_cpu_ns) / 1e9,

@@ -209,4 +209,5 @@ def test_nothing_is_logged_after_the_end_nor_from_elsewhere(
     with pytest.raises(InputError, match="has ended") as caught:
         attempt(run)
     assert "new run" in caught.value.remedy
-    assert [event.kind for event in run.record.journal.events] == ["run_start", "environment", "run_end"]
+    kinds = [event.kind for event in run.record.journal.events]
+    assert kinds == ["run_start", "environment", "reach", "run_end"]
