@@ -243,8 +243,10 @@ def test_a_program_needs_no_guard_and_is_interrupted_at_once(tmp_path: pathlib.P
     script = tmp_path / "job.py"
     script.write_text(
         textwrap.dedent("""
-        import os, time
+        import os, signal, time
         import whence as wh
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
         def slow(value):
             time.sleep(0.01)
