@@ -260,7 +260,7 @@ class _Grower:
     def _fields(self, part: _Part) -> _Part:
         """An operation on fields; h, f and x stay, since they carry the history."""
         ops = ["select", "drop", "rename", "cast", "with_columns", "fill_constant", "fill_constant"]
-        ops += ["keeps_columns"]  # what learns is left out: beside or below several inputs the laws differ yet
+        ops += ["keeps_columns"]  # what learns is left out: its laws differ yet
         ops += ["fill_forward"] * 3 * _says_all(part.plan)
         ops += ["interpolate"] * 4 * part.is_pure
         op = self._draw(st.sampled_from(ops))
