@@ -17,6 +17,13 @@ def numbers_of(rows: list[Row], name: str) -> list[float]:
     return [row[name] for row in rows if not is_missing(row[name])]
 
 
+def constant_for(value: object, constant: object) -> object:
+    """What stands for a value that may be missing; for NaN a number of its type."""
+    if value is None:
+        return constant
+    return type(value)(constant) if is_missing(value) else value  # type: ignore[call-arg]  # a float's type
+
+
 def filled(rows: list[Row], name: str, how: str) -> list[Row]:
     """Fill what is missing of a field with one number; nothing is given where there is none."""
     known = sorted(numbers_of(rows, name))
@@ -146,7 +153,7 @@ TABLES = {
     ),
     "fill_constant": Operation(
         chain=lambda s, _o, a, _l: s.fill_missing(dict([a])),
-        hand=lambda s, _o, a: [row | {a[0]: a[1] if is_missing(row[a[0]]) else row[a[0]]} for row in s],
+        hand=lambda s, _o, a: [row | {a[0]: constant_for(row[a[0]], a[1])} for row in s],
     ),
     "fill_learned": Operation(
         chain=lambda s, _o, a, _l: s.fill_missing({"y": a[0]}),

@@ -62,7 +62,7 @@ def test_it_is_what_numpy_makes_of_it(rows: Any, how: str) -> None:
     columns = {name: floats([row[name] for row in rows]) for name in "ab"}
     if any(np.isnan(column).all() for column in columns.values()):
         return
-    if any(0 < np.nanstd(column) < 1e-6 for column in columns.values()):
+    if any(0 < np.nanmax(column) - np.nanmin(column) < 1e-6 for column in columns.values()):
         return  # NumPy's own rounding would be all that there is
     found = SCALED[how](wh.from_items(rows)).collect()
     for name, column in columns.items():
