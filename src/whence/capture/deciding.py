@@ -92,7 +92,7 @@ class NodeDecisions:
         self.entries: list[list[Any]] = []
         self.relations: list[list[Any]] = []
         self._rows = 0
-        self._selections: list[tuple[int, int, bytes | None, Int64Array | None]] = []
+        self._selections: list[tuple[int, int, bytes | None, IntArray | None]] = []
         self._counts: list[IntArray] = []
         self._taken: list[tuple[int, IntArray, IntArray]] = []
 
@@ -120,18 +120,21 @@ class NodeDecisions:
 
     def duplicated(self, witnesses: Int64Array) -> None:
         """Each input just dropped repeats the one at this position."""
-        self.entries[-1].append(spell_counts(witnesses))
-        self._selections[-1] = (*self._selections[-1][:3], witnesses.copy())
+        spelled, small = spell_counts(witnesses)
+        self.entries[-1].append(spelled)
+        self._selections[-1] = (*self._selections[-1][:3], small)
 
     def expanded(self, counts: Int64Array) -> None:
         """The next inputs gave so many outputs each."""
-        self.entries.append([self.index, len(counts), int(counts.sum()), spell_counts(counts)])
-        self._counts.append(_copied(counts))
+        spelled, small = spell_counts(counts)
+        self.entries.append([self.index, len(counts), int(counts.sum()), spelled])
+        self._counts.append(small)
 
     def related(self, number: int, counts: Int64Array, positions: Int64Array) -> None:
         """The next outputs came from these positions of one input."""
-        self.relations.append([self.index, number, len(counts), encode_relation(counts, positions)])
-        self._taken.append((number, _copied(counts), _copied(positions)))
+        spelled, small_counts, small_positions = encode_relation(counts, positions)
+        self.relations.append([self.index, number, len(counts), spelled])
+        self._taken.append((number, small_counts, small_positions))
 
     def found_rows(self, count: int) -> None:
         """So many more rows are there at the source of the node."""
@@ -142,9 +145,3 @@ class NodeDecisions:
 def _hand_on(decided: list[NodeDecisions], sealing: Sealing) -> None:
     for node in decided:
         node.hand_to(sealing)
-
-
-def _copied(numbers: Int64Array) -> IntArray:
-    """Copy numbers, small ones to few bytes: some hundred thousand wait until a block is full."""
-    highest = int(numbers.max()) if numbers.size else 0
-    return numbers.astype(np.uint8 if highest < 1 << 8 else np.uint32 if highest < 1 << 32 else np.int64)

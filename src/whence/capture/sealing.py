@@ -72,7 +72,7 @@ class Sealing:
         self._rows[node] = self._rows.get(node, 0) + count
 
     def selected(
-        self, node: int, count: int, out_count: int, bits: bytes | None, witnesses: Int64Array | None
+        self, node: int, count: int, out_count: int, bits: bytes | None, witnesses: IntArray | None
     ) -> None:
         """Of the next inputs so many went on: those with a bit in `bits`, or all."""
         selection = self._selections.get(node)
@@ -163,13 +163,13 @@ class _Selection:
         self._emit = emit
         self._counts: list[int] = []
         self._bits: list[bytes | None] = []
-        self._witnesses: list[Int64Array] = []
+        self._witnesses: list[IntArray] = []
         self._size = 0
         self._dropped = self._told = 0
         self._ranks = _Ranks()
         self._values = _Witnesses(emit_witnesses)
 
-    def add(self, count: int, out_count: int, bits: bytes | None, witnesses: Int64Array | None) -> None:
+    def add(self, count: int, out_count: int, bits: bytes | None, witnesses: IntArray | None) -> None:
         self._counts.append(count)
         self._bits.append(bits)
         self._dropped += count - out_count
@@ -204,7 +204,7 @@ class _Selection:
         gone = np.flatnonzero(~mask)
         if not len(gone):
             return
-        witnesses = np.concatenate(self._witnesses)
+        witnesses = np.concatenate(self._witnesses).astype(np.int64, copy=False)
         self._witnesses = [witnesses[len(gone) :]]
         places = np.cumsum(mask)[gone] + before
         self._values.add(self._ranks.of(witnesses[: len(gone)]), places)
@@ -318,19 +318,13 @@ class _Relation:
         self._taken_counts, self._taken = _Counts(taken_counts), _Values(taken)
         self._given_counts, self._given = _Counts(given_counts), _Values(given)
         self._pairs = pairs
-        self._waiting: list[tuple[IntArray, IntArray]] = []
-        self._waiting_count = self._out_count = 0
 
     def add(self, counts: IntArray, positions: IntArray) -> None:
         self._taken_counts.add(counts)
         self._taken.add(positions)
-        self._waiting.append((counts, positions))
-        self._waiting_count += len(counts) + len(positions)
-        if self._waiting_count >= VALUES_BLOCK:
-            self._pair()
+        self._pairs.add(positions, counts)
 
     def finish(self) -> None:
-        self._pair()
         self._taken_counts.finish()
         self._taken.finish()
         begun, count = 0, 0  # the input that is being counted
@@ -355,16 +349,6 @@ class _Relation:
 
     def close(self) -> None:
         self._pairs.close()
-
-    def _pair(self) -> None:
-        if not self._waiting:
-            return
-        counts = np.concatenate([counts for counts, _ in self._waiting])
-        inputs = np.concatenate([positions for _, positions in self._waiting])
-        outputs = np.repeat(np.arange(self._out_count, self._out_count + len(counts)), counts)
-        self._pairs.add(inputs.astype(np.int64, copy=False), outputs)
-        self._out_count += len(counts)
-        self._waiting, self._waiting_count = [], 0
 
 
 def _joined(counts: Sequence[int], bits: Sequence[bytes | None]) -> BoolArray:

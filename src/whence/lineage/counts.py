@@ -6,13 +6,18 @@ without this code, in docs/reference/lineage-encodings.md.
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 
 from whence.errors import DamagedError, PlanError
 from whence.lineage import bits
 from whence.lineage.mapping import POSITION_LIMIT
 from whence.lineage.masks import decode_mask, encode_mask
 from whence.lineage.origins import IntArray
+
+AnyIntArray: TypeAlias = npt.NDArray[np.integer[Any]]
 
 _RUNS, _FIXED, _RICE, _MOSTLY = range(4)
 _WIDTH_BITS = 6
@@ -50,21 +55,24 @@ def encode_counts(counts: IntArray) -> bytes:
     return min(simple, head + mask + _spell_simple(counts[unusual]), key=len)
 
 
-def spell_counts(counts: IntArray) -> bytes:
+def spell_counts(counts: IntArray) -> tuple[bytes, AnyIntArray]:
     """Spell counts in whole bytes, all of one width: for what is soon written again, in less.
+
+    Returns:
+        The bytes, and the counts in an array of their own, of few bytes where they are small.
 
     Cost: O(n), a few microseconds for a chunk of a thousand.
 
     Raises:
         PlanError: a count is negative, or they add up to more than positions can number.
     """
-    if not counts.size or int(counts.min()) < 0:
-        return encode_counts(counts)
-    highest = int(counts.max())
-    for width, limit in _WHOLE_WIDTHS:
-        if highest < limit:
-            return bytes([_FIXED << _WIDTH_BITS | width, 0]) + counts.astype(f">u{width // 8}").tobytes()
-    return encode_counts(counts)
+    if counts.size and int(counts.min()) >= 0:
+        highest = int(counts.max())
+        for width, limit in _WHOLE_WIDTHS:
+            if highest < limit:
+                small = counts.astype(f">u{width // 8}")
+                return bytes([_FIXED << _WIDTH_BITS | width, 0]) + small.tobytes(), small
+    return encode_counts(counts), counts.copy()
 
 
 def decode_counts(data: bits.Encoded, size: int) -> IntArray:

@@ -15,24 +15,29 @@ import numpy as np
 from whence.errors import DamagedError
 from whence.lineage import bits
 from whence.lineage.chunks import by_chunk
-from whence.lineage.counts import decode_counts, spell_counts
+from whence.lineage.counts import AnyIntArray, decode_counts, spell_counts
 from whence.lineage.mapping import Positions, as_positions, check_positions
-from whence.lineage.origins import IntArray, Origins, starts_of
+from whence.lineage.origins import BoolArray, IntArray, Origins, starts_of
 
 _DECODED_CHUNKS = 64
 
 
-def encode_relation(counts: IntArray, positions: IntArray) -> bytes:
+def encode_relation(counts: IntArray, positions: IntArray) -> tuple[bytes, AnyIntArray, AnyIntArray]:
     """Spell which input positions each output of a chunk came from, in whole bytes.
 
     Args:
         counts: how many each output came from, shape (n,).
         positions: output by output, shape (sum of counts,), each 0 or more.
 
+    Returns:
+        The bytes, and counts and positions in arrays of their own, of few bytes where they are small.
+
     Cost: O(m), some microseconds for a chunk of a thousand.
     """
-    spelled = spell_counts(counts)
-    return bits.varint(len(spelled)) + spelled + spell_counts(positions)
+    spelled, small_counts = spell_counts(counts)
+    spelled_positions, small_positions = spell_counts(positions)
+    data = b"".join((bits.varint(len(spelled)), spelled, spelled_positions))
+    return data, small_counts, small_positions
 
 
 def decode_relation(data: bits.Encoded, out_count: int) -> tuple[IntArray, IntArray]:
@@ -98,6 +103,16 @@ class RelationIndex:
         first = np.searchsorted(inputs, taken, side="left")
         found = Origins.ranges(first, np.searchsorted(inputs, taken, side="right") - first)
         return Origins(found.indptr, outputs[found.indices])
+
+    def used(self) -> BoolArray:
+        """Which input positions any output came from, shape (in_size,).
+
+        Cost: the decoding of all chunks; of sealed ones only of how often each input was used.
+        """
+        found = np.zeros(self.in_size, np.bool_)
+        for chunk in range(len(self._starts) - 1):
+            found[self._chunk(chunk)[1]] = True
+        return found
 
     def _decoded(self, chunk: int) -> tuple[IntArray, IntArray]:
         size = int(self._starts[chunk + 1] - self._starts[chunk])

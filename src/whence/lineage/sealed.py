@@ -24,6 +24,7 @@ from whence.lineage.steps import PlainBlock, StepsBlock, read_block
 from whence.lineage.values import ValuesBlock, WitnessesBlock
 
 _OPEN_BLOCKS = 256
+_ASKED_AT_ONCE = 1 << 18
 
 Fetch = Callable[[int], Encoded]
 """Reads the data of one block, checked."""
@@ -212,6 +213,16 @@ class SealedRelation(RelationIndex):
         """Find the outputs that each input position went to; see `Mapping.forward`."""
         taken = check_positions(positions, self.in_size)
         return _rows(self._given, taken)
+
+    def used(self) -> BoolArray:
+        """Which input positions any output came from; see `RelationIndex.used`."""
+        counts = self._given[0]
+        known = min(counts.in_size, self.in_size)
+        found = np.zeros(self.in_size, np.bool_)
+        for start in range(0, known, _ASKED_AT_ONCE):
+            end = min(start + _ASKED_AT_ONCE, known)
+            found[start:end] = counts.children(np.arange(start, end))[1] > 0
+        return found
 
 
 def _rows(lists: tuple[SealedCounts, SealedValues], positions: IntArray) -> Origins:

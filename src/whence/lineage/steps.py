@@ -91,6 +91,8 @@ def encode_counts_block(counts: IntArray) -> bytes:
     # the sum in floating point can't wrap; its error is far below the factor of two kept in reserve
     if float(counts.sum(dtype=np.float64)) >= POSITION_LIMIT / 2:
         raise PlanError("counts add up to more than positions can number")
+    if counts.size and counts[0] == counts[-1] and (counts == counts[0]).all():
+        return _spell(_SINGLES, int(counts[0]), _NO_NUMBERS, _NO_NUMBERS)
     # the value of many more than half of the inputs, if there is one, stands in the middle of any sample
     sample = np.sort(counts[:: max(1, len(counts) // _SAMPLE)])
     usual = int(sample[len(sample) // 2]) if counts.size else 0

@@ -41,11 +41,13 @@ def encode_values_block(values: IntArray) -> bytes:
     if least == most:
         return _HEAD.pack(_LINE, 0, first, least)
     width = (int(values.max()) - lowest).bit_length()
-    form = _RISING if least >= 0 else _TURNING
-    steps = Spelling(np.append(0, turns if form == _RISING else _zigzag(turns)))
-    if steps.size < planes_size(len(values), width):
-        ends = np.minimum(np.arange(CELL, len(values) + CELL, CELL), len(values)) - 1
-        return _HEAD.pack(form, 0, first, 0) + steps.spell(values[ends])
+    # steps that are a quarter of the range on average are not worth a try; the sum in float can't wrap
+    if least >= 0 or float(np.abs(turns).sum(dtype=np.float64)) < len(values) << max(0, width - 2):
+        form = _RISING if least >= 0 else _TURNING
+        steps = Spelling(np.append(0, turns if form == _RISING else _zigzag(turns)))
+        if steps.size < planes_size(len(values), width):
+            ends = np.minimum(np.arange(CELL, len(values) + CELL, CELL), len(values)) - 1
+            return _HEAD.pack(form, 0, first, 0) + steps.spell(values[ends])
     return _HEAD.pack(_PLACES, width, lowest, 0) + spell_planes((values - lowest)[None, :], width).tobytes()
 
 

@@ -26,6 +26,7 @@ from whence.lineage import (
     Permuted,
     Place,
     PositionSet,
+    Related,
     Selection,
 )
 from whence.query.following import PassLineage
@@ -203,6 +204,9 @@ def _fold(lineage: PassLineage, top: int, some: _Some, *, times: int) -> _Found 
 def _below(mapping: Mapping, here: _Some) -> _Some:
     if here.flags is None and _is_onto(mapping):
         return _Some.everything(mapping.in_size)
+    if here.flags is None and isinstance(mapping, Related):
+        used = mapping.index.used()
+        return _Some(mapping.in_size, None if used.all() else used)
     flags = np.zeros(mapping.in_size, np.bool_)
     for positions in here.blocks():
         flags[mapping.backward(positions).indices] = True

@@ -55,7 +55,7 @@ class Scanned:
         for size, rows in zip(self.in_sizes, self.rows, strict=True):
             counts = np.array([len(row) for row in rows], np.int64)
             flat = np.array([position for row in rows for position in row], np.int64)
-            found.append(Related(RelationIndex(size, [len(rows)], [encode_relation(counts, flat)])))
+            found.append(Related(RelationIndex(size, [len(rows)], [encode_relation(counts, flat)[0]])))
         return found
 
 

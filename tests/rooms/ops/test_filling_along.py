@@ -81,7 +81,7 @@ class Told:
 
     def related(self, number: int, counts: Any, positions: Any) -> None:
         assert number == 0
-        self.chunks.append((len(counts), encode_relation(counts, positions)))
+        self.chunks.append((len(counts), encode_relation(counts, positions)[0]))
         ends = np.cumsum(counts)[:-1]
         for each in np.split(positions, ends):
             assert each.tolist() == sorted(set(each.tolist())), "ascending, each once"
