@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-long bench bench-peers docs clean
+.PHONY: help demo test check test-long test-neighbours bench bench-peers docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -38,6 +38,18 @@ check: .venv/.dev ## style, types, stairs and the rules of the house
 
 test-long: .venv/.dev ## the generated and oracle tests at length
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m long
+
+NEIGHBOURS := $(notdir $(patsubst %/requirements.txt,%,$(wildcard tests/neighbours/*/requirements.txt)))
+
+.neighbours/.%: tests/neighbours/%/requirements.txt pyproject.toml | .venv/bin/python
+	@echo "installing $* into .neighbours/$* (once) ..."
+	@$(BIN)/python -m venv .neighbours/$*
+	@.neighbours/$*/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[workers]' pytest -r $<
+	@touch $@
+
+test-neighbours: $(NEIGHBOURS:%=.neighbours/.%) ## the tests beside other libraries, each in an environment of its own
+	@for name in $(NEIGHBOURS); do echo "beside $$name:"; \
+		.neighbours/$$name/bin/python -m pytest --noconftest tests/neighbours/$$name || exit; done
 
 bench: .venv/.dev ## what capture costs, as ratios
 	@$(BIN)/python benchmarks/capture.py

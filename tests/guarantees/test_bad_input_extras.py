@@ -30,6 +30,7 @@ CASES = [
         "pip install 'whence[parquet]'",
     ),
     ("pandas", "wh.from_items([{'a': 1}]).to_pandas()", "pip install 'whence[pandas]'"),
+    ("torch", "wh.from_items([{'a': 1}]).to_torch()", "pip install 'whence[torch]'"),
 ]
 
 

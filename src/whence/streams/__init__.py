@@ -14,6 +14,7 @@ from whence.streams.beginnings import (
 from whence.streams.evaluation import Evaluation, MappingsOf
 from whence.streams.grouped import Grouped
 from whence.streams.plan import SOURCE_BITS, Node, Program, Step
+from whence.streams.readable import Readable
 from whence.streams.reading import Epoch, StreamIterator
 from whence.streams.stream import Stream, compiled
 from whence.streams.tabular import Tabular
@@ -26,6 +27,7 @@ __all__ = [
     "MappingsOf",
     "Node",
     "Program",
+    "Readable",
     "Step",
     "Stream",
     "StreamIterator",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from whence.streams.tensors import StreamDataset
+
 
 class Readable(ABC):
     """What can be read, with or without workers; `workers=None` means as many as the stream was given."""
@@ -75,6 +77,19 @@ class Readable(ABC):
         from whence.streams.tables import write_parquet  # noqa: PLC0415 - pyarrow is loaded on first use
 
         return write_parquet(deliver_chunks(self._compiled(), 0, self._helped(workers, "to_parquet")), path)
+
+    def to_torch(self, *, workers: int | None = None, epoch: int = 0) -> StreamDataset:
+        """Read an epoch as a dataset of PyTorch, arrays as tensors. Needs `whence[torch]`.
+
+        Give the workers here, and none to torch's `DataLoader`: then the run records what is received.
+        """
+        from whence.streams.tensors import StreamDataset  # noqa: PLC0415 - torch is loaded on first use
+
+        return StreamDataset(self, workers=self._helped(workers, "to_torch").count, epoch=epoch)
+
+    @abstractmethod
+    def shard(self, index: int, count: int) -> Readable:
+        """Keep every `count`-th sample beginning with number `index`."""
 
     @abstractmethod
     def _compiled(self) -> Program:
