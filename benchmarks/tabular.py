@@ -1,4 +1,4 @@
-"""What tabular work costs: filter and projection of a million rows, beside pandas that records nothing.
+"""What tabular work costs: filter, projection, join and group_by of a million rows, beside bare pandas.
 
 Each job is done by pandas alone and by whence with the record off, with lineage and in full, one after the
 other, again and again, and compared within each round. CPU time is measured (user and system, all threads)
@@ -7,7 +7,9 @@ Before anything is timed the results are compared.
 
     python benchmarks/tabular.py [--rounds 15] [--rows 1000000] [--json] [JOB ...]
 
-Data: a made-up table of penguins, by seed: numbers, a share of which are missing, and texts.
+Data: a made-up table of penguins, by seed: numbers, a share of which are missing, and texts; the tables that
+mlinspect is given in `peers/tables_mlinspect.py`; and two tables of as many rows each, of which a row of one
+goes with one row of the other, in no order.
 """
 
 from __future__ import annotations
@@ -67,6 +69,21 @@ def penguins(rows: int) -> pd.DataFrame:
     )
 
 
+def keyed(rows: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of a thousand groups, and a table of the groups."""
+    rng = np.random.default_rng(7)
+    table = {"k": rng.integers(0, 1000, rows), "x": np.arange(rows), "y": rng.random(rows)}
+    names = [f"group {number}" for number in range(1000)]
+    return pd.DataFrame(table), pd.DataFrame({"k": np.arange(1000), "name": names})
+
+
+def halves(rows: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two tables whose rows go together one by one, each in an order of its own."""
+    rng = np.random.default_rng(11)
+    left = pd.DataFrame({"id": rng.permutation(rows), "x": rng.random(rows)})
+    return left, pd.DataFrame({"id": rng.permutation(rows), "y": rng.random(rows)})
+
+
 def is_long(columns: dict[str, Any]) -> Any:
     """A decision that keeps half of the rows, in no order."""
     return columns["flipper"] > 202
@@ -80,6 +97,8 @@ def in_inches(columns: dict[str, Any]) -> dict[str, Any]:
 def jobs_of(frame: pd.DataFrame) -> list[Job]:
     """All jobs on a data frame."""
     numbers = frame[["id", "flipper", "year"]]
+    table, groups = keyed(len(frame))
+    left, right = halves(len(frame))
     return [
         Job(
             name="filter",
@@ -97,6 +116,39 @@ def jobs_of(frame: pd.DataFrame) -> list[Job]:
             by_whence=lambda: (
                 wh.from_table(frame[["id", "flipper"]])
                 .map_batches(in_inches, size=65_536, form="columns")
+                .to_pandas()
+            ),
+        ),
+        Job(
+            name="join",
+            by_pandas=lambda: table.merge(groups, on="k"),
+            by_whence=lambda: wh.from_table(table).join(wh.from_table(groups), "k").to_pandas(),
+        ),
+        Job(
+            name="join of halves",
+            by_pandas=lambda: left.merge(right, on="id"),
+            by_whence=lambda: wh.from_table(left).join(wh.from_table(right), "id").to_pandas(),
+        ),
+        Job(
+            name="group_by",
+            by_pandas=lambda: (
+                table.groupby("k", sort=False).agg(y=("y", "mean"), n=("y", "size")).reset_index()
+            ),
+            by_whence=lambda: (
+                wh.from_table(table).group_by("k").aggregate(y=("y", "mean"), n="size").to_pandas()
+            ),
+        ),
+        Job(
+            name="group_by of text",
+            by_pandas=lambda: (
+                frame.groupby("species", sort=False)
+                .agg(mass=("mass", "mean"), n=("mass", "size"))
+                .reset_index()
+            ),
+            by_whence=lambda: (
+                wh.from_table(frame[["species", "mass"]])
+                .group_by("species")
+                .aggregate(mass=("mass", "mean"), n="size")
                 .to_pandas()
             ),
         ),
@@ -148,17 +200,21 @@ def main() -> int:
         for way in WAYS[1:]:
             middle, low, high = ratio(seconds, way, "pandas")
             ms = sorted(seconds[way])[options.rounds // 2] * 1e3
-            table.append({"job": job.name, "way": way, "ratio": middle, "low": low, "high": high, "ms": ms})
+            bare_ms = sorted(seconds["pandas"])[options.rounds // 2] * 1e3
+            figures = {"ratio": middle, "low": low, "high": high, "ms": ms, "pandas_ms": bare_ms}
+            table.append({"job": job.name, "way": way, **figures})
     if options.json:
         print(json.dumps({"machine": machine(), "rounds": options.rounds, "rows": table}, indent=2))
         return 0
     print(machine())
     print(f"{options.rounds} rounds, interleaved, CPU time; median of the ratios to pandas (quartiles)\n")
-    print(f"{'job':18} {'way':8} {'ratio':>6}  {'quartiles':>12}  {'bound':>5}  {'ms':>7}")
+    print(f"{'job':18} {'way':8} {'ratio':>6}  {'quartiles':>12}  {'bound':>5}  {'ms':>7}  {'pandas':>7}")
     for row in table:
         bound = f"{BOUND:.1f}" if row["way"] == "lineage" else ""
         quartiles = f"{row['low']:.2f} - {row['high']:.2f}"
-        figures = f"{row['ratio']:6.2f}  {quartiles:>12}  {bound:>5}  {row['ms']:7.1f}"
+        figures = (
+            f"{row['ratio']:6.2f}  {quartiles:>12}  {bound:>5}  {row['ms']:7.1f}  {row['pandas_ms']:7.1f}"
+        )
         print(f"{row['job']:18} {row['way']:8} {figures}")
     return 0
 
