@@ -108,6 +108,17 @@ class SelectionIndex:
                 is_kept[rows] = kept[np.minimum(ranks, len(kept) - 1)] == places
         return found, is_kept
 
+    def flags(self) -> BoolArray:
+        """Tell of all inputs at once whether each was kept, shape (in_size,).
+
+        Raises:
+            DamagedError: a chunk can't be decoded.
+        """
+        found = np.zeros(self.in_size, dtype=np.bool_)
+        for chunk, start in enumerate(self._in_starts[:-1].tolist()):
+            found[start + self._kept(chunk)] = True
+        return found
+
 
 class CountsIndex:
     """How many consecutive outputs each input of a stream gave.

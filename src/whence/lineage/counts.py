@@ -21,7 +21,8 @@ AnyIntArray: TypeAlias = npt.NDArray[np.integer[Any]]
 
 _RUNS, _FIXED, _RICE, _MOSTLY = range(4)
 _WIDTH_BITS = 6
-_WHOLE_WIDTHS = ((8, 1 << 8), (16, 1 << 16), (32, 1 << 32))
+_WHOLE_WIDTHS = (8, 16, 32)
+_CONSECUTIVE = bytes([_RUNS << _WIDTH_BITS | 1])
 
 
 def encode_counts(counts: IntArray) -> bytes:
@@ -56,7 +57,7 @@ def encode_counts(counts: IntArray) -> bytes:
 
 
 def spell_counts(counts: IntArray) -> tuple[bytes, AnyIntArray]:
-    """Spell counts in whole bytes, all of one width: for what is soon written again, in less.
+    """Spell counts in whole bytes, all of one width, or a few numbers: for what is soon written in less.
 
     Returns:
         The bytes, and the counts in an array of their own, of few bytes where they are small.
@@ -66,13 +67,22 @@ def spell_counts(counts: IntArray) -> tuple[bytes, AnyIntArray]:
     Raises:
         PlanError: a count is negative, or they add up to more than positions can number.
     """
-    if counts.size and int(counts.min()) >= 0:
-        highest = int(counts.max())
-        for width, limit in _WHOLE_WIDTHS:
-            if highest < limit:
-                small = counts.astype(f">u{width // 8}")
-                return bytes([_FIXED << _WIDTH_BITS | width, 0]) + small.tobytes(), small
-    return encode_counts(counts), counts.copy()
+    lowest, highest = (int(counts.min()), int(counts.max())) if counts.size else (0, POSITION_LIMIT)
+    if lowest < 0 or highest >> _WHOLE_WIDTHS[-1]:
+        return encode_counts(counts), counts.copy()
+    small = counts.astype(f"u{_whole_width(highest) // 8}")
+    if lowest == highest:
+        return bytes([_RUNS << _WIDTH_BITS]) + bits.varint(lowest), small
+    if highest - lowest == len(counts) - 1 and (counts[1:] > counts[:-1]).all():
+        return _CONSECUTIVE + bits.varint(lowest), small
+    width = _whole_width(highest - lowest)
+    base = lowest if width < 8 * small.itemsize else 0
+    above = (small - small.dtype.type(base) if base else small).astype(f">u{width // 8}")
+    return bytes([_FIXED << _WIDTH_BITS | width]) + bits.varint(base) + above.tobytes(), small
+
+
+def _whole_width(highest: int) -> int:
+    return next(width for width in _WHOLE_WIDTHS if not highest >> width)
 
 
 def decode_counts(data: bits.Encoded, size: int) -> IntArray:
@@ -123,6 +133,10 @@ def _read_simple(data: bits.Encoded, size: int) -> IntArray:
     form, width = data[0] >> _WIDTH_BITS, data[0] & ((1 << _WIDTH_BITS) - 1)
     if form == _RUNS and not width:
         return _read_runs(data, size)
+    if data[0] == _CONSECUTIVE[0]:
+        first, end = bits.read_varint(data, 1)
+        if end == len(data) and first + size < POSITION_LIMIT:
+            return np.arange(first, first + size, dtype=np.int64)
     if form in {_FIXED, _RICE} and size:
         return _read_above(data, size, form=form, width=width)
     raise DamagedError(f"encoded counts begin with {data[0]:#04x}, which is no form for {size} samples")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -24,7 +25,6 @@ from whence.lineage.steps import PlainBlock, StepsBlock, read_block
 from whence.lineage.values import ValuesBlock, WitnessesBlock
 
 _OPEN_BLOCKS = 256
-_ASKED_AT_ONCE = 1 << 18
 
 Fetch = Callable[[int], Encoded]
 """Reads the data of one block, checked."""
@@ -93,6 +93,10 @@ class SealedSelection(SelectionIndex):
         first, counts = _children(self._blocks, check_positions(in_positions, self.in_size))
         return first, counts > 0
 
+    def flags(self) -> BoolArray:
+        """Tell of all inputs at once whether each was kept; see `SelectionIndex.flags`."""
+        return _flags(self._blocks)
+
 
 class SealedCounts(CountsIndex):
     """How many outputs each input gave, from sealed blocks.
@@ -125,6 +129,10 @@ class SealedCounts(CountsIndex):
     def children(self, in_positions: Positions) -> tuple[IntArray, IntArray]:
         """Find the outputs that each input gave; see `CountsIndex.children`."""
         return _children(self._blocks, check_positions(in_positions, self.in_size))
+
+    def flags(self) -> BoolArray:
+        """Tell of all inputs at once whether each gave an output, shape (in_size,)."""
+        return _flags(self._blocks)
 
 
 class SealedValues:
@@ -216,13 +224,8 @@ class SealedRelation(RelationIndex):
 
     def used(self) -> BoolArray:
         """Which input positions any output came from; see `RelationIndex.used`."""
-        counts = self._given[0]
-        known = min(counts.in_size, self.in_size)
-        found = np.zeros(self.in_size, np.bool_)
-        for start in range(0, known, _ASKED_AT_ONCE):
-            end = min(start + _ASKED_AT_ONCE, known)
-            found[start:end] = counts.children(np.arange(start, end))[1] > 0
-        return found
+        flags = self._given[0].flags()[: self.in_size]
+        return np.pad(flags, (0, self.in_size - len(flags)))
 
 
 def _rows(lists: tuple[SealedCounts, SealedValues], positions: IntArray) -> Origins:
@@ -253,6 +256,13 @@ def _children(blocks: _Blocks[PlainBlock | StepsBlock], taken: IntArray) -> tupl
         begins, counts[rows] = blocks.open(number).children(taken[rows] - in_starts[number])
         first[rows] = begins + out_starts[number]
     return first, counts
+
+
+def _flags(blocks: _Blocks[PlainBlock | StepsBlock]) -> BoolArray:
+    found = np.empty(int(blocks.in_starts[-1]), np.bool_)
+    for number, (start, end) in enumerate(pairwise(blocks.in_starts.tolist())):
+        found[start:end] = blocks.open(number).flags()
+    return found
 
 
 def _read_witnesses(data: Encoded, in_count: int, out_count: int) -> WitnessesBlock:

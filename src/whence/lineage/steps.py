@@ -180,6 +180,15 @@ class StepsBlock:
             return first + np.maximum(inside - stretch, 0), np.where(in_stretch, 0, 1)
         return first, np.where(in_stretch, self._usual, steps.others[which])
 
+    def flags(self) -> BoolArray:
+        """Tell of each input whether it has an output, shape (in_size,)."""
+        count = self._stretches.count
+        if not count:
+            return np.full(self.in_size, self._usual > 0)
+        cells = np.arange(self._stretches.cell_count + 1)
+        found: BoolArray = self._expanded(self._steps(self._in_starts, self._in_starts[cells]))[1] > 0
+        return found
+
     def _is_dense(self, steps: _Steps, asked: int) -> bool:
         """Tell whether it is quicker to write out inputs and outputs of all steps than to look them up."""
         if asked < _MANY or not steps.are_neighbours:
@@ -273,6 +282,10 @@ class PlainBlock:
         words = self._words[numbers].astype(np.uint64) >> (np.uint64(63) - places)
         is_kept = (words & np.uint64(1)).astype(np.int64)
         return self._ranks[numbers] + np.bitwise_count(words).astype(np.int64) - is_kept, is_kept
+
+    def flags(self) -> BoolArray:
+        """Tell of each input whether it was kept, shape (in_size,)."""
+        return np.unpackbits(self._bits, count=self.in_size).view(np.bool_)
 
 
 def read_block(data: Encoded, in_size: int, out_size: int) -> StepsBlock | PlainBlock:

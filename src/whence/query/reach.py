@@ -155,6 +155,10 @@ class _Some:
         return cls(size, None)
 
     @classmethod
+    def where(cls, flags: BoolArray) -> _Some:
+        return cls(len(flags), None if flags.all() else flags)
+
+    @classmethod
     def first(cls, size: int, count: int) -> _Some:
         if count >= size:
             return cls(size, None)
@@ -205,8 +209,12 @@ def _below(mapping: Mapping, here: _Some) -> _Some:
     if here.flags is None and _is_onto(mapping):
         return _Some.everything(mapping.in_size)
     if here.flags is None and isinstance(mapping, Related):
-        used = mapping.index.used()
-        return _Some(mapping.in_size, None if used.all() else used)
+        return _Some.where(mapping.index.used())
+    if isinstance(mapping, Selection):
+        kept = mapping.masks.flags()
+        if here.flags is not None:
+            kept[kept] = here.flags
+        return _Some.where(kept)
     flags = np.zeros(mapping.in_size, np.bool_)
     for positions in here.blocks():
         flags[mapping.backward(positions).indices] = True

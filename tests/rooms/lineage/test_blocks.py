@@ -89,6 +89,7 @@ def check_steps(data: bytes, counts: np.ndarray, asked: np.random.Generator) -> 
     in_size, out_size = len(counts), int(counts.sum())
     assert read_steps(data, in_size, out_size).counts == counts.tolist()
     block = read_block(memoryview(data), in_size, out_size)
+    assert block.flags().tolist() == (counts > 0).tolist()
     starts = np.cumsum(counts) - counts
     for positions in (np.arange(in_size), asked.integers(0, in_size, 5)) if in_size else ():
         first, found = block.children(positions)

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from whence.errors import DamagedError, PlanError
-from whence.lineage import BoolArray, decode_counts, decode_mask, encode_counts, encode_mask
+from whence.lineage import BoolArray, decode_counts, decode_mask, encode_counts, encode_mask, spell_counts
 
 PAGE = pathlib.Path(__file__).parents[3] / "docs" / "reference" / "lineage-encodings.md"
 CHUNK = 1_024
@@ -67,6 +67,9 @@ class PlainReader:
 
     def counts(self, size: int) -> list[int]:
         form, width = self.take(2), self.take(6)
+        if (form, width) == (0, 1):
+            first = self.varint()
+            return list(range(first, first + size))
         if form == 0:
             counts: list[int] = []
             while self.bits:
@@ -145,6 +148,31 @@ def test_counts_come_back_as_they_were_and_read_as_the_page_says(counts: list[in
     assert PlainReader(data).counts(len(counts)) == counts
 
 
+@given(
+    st.one_of(
+        count_lists,
+        st.builds(
+            lambda first, size: [*range(first, first + size)], st.integers(0, WIDE), st.integers(0, 300)
+        ),
+        st.builds(
+            lambda base, above: [base + each for each in above],
+            st.integers(0, WIDE),
+            st.lists(st.integers(0, 2**17), max_size=40),
+        ),
+    )
+)
+@example([])
+@example([2**61])
+@example([1, 2, 3, 5, 4, 6])
+@example([0, 255, 256])
+@example([2**32 - 1, 2**32 - 2])
+def test_counts_spelled_quickly_read_as_the_page_says(counts: list[int]) -> None:
+    data, small = spell_counts(np.array(counts, dtype=np.int64))
+    assert small.tolist() == counts
+    assert decode_counts(data, len(counts)).tolist() == counts
+    assert PlainReader(data).counts(len(counts)) == counts
+
+
 def test_every_mask_on_the_reference_page_has_the_bytes_it_says() -> None:
     for mask, data in examples_of("### More masks"):
         assert encode_mask(np.array(mask, dtype=np.bool_)) == data
@@ -153,7 +181,8 @@ def test_every_mask_on_the_reference_page_has_the_bytes_it_says() -> None:
 
 def test_every_list_of_counts_on_the_reference_page_has_the_bytes_it_says() -> None:
     for counts, data in examples_of("### More counts"):
-        assert encode_counts(np.array(counts)) == data
+        spell = encode_counts if data[0] != 1 else lambda each: spell_counts(each)[0]
+        assert spell(np.array(counts)) == data
         assert decode_counts(data, len(counts)).tolist() == counts
 
 
@@ -229,7 +258,10 @@ def test_a_damaged_mask_is_noticed(data: str, size: int) -> None:
     ("data", "size"),
     [
         pytest.param("", 4, id="nothing at all"),
-        pytest.param("0101", 4, id="a width where the form has none"),
+        pytest.param("0201", 4, id="a width where the form has none"),
+        pytest.param("01", 4, id="consecutive counts without the first"),
+        pytest.param("010100", 4, id="a byte after consecutive counts"),
+        pytest.param("01" + "ff" * 8 + "7f", 2, id="consecutive counts past 63 bits"),
         pytest.param("00", 4, id="no run for four samples"),
         pytest.param("0001", 0, id="a run for no sample"),
         pytest.param("000102", 4, id="a length without a next run"),
