@@ -71,6 +71,7 @@ class Evaluation:
         self._reads_rows = False
         self._rows_read = 0
         self._row_bytes = 0
+        self._row_outputs = 1
         self._away_ns = 0
         self._told: dict[int, int] = {}
         self._shared = {index for index, count in enumerate(program.readings()) if count > 1}
@@ -349,7 +350,7 @@ class Evaluation:
                 size,
                 elapsed_ns * size // max(rows, 1),
                 max(row_bytes, self._row_bytes) * size,
-                of_rows=self._reads_rows,
+                self._row_outputs if self._reads_rows else None,
             )
             began, away = now, self._away_ns
 
@@ -362,16 +363,26 @@ class Evaluation:
     def _weigh(self, chunk: Chunk) -> None:
         if self._rows_read:
             self._row_bytes = bytes_made(chunk) // self._rows_read
+            self._row_outputs = max(1, len(chunk) // self._rows_read)
             self._rows_read = 0
 
 
-def adapted(size: int, elapsed_ns: int, made_bytes: int, *, of_rows: bool) -> int:
-    """Let chunks grow while they are quick and small, and shrink when they aren't."""
+def adapted(size: int, elapsed_ns: int, made_bytes: int, row_outputs: int | None) -> int:
+    """Let chunks grow while they are quick and small, and shrink when they aren't.
+
+    Args:
+        size: how many rows a chunk has.
+        elapsed_ns: how long all that is done with so many takes.
+        made_bytes: about how much memory it takes.
+        row_outputs: how many samples each row becomes, which are what is counted: a chunk of many samples
+            leaves the processor's caches from one operation to the next. None for columns, which don't mind.
+    """
     if elapsed_ns > _SLOW_NS:
         return max(1, size // 2)
     largest = _LARGEST_CHUNK
     if elapsed_ns < _VERY_QUICK_NS:
-        largest = _LARGEST_QUICK_CHUNK if of_rows else _LARGEST_COLUMN_CHUNK
+        largest = _LARGEST_QUICK_CHUNK if row_outputs else _LARGEST_COLUMN_CHUNK
+    largest //= row_outputs or 1
     if elapsed_ns < _QUICK_NS and size < largest:
         return max(1, min(size * 2, largest, _CHUNK_BYTES * size // made_bytes))
     return size

@@ -296,7 +296,7 @@ class _Scan:
             )
         piece.result = result
         made_bytes = max(1, result.made_bytes)
-        size = adapted(piece.count, result.took_ns, made_bytes, of_rows=True)
+        size = adapted(piece.count, result.took_ns, made_bytes, 1)
         # pieces of one size come back together: only the first of them changes it
         self._size = max(self._size, size) if size > piece.count else min(self._size, size)
         self._made_bytes = max(made_bytes, self._made_bytes // 2)
