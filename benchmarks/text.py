@@ -4,7 +4,8 @@
 
 All ways are run one after another, again and again, and compared within each round. Wall time is what is
 wanted of several processes, and CPU time says why: that of the first process and of all its workers apart.
-whence records the job in a run, in full. Before anything is timed, what all ways write is compared.
+whence records the job in a run: its lineage, or the digests of all samples too (`full`). Before anything is
+timed, what all ways write is compared.
 
     python benchmarks/text.py [--rounds 5] [--documents 200000] [--workers 2 ...] [--json]
 
@@ -27,7 +28,7 @@ import tempfile
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -116,7 +117,9 @@ def written(samples: Iterable[Doc], target: pathlib.Path) -> int:
     return count
 
 
-def by_whence(source: pathlib.Path, target: pathlib.Path, workers: int) -> int:
+def by_whence(
+    source: pathlib.Path, target: pathlib.Path, workers: int, record: Literal["lineage", "full"]
+) -> int:
     """The same as a stream, in a run."""
     stream = (
         wh.from_jsonl(source)
@@ -126,7 +129,11 @@ def by_whence(source: pathlib.Path, target: pathlib.Path, workers: int) -> int:
         .flat_map(sentences)
         .map(tokens)
     )
-    with tempfile.TemporaryDirectory() as folder, wh.start_run("text", workspace=folder):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        wh.config(record=record),
+        wh.start_run("text", workspace=folder),
+    ):
         return stream.to_parquet(target, workers=workers)
 
 
@@ -191,9 +198,12 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     jobs: dict[str, Job] = {"generators": by_generators}
-    by_name = {"whence": 0} | {f"workers={n}": n for n in options.workers}
-    for name, workers in by_name.items():
-        jobs[name] = functools.partial(by_whence, workers=workers)
+    by_name: dict[str, int] = {}
+    for workers in (0, *options.workers):
+        for record in ("lineage", "full"):
+            name = f"{record}, {workers or 'no'} workers"
+            by_name[name] = workers
+            jobs[name] = functools.partial(by_whence, workers=workers, record=record)
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder, "documents.jsonl")
         make_documents(source, options.documents)
@@ -205,11 +215,11 @@ def main() -> int:
     print(machine())
     print(f"{options.rounds} rounds, interleaved; medians\n")
     print(
-        f"{'way':12} {'speed':>6} {'low':>6} {'wanted':>7} {'wall s':>7} {'CPU s':>7} {'first %':>8} µs/doc"
+        f"{'way':20} {'speed':>6} {'low':>6} {'wanted':>7} {'wall s':>7} {'CPU s':>7} {'first %':>8} µs/doc"
     )
     for row in rows:
         print(
-            f"{row['way']:12} {row['speed']:6.2f} {row['low']:6.2f} {row['wanted'] or '':>7} "
+            f"{row['way']:20} {row['speed']:6.2f} {row['low']:6.2f} {row['wanted'] or '':>7} "
             f"{row['wall']:7.2f} {row['cpu']:7.2f} {100 * row['first_share']:8.1f} "
             f"{row['us_per_document']:6.1f}"
         )

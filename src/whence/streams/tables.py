@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from whence.errors import MissingExtraError, OpError, StoreError
 from whence.ops import Chunk, in_groups
@@ -38,6 +39,7 @@ _LARGEST_LIST = (1 << 31) - 1
 _PLAIN: dict[str, Any] = {"b": np.bool_, "i": np.int64, "u": np.int64, "f": np.float64}
 _AS_INFERRED = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary(), pa.date32(): pa.date32()}
 """What Arrow makes of Python values: the types that need not be made values first."""
+_FLAT = {*_AS_INFERRED, pa.string(), pa.binary()}
 _LISTS = {list, tuple}
 _INFERRED = {pa.bool_(), pa.int64(), pa.float64(), pa.string(), pa.binary(), pa.date32(), pa.null()}
 
@@ -47,7 +49,10 @@ Chunks = Generator[Chunk, None, None]
 def read_arrow(chunks: Chunks) -> pa.Table:
     """Read dict samples into one table."""
     with closing(chunks):
-        tables = list(_tables(chunks))
+        alike, others = _alike(map(_in_columns, chunks))
+        if others is None:
+            return pa.table({name: _whole_of(column) for name, column in alike.items()})
+        tables = list(_tables(others))
     if not tables:
         return pa.table({})
     try:
@@ -61,11 +66,85 @@ def read_arrow(chunks: Chunks) -> pa.Table:
 def read_pandas(chunks: Chunks) -> pd.DataFrame:
     """Read dict samples into one data frame."""
     try:
-        import pandas  # noqa: F401, PLC0415 - asked for by name, so that its absence is told apart
+        import pandas  # noqa: PLC0415 - asked for by name, so that its absence is told apart
     except ModuleNotFoundError as error:
         raise MissingExtraError("pandas", extra="pandas", need="to_pandas()") from error
-    frame: pd.DataFrame = read_arrow(chunks).to_pandas()
-    return frame
+    with closing(chunks):
+        alike, others = _alike(map(_in_columns, chunks))
+        if others is not None:
+            frame: pd.DataFrame = read_arrow(_given(others)).to_pandas()
+            return frame
+    plain = {name: column for name, column in alike.items() if _is_bare(column)}
+    rest = {name: _whole_of(column) for name, column in alike.items() if name not in plain}
+    made = pa.table(rest).to_pandas()
+    # pyarrow would copy numbers once more, into blocks of one type
+    return pandas.DataFrame(
+        {name: _joined(plain[name]) if name in plain else made[name] for name in alike}, copy=False
+    )
+
+
+def _given(chunks: Iterator[Chunk]) -> Chunks:
+    yield from chunks
+
+
+def _alike(chunks: Iterator[Chunk]) -> tuple[dict[str, list[Column]], Iterator[Chunk] | None]:
+    """Gather columns as long as each has one type in all chunks, which the type of a part can't change.
+
+    Returns:
+        The columns; or none, and all chunks, from the first one on.
+    """
+    taken: list[Chunk] = []
+    kinds: dict[str, Any] | None = None
+    for chunk in filter(len, chunks):
+        taken.append(chunk)
+        found = None if chunk.columns is None else _kinds_of(chunk.columns)
+        if not found or found != (kinds or found) or list(found) != list(kinds or found):
+            return {}, chain(taken, chunks)
+        kinds = found
+    parts = [chunk.columns.by_name for chunk in taken if chunk.columns is not None]
+    return {name: [by_name[name] for by_name in parts] for name in kinds or ()}, None
+
+
+def _kinds_of(columns: Columns) -> dict[str, Any] | None:
+    """Tell the type of each column; None where one has none that all of its parts share."""
+    kinds: dict[str, Any] = {}
+    for name, column in columns.by_name.items():
+        if isinstance(column, ArrowColumn):
+            kind = column.array.type if column.array.type in _FLAT else None
+        else:
+            is_number = column.data.ndim == 1 and column.data.dtype.kind in _PLAIN
+            is_wide = column.data.dtype.char == "g" or holds_large(column.data)
+            kind = _PLAIN[column.data.dtype.kind] if is_number and not is_wide else None
+        if kind is None:
+            return None
+        kinds[name] = kind
+    return kinds
+
+
+def _is_bare(parts: list[Column]) -> bool:
+    """Whether a column is numbers, none of them missing."""
+    return not any(isinstance(part, ArrowColumn) or part.missing is not None for part in parts)
+
+
+def _joined(parts: list[Column]) -> NDArray[Any]:
+    """Copy numbers into one array of the type that they have as Python values."""
+    return np.concatenate([part.data for part in parts], dtype=_PLAIN[parts[0].data.dtype.kind])
+
+
+def _whole_of(parts: list[Column]) -> pa.ChunkedArray:
+    """A column of a table, of parts that are of one type."""
+    if isinstance(parts[0], ArrowColumn):
+        arrays = [part.array for part in parts if isinstance(part, ArrowColumn)]
+        kind = arrays[0].type
+        whole = pa.chunked_array([array.cast(_AS_INFERRED.get(kind, kind)) for array in arrays])
+    elif _is_bare(parts):
+        whole = pa.chunked_array([pa.array(_joined(parts))])
+    else:
+        missing = np.concatenate(
+            [np.zeros(len(part), np.bool_) if part.missing is None else part.missing for part in parts]
+        )
+        whole = pa.chunked_array([pa.array(_joined(parts), mask=missing, from_pandas=False)])
+    return pa.chunked_array([pa.nulls(len(whole))]) if whole.null_count == len(whole) else whole
 
 
 def write_parquet(chunks: Chunks, path: str | os.PathLike[str]) -> int:
@@ -215,26 +294,28 @@ def as_columns(chunk: Chunk) -> Columns | None:
 
 
 def _as_column(values: list[Any]) -> Column:
-    if _is_plain(values):
-        with contextlib.suppress(
-            pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError
-        ):  # the one who gathers all of them finds the same, and says where
-            array = _array(values)
-            if _is_inferred(array.type):
-                return columns_of(pa.table({"": array})).by_name[""]
+    with contextlib.suppress(
+        pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError
+    ):  # the one who gathers all of them finds the same, and says where
+        array = _array(values)
+        if _is_inferred(array.type) and _is_plain(values, array.type):
+            return columns_of(pa.table({"": array})).by_name[""]
     return Column.of(values)
 
 
-def _is_plain(values: Iterable[Any]) -> bool:
+def _is_plain(values: Iterable[Any], kind: pa.DataType) -> bool:
     """Whether there are no arrays within lists, whose types would be lost where they are given as lists."""
     kinds = set(map(type, values))
     while kinds & _LISTS:
         if not kinds <= _LISTS | {type(None)}:
             return False
+        if not pa.types.is_list(kind.value_type):  # there is no room for arrays: items needn't be looked at
+            return True
+        kind = kind.value_type
         lists = filter(None, values) if type(None) in kinds else values
         values = chain.from_iterable(lists)
         kinds = set(map(type, values))
-        if any(issubclass(kind, np.ndarray) for kind in kinds):
+        if any(issubclass(each, np.ndarray) for each in kinds):
             return False
         if kinds & _LISTS:  # yet another level
             values = list(chain.from_iterable(lists))
