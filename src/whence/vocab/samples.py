@@ -8,7 +8,8 @@ attacker is digested with SHA-256. The rules, for other programs: docs/reference
     int, float  fmix64 of the 64-bit word, offset by the type's tag (larger ints: canonical bytes)
     str, bytes  XXH3-64 of the (UTF-8) bytes, seeded with the type's tag
     dict        keys in code-point order, folded: h = fmix64((h ^ value) * ODD + key)
-    list, tuple the same fold over positions
+    list, tuple the same fold over positions; of texts alone without NUL: XXH3-64 of the UTF-8 of all with a
+                NUL between them, seeded with the list's tag ^ the text's
     fields      of a structured array: the tuple ("fields", dict of an array each)
     Pillow      mode, size and pixels; anything else: its canonical bytes
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from itertools import chain, compress, repeat
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from xxhash import xxh3_64_intdigest, xxh3_128_digest
 from whence.errors import CanonicalError
 from whence.vocab.canonical import canonical
 from whence.vocab.columns import Column, Columns, holds_large
+from whence.vocab.integers import integers_of
 
 UInt64Array = NDArray[np.uint64]
 Buffer = bytes | bytearray | memoryview
@@ -56,6 +58,8 @@ _NONE, _FALSE, _TRUE = (
 _WORDS = frozenset("biufcmM")
 _FLAT_LEVELS = 3  # of lists in lists: one that holds itself twice would grow without end
 _FEW = 12
+_TEXT = {str}
+_NUL = "\0"
 _TRIED = 1_024
 _WORD_CHARS = 32
 
@@ -112,15 +116,27 @@ def _digest(value: Any) -> int:
     if kind is bytes:
         return int(xxh3_64_intdigest(value, _TAG_BYTES))
     if kind is list or kind is tuple:
-        folded = _TAG_LIST if kind is list else _TAG_TUPLE
-        for index, item in enumerate(value):
-            folded = _fold(folded, _digest(item), index)
-        return folded
+        tag = _TAG_LIST if kind is list else _TAG_TUPLE
+        return _digest_list_of_texts(value, tag) if set(map(type, value)) == _TEXT else _folded(value, tag)
     if isinstance(value, np.ndarray | np.generic):
         return _digest_array(np.asanyarray(value))
     if is_image(value):
         return _digest(image_content(value))
     return int(xxh3_64_intdigest(canonical(value), _TAG_CANONICAL))
+
+
+def _folded(values: Sequence[Any], tag: int) -> int:
+    folded = tag
+    for index, item in enumerate(values):
+        folded = _fold(folded, _digest(item), index)
+    return folded
+
+
+def _digest_list_of_texts(texts: Sequence[str], tag: int) -> int:
+    joined = _NUL.join(texts)
+    if joined.count(_NUL) != len(texts) - 1:
+        return _folded(texts, tag)
+    return int(xxh3_64_intdigest(joined.encode("utf-8", "surrogatepass"), tag ^ _TAG_STR))
 
 
 def _digest_int(value: int) -> int:
@@ -218,6 +234,9 @@ def mix64(words: UInt64Array) -> UInt64Array:
 
 def _digest_values(values: Sequence[Any], levels: int = _FLAT_LEVELS) -> UInt64Array:
     """Digest values of one kind together; falls back to one by one."""
+    integers = integers_of(values)
+    if integers is not None:
+        return mix64(integers.view(np.uint64) ^ np.uint64(_TAG_INT))
     kinds = set(map(type, values))
     if len(kinds) == 1:
         (kind,) = kinds
@@ -225,8 +244,6 @@ def _digest_values(values: Sequence[Any], levels: int = _FLAT_LEVELS) -> UInt64A
             return _digest_dicts(values)
         if kind is np.ndarray:
             return _digest_arrays(values)
-        if kind is int:
-            return _digest_ints(values)
         if kind is str:
             return _digest_texts(values)
         if levels and (kind is list or kind is tuple):
@@ -287,6 +304,20 @@ def _is_word(dtype: np.dtype[Any]) -> bool:
 
 
 def _digest_lists(values: Sequence[Sequence[Any]], tag: int, levels: int) -> UInt64Array:
+    """Digest lists of one kind together."""
+    kinds = set(map(type, chain.from_iterable(values)))
+    if kinds == _TEXT and all(values):
+        return np.fromiter(map(_digest_list_of_texts, values, repeat(tag)), np.uint64, len(values))
+    if str not in kinds:
+        return _fold_lists(values, tag, levels)
+    of_texts = np.fromiter((set(map(type, value)) == _TEXT for value in values), np.bool_, len(values))
+    digests = np.empty(len(values), np.uint64)
+    digests[of_texts] = [_digest_list_of_texts(value, tag) for value in compress(values, of_texts)]
+    digests[~of_texts] = _fold_lists(list(compress(values, ~of_texts)), tag, levels)
+    return digests
+
+
+def _fold_lists(values: Sequence[Sequence[Any]], tag: int, levels: int) -> UInt64Array:
     """Digest lists by digesting all their items together, and folding all lists place by place."""
     lengths = np.fromiter(map(len, values), np.int64, len(values))
     items = list(chain.from_iterable(values))
@@ -354,14 +385,6 @@ def _digest_texts(values: Sequence[str]) -> UInt64Array:
     except UnicodeEncodeError:
         return np.fromiter(map(_digest, values), np.uint64, len(values))
     return np.array(digests, np.uint64)
-
-
-def _digest_ints(values: Sequence[int]) -> UInt64Array:
-    try:
-        words = np.array(values, np.int64).view(np.uint64)
-    except OverflowError:
-        return np.fromiter(map(_digest_int, values), np.uint64, len(values))
-    return mix64(words ^ np.uint64(_TAG_INT))
 
 
 def _digest_arrays(values: Sequence[NDArray[Any]]) -> UInt64Array:

@@ -253,6 +253,8 @@ def witness(sample: Any) -> int:
         return fmix64(int.from_bytes(struct.pack("<d", sample), "little") ^ fast(b"float"))
     if type(sample) is str:
         return fast(sample.encode(), fast(b"str"))
+    if type(sample) in (list, tuple) and sample and all(type(x) is str and "\0" not in x for x in sample):
+        return fast("\0".join(sample).encode(), fast(type(sample).__name__.encode()) ^ fast(b"str"))
     if type(sample) in (list, tuple):
         pairs = [(witness(item), number) for number, item in enumerate(sample)]
     else:

@@ -206,7 +206,11 @@ def test_witnesses_are_made_by_hand(run: wh.Run, reader: RunReader) -> None:
 
 
 @pytest.mark.parametrize(
-    "sample", [0, -5, 0.25, "a", "ü", [1, [2.0]], (1,), {"b": 1, "a": {"c": "d"}}, {}, []]
+    "sample",
+    [
+        *[0, -5, 0.25, "a", "ü", [1, [2.0]], (1,), {"b": 1, "a": {"c": "d"}}, {}, []],
+        *[["a", "ü"], ("a", ""), [""], ["a\0", "b"], ["a", 1], [["a"], ["b"]]],
+    ],
 )
 def test_the_readers_witness_is_ours(sample: object) -> None:
     assert witness(sample) == sample_digest(sample)

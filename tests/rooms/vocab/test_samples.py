@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import struct
 from typing import Any
@@ -164,6 +165,16 @@ def test_texts_do_not_run_into_one_another() -> None:
     assert content_key(["ab", "c"]) != content_key(["a", "bc"])
     assert content_key(["a", 1]) != content_key(["a1"])
     assert content_key([["a"], "b"]) != content_key([["a", "b"]])
+
+
+def test_lists_of_texts_have_witnesses_of_their_own() -> None:
+    texts = ["", "a", "b", "\0", "a\0b", "a\0", "\0b"]
+    lists: list[Any] = [list(each) for size in range(4) for each in itertools.product(texts, repeat=size)]
+    samples = [*lists, *map(tuple, lists), *texts]
+    assert len(set(sample_digests(lists).tolist())) == len(lists)
+    assert len(set(map(sample_digest, samples))) == len(samples)
+    mixed = [["a", "b"], ["a", 1], [], [["a", "b"]], ["a\0", "b"], ["\ud800"]]
+    assert sample_digests(mixed).tolist() == list(map(sample_digest, mixed))
 
 
 class Opaque:
