@@ -24,11 +24,11 @@ __all__ = ["arrow_errors", "distinct_names", "pa", "pc", "pq", "without_views"]
 def without_views(table: Any) -> Any:
     """Copy columns of string views, as Polars makes them, to plain ones, which can be read at random."""
     plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
-    schema = table.schema
-    for place, field in enumerate(schema):
-        if field.type in plain:
-            schema = schema.set(place, field.with_type(plain[field.type]))
-    return table if schema.equals(table.schema) else table.cast(schema)
+    for place, field in enumerate(table.schema):
+        if field.type in plain:  # one by one: cast with others, lists of nothing can fail, as of pyarrow 26
+            kind = plain[field.type]
+            table = table.set_column(place, field.with_type(kind), table.column(place).cast(kind))
+    return table
 
 
 def distinct_names(schema: Any, place: str) -> list[str]:

@@ -106,7 +106,8 @@ class _TableReader(Reader):
         start = 0
         size = self._source.size()
         while start < size:
-            stop = min(start + sizer(), size)
+            wanted = sizer()
+            stop = min(start + wanted - start % wanted, size)  # where what is done in groups needs no joining
             self._blocks.cover(start, stop)
             yield columns_of(self._table.slice(start, stop - start))
             start = stop

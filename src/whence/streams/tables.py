@@ -77,6 +77,8 @@ def read_pandas(chunks: Chunks) -> pd.DataFrame:
     plain = {name: column for name, column in alike.items() if _is_bare(column)}
     rest = {name: _whole_of(column) for name, column in alike.items() if name not in plain}
     made = pa.table(rest).to_pandas()
+    if not plain:
+        return made
     # pyarrow would copy numbers once more, into blocks of one type
     return pandas.DataFrame(
         {name: _joined(plain[name]) if name in plain else made[name] for name in alike}, copy=False
