@@ -94,9 +94,7 @@ class CachedStep:
 
     def pick(self, positions: Any) -> Chunk:
         """Give the samples at some positions; keeps all if they aren't yet."""
-        filled = self._whole()
-        self._tell(filled, filled.note_count)
-        return self._given(filled.kept.pick(positions))
+        return self._given(self._whole().kept.pick(positions))
 
     def close(self) -> None:
         """End the pass: what wasn't read through is let go."""
@@ -123,9 +121,11 @@ class CachedStep:
         return chunk
 
     def _whole(self) -> Filled:
+        """Keep all, and tell what decided about it; none may be picked, where there is none."""
         filled = self._begun()
         while self._next() is not None:
             pass
+        self._tell(filled, filled.note_count)
         return filled
 
     def _fill(self, filled: Filled) -> Iterator[Chunk]:

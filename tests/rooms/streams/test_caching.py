@@ -392,3 +392,11 @@ def test_what_was_learned_below_and_above_a_cache_is_what_is_learned_without(tmp
         for name in ("stream", "stream-2")
     }
     assert len(trace) > 3
+
+
+def test_a_cache_of_nothing_says_each_time_what_became_of_its_rows(tmp_path: pathlib.Path) -> None:
+    nothing = wh.from_items(rows(4), name="rows").filter(lambda row: row["n"] > 9, reason="small").cache()
+    with wh.start_run(workspace=tmp_path):
+        assert [list(nothing.shuffle(seed=1).epoch(epoch)) for epoch in range(2)] == [[], []]
+    (drop,) = wh.open(tmp_path).impact("rows", rows=[2]).drops
+    assert (drop.reason, drop.epochs) == ("small", (0, 1))
