@@ -297,11 +297,14 @@ class _Found:
         """Tell by a run's sets whether anything was learned of rows; None where these don't tell."""
         if outline.reach is None:
             return None
-        return any(
-            self._hit(reach, digest, outline, rows_by_source[reach.source])
+        times = [
+            reach.times
             for reach, digest in outline.reach
-            if reach.fit is not None and reach.source in rows_by_source
-        )
+            if reach.fit is not None
+            and reach.source in rows_by_source
+            and self._hit(reach, digest, outline, rows_by_source[reach.source])
+        ]
+        return any(times) if any(times) or not times else None
 
     def _hit(self, reach: Reach, digest: bytes, outline: Outline, rows: Int64Array) -> int:
         """Count the rows in a set."""

@@ -29,6 +29,7 @@ from whence.lineage import (
     Related,
     Selection,
 )
+from whence.query.fits import nodes_below
 from whence.query.following import PassLineage
 from whence.runs import PassView, RunRecord
 from whence.store import RunWriter, SealedSegment
@@ -51,7 +52,8 @@ class Reach:
         pass_number: the pass.
         source: the number of the source in its run.
         fit: the node at which something was learned of the rows; None for what was delivered.
-        times: how often each of the rows was delivered; 0 where that varies.
+        times: how often each of the rows was delivered; 0 where that varies. At a fit 1 where it was learned
+            of each of them; 0 where some may only have come in a batch with those that it was learned of.
         rows: the rows.
     """
 
@@ -127,7 +129,8 @@ def _reach_of_pass(record: RunRecord, view: PassView) -> list[Reach] | None:
             learned = _fold(lineage, index, _Some.everything(lineage.size(index)), times=_VARIES)
             if learned is None:
                 return None
-            found += [(node_index, index, some, times) for node_index, _, some, times in learned]
+            apart = any(lineage.node(each)["kind"] == "unbatch" for each in nodes_below(lineage, index))
+            found += [(each, index, some, _VARIES if apart else 1) for each, _, some, _ in learned]
     counts: dict[tuple[int, int | None], int] = {}
     for index, fit, _, _ in found:
         key = (lineage.node(index)["source"], fit)
@@ -136,7 +139,7 @@ def _reach_of_pass(record: RunRecord, view: PassView) -> list[Reach] | None:
     for index, fit, some, times in found:
         source = lineage.node(index)["source"]
         # what came to one place by two ways is delivered once: only the segments tell how often
-        often = times if counts[source, fit] == 1 else _VARIES
+        often = times if fit is not None or counts[source, fit] == 1 else _VARIES
         reaches.append(
             Reach(pass_number=view.number, source=source, fit=fit, times=often, rows=some.as_set())
         )
@@ -165,6 +168,13 @@ class _Some:
         flags = np.zeros(size, np.bool_)
         flags[:count] = True
         return cls(size, flags)
+
+    def among(self, size: int) -> _Some:
+        """The same positions of a node that gave more than was taken of it, as a zip's longer input."""
+        if size == self.size:
+            return self
+        flags = np.ones(self.size, np.bool_) if self.flags is None else self.flags
+        return _Some.where(np.pad(flags[:size], (0, max(0, size - self.size))))
 
     def blocks(self) -> Iterator[Int64Array]:
         """The positions, some at a time."""
@@ -206,6 +216,7 @@ def _fold(lineage: PassLineage, top: int, some: _Some, *, times: int) -> _Found 
 
 
 def _below(mapping: Mapping, here: _Some) -> _Some:
+    here = here.among(mapping.out_size)
     if here.flags is None and _is_onto(mapping):
         return _Some.everything(mapping.in_size)
     if here.flags is None and isinstance(mapping, Related):
