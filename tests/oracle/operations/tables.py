@@ -34,7 +34,7 @@ def filled(rows: list[Row], name: str, how: str) -> list[Row]:
         "mean": math.fsum(known) / len(known),
         "median": known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2,
     }[how]
-    return [row | {name: value if is_missing(row[name]) else float(row[name])} for row in rows]
+    return [row | {name: constant_for(row[name], value)} for row in rows]
 
 
 def forward(rows: list[Row], name: str) -> list[Row]:
@@ -90,7 +90,8 @@ def clipped(rows: list[Row], name: str, lower: float, upper: float) -> list[Row]
         return []
     low, high = quantile(known, lower), quantile(known, upper)
     return [
-        row | {name: row[name] if is_missing(row[name]) else min(max(row[name], low), high)} for row in rows
+        row | {name: row[name] if is_missing(row[name]) else type(row[name])(min(max(row[name], low), high))}
+        for row in rows
     ]
 
 
