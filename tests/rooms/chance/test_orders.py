@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rooms.chance.slow import chi_square
-from whence.chance import Permutation, blocks, permutation
+from whence.chance import Permutation, blocks, orders, permutation
 from whence.chance.orders import FeistelPermutation
 from whence.errors import PlanError, PositionError
 
@@ -85,6 +85,28 @@ def test_positions_are_answered_alike_in_any_order_with_repeats(order: Permutati
     assert np.array_equal(whole[order.forward(asked)], asked)
     assert order.backward(np.array([], dtype=np.int64)).tolist() == []
     assert np.array_equal(pickle.loads(pickle.dumps(order)).backward(asked), whole[asked])
+
+
+@pytest.mark.parametrize(
+    "order",
+    [permutation(size, 3) for size in (1, 2, SMALL, LARGE, 2**40 + 7, 2**62)]
+    + [blocks(LARGE, window, 3) for window in WINDOWS],
+    ids=repr,
+)
+def test_a_few_positions_are_answered_as_many_are(order: Permutation) -> None:
+    asked = np.unique((np.arange(40) * (order.size // 37) + order.size - 1) % order.size)
+    for follow in (order.backward, order.forward):
+        together = follow(asked)
+        assert [int(follow(asked[place : place + 1])[0]) for place in range(len(asked))] == together.tolist()
+        assert np.array_equal(follow(asked[:3]), together[:3])
+
+
+@given(st.lists(st.integers(0, 3) | st.integers(0, 2**64 - 1), min_size=1))
+def test_one_place_is_ranked_as_all_are_also_among_equals(words: list[int]) -> None:
+    order = np.argsort(np.array(words, np.uint64), kind="stable").tolist()
+    for rank, place in enumerate(order):
+        assert orders._placed(np.array(words, np.uint64), rank) == place
+        assert orders._rank(np.array(words, np.uint64), place) == rank
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
