@@ -58,7 +58,8 @@ class Winsorize(FieldOp):
 
     Args:
         names: the fields.
-        lower, upper: the quantiles, 0 to 1.
+        lower: the lower quantile, 0 to 1.
+        upper: the upper one.
     """
 
     kind: ClassVar[str] = "winsorize"

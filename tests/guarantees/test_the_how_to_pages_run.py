@@ -1,4 +1,4 @@
-"""Promise: what the page on tables shows is what happens."""
+"""Promise: what the how-to pages show is what happens."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "how-to" / "tables.md"
+PAGES = ROOT / "docs" / "how-to"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 END = "--- end of block"
 
 
-def test_each_block_prints_what_stands_below_it(tmp_path: pathlib.Path) -> None:
-    blocks = BLOCK.findall(PAGE.read_text())
-    shutil.copy(ROOT / "tests" / "data" / "penguins.csv", tmp_path)
+@pytest.mark.parametrize(
+    ("page", "data", "count"), [("tables.md", "penguins.csv", 6), ("workers.md", "seed_tasks.jsonl", 3)]
+)
+def test_each_block_prints_what_stands_below_it(
+    tmp_path: pathlib.Path, page: str, data: str, count: int
+) -> None:
+    blocks = BLOCK.findall((PAGES / page).read_text())
+    shutil.copy(ROOT / "tests" / "data" / data, tmp_path)
     code = "".join(f"{text}\nprint({END!r})\n" for kind, text in blocks if kind == "python")
     (tmp_path / "page.py").write_text(code)
     done = subprocess.run(
@@ -29,5 +36,5 @@ def test_each_block_prints_what_stands_below_it(tmp_path: pathlib.Path) -> None:
         for (kind, _), following in zip(blocks, [*blocks[1:], ("", "")], strict=True)
         if kind == "python"
     ]
-    assert len(shown) == 6
+    assert len(shown) == count
     assert done.stdout.split(END + "\n")[:-1] == shown
