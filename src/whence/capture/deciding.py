@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.capture.sealing import Sealing
-from whence.lineage import ALL_KEPT, encode_relation, spell_counts, spell_mask
+from whence.lineage import ALL_KEPT, Numbers, encode_relation, spell_counts, spell_mask
 from whence.store import DECISIONS, RunWriter, decisions_name
 
 BoolArray = NDArray[np.bool_]
 Int64Array = NDArray[np.int64]
-IntArray = NDArray[np.integer[Any]]
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -92,9 +91,9 @@ class NodeDecisions:
         self.entries: list[list[Any]] = []
         self.relations: list[list[Any]] = []
         self._rows = 0
-        self._selections: list[tuple[int, int, bytes | None, IntArray | None]] = []
-        self._counts: list[IntArray] = []
-        self._taken: list[tuple[int, IntArray, IntArray]] = []
+        self._selections: list[tuple[int, int, bytes | None, Numbers | None]] = []
+        self._counts: list[Numbers] = []
+        self._taken: list[tuple[int, Numbers, Numbers]] = []
 
     def hand_to(self, sealing: Sealing) -> None:
         """Hand what was gathered on, to be sealed."""

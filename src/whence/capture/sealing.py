@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from whence.capture.gathering import Counts, Emit, Relation, Witnesses
 from whence.errors import StoreError
 from whence.lineage import (
     EXPANSION,
@@ -28,26 +29,20 @@ from whence.lineage import (
     BlockHead,
     Directory,
     Key,
-    encode_counts_block,
+    Numbers,
+    as_array,
     encode_mask_block,
-    encode_values_block,
-    encode_witnesses_block,
 )
 from whence.store import BLOCK, DIRECTORY, PairSorter, RunWriter
 from whence.vocab import digest_bytes
 
 BoolArray = NDArray[np.bool_]
 Int64Array = NDArray[np.int64]
-IntArray = NDArray[np.integer[Any]]
+AnyIntArray = NDArray[np.integer[Any]]
 
 LINEAGE = "lineage"
 MASK_BLOCK = 1 << 20
-COUNTS_BLOCK = 1 << 19
-VALUES_BLOCK = 1 << 18
 PAIRS_AT_ONCE = 1 << 21
-
-_Emit = Callable[[bytes, int, int], None]
-"""Takes the data of a block, and how many inputs and outputs it is about."""
 
 
 class Sealing:
@@ -63,8 +58,8 @@ class Sealing:
         self._directory = Directory(pass_number)
         self._rows: dict[int, int] = {}
         self._selections: dict[int, _Selection] = {}
-        self._counts: dict[int, _Counts] = {}
-        self._relations: dict[tuple[int, int], _Relation] = {}
+        self._counts: dict[int, Counts] = {}
+        self._relations: dict[tuple[int, int], Relation] = {}
         self._has_failed = False
 
     def found_rows(self, node: int, count: int) -> None:
@@ -72,7 +67,7 @@ class Sealing:
         self._rows[node] = self._rows.get(node, 0) + count
 
     def selected(
-        self, node: int, count: int, out_count: int, bits: bytes | None, witnesses: IntArray | None
+        self, node: int, count: int, out_count: int, bits: bytes | None, witnesses: Numbers | None
     ) -> None:
         """Of the next inputs so many went on: those with a bit in `bits`, or all."""
         selection = self._selections.get(node)
@@ -82,19 +77,19 @@ class Sealing:
             )
         selection.add(count, out_count, bits, witnesses)
 
-    def expanded(self, node: int, counts: IntArray) -> None:
+    def expanded(self, node: int, counts: Numbers) -> None:
         """The next inputs gave so many outputs each."""
         gathered = self._counts.get(node)
         if gathered is None:
-            gathered = self._counts[node] = _Counts(self._emit(node, EXPANSION))
+            gathered = self._counts[node] = Counts(self._emit(node, EXPANSION))
         gathered.add(counts)
 
-    def related(self, node: int, number: int, counts: IntArray, positions: IntArray) -> None:
+    def related(self, node: int, number: int, counts: Numbers, positions: Numbers) -> None:
         """The next outputs came from these positions of one input."""
         relation = self._relations.get((node, number))
         if relation is None:
             emits = [self._emit(node, role, number) for role in (TAKEN_COUNTS, TAKEN, GIVEN_COUNTS, GIVEN)]
-            relation = self._relations[node, number] = _Relation(emits, self._sorter())
+            relation = self._relations[node, number] = Relation(emits, self._sorter())
         relation.add(counts, positions)
 
     def attempt(self, act: Callable[[], None]) -> bool:
@@ -139,7 +134,7 @@ class Sealing:
     def _sorter(self) -> PairSorter:
         return PairSorter(self._writer.path, run_pairs=PAIRS_AT_ONCE)
 
-    def _emit(self, node: int, role: int, number: int = 0) -> _Emit:
+    def _emit(self, node: int, role: int, number: int = 0) -> Emit:
         key = Key(node, role, number)
 
         def emit(data: bytes, in_count: int, out_count: int) -> None:
@@ -159,22 +154,22 @@ class Sealing:
 class _Selection:
     """Gathers a selection, and what its dropped samples repeat."""
 
-    def __init__(self, emit: _Emit, emit_witnesses: _Emit) -> None:
+    def __init__(self, emit: Emit, emit_witnesses: Emit) -> None:
         self._emit = emit
         self._counts: list[int] = []
         self._bits: list[bytes | None] = []
-        self._witnesses: list[IntArray] = []
+        self._witnesses: list[AnyIntArray] = []
         self._size = 0
         self._dropped = self._told = 0
         self._ranks = _Ranks()
-        self._values = _Witnesses(emit_witnesses)
+        self._values = Witnesses(emit_witnesses)
 
-    def add(self, count: int, out_count: int, bits: bytes | None, witnesses: IntArray | None) -> None:
+    def add(self, count: int, out_count: int, bits: bytes | None, witnesses: Numbers | None) -> None:
         self._counts.append(count)
         self._bits.append(bits)
         self._dropped += count - out_count
         if witnesses is not None:
-            self._witnesses.append(witnesses)
+            self._witnesses.append(as_array(witnesses))
             self._told += len(witnesses)
         self._size += count
         if self._size >= MASK_BLOCK:
@@ -242,113 +237,6 @@ class _Ranks:
         words = self._words[numbers] >> (np.uint64(63) - places)
         found: Int64Array = self._sums[numbers] + np.bitwise_count(words) - 1
         return found
-
-
-class _Gathered:
-    """Gathers numbers for blocks of one size."""
-
-    def __init__(self, emit: _Emit, size: int) -> None:
-        self._emit = emit
-        self._size = size
-        self._parts: list[IntArray] = []
-        self._count = 0
-
-    def add(self, numbers: IntArray) -> None:
-        self._parts.append(numbers)
-        self._count += len(numbers)
-        if self._count >= self._size:
-            self._seal(self._count // self._size * self._size)
-
-    def finish(self) -> None:
-        self._seal(self._count)
-
-    def _seal(self, count: int) -> None:
-        if not count:
-            return
-        numbers = np.concatenate(self._parts).astype(np.int64, copy=False)
-        for start in range(0, count, self._size):
-            self._write(numbers[start : min(start + self._size, count)])
-        self._parts, self._count = [numbers[count:].copy()], len(numbers) - count
-
-    def _write(self, numbers: Int64Array) -> None:
-        raise NotImplementedError
-
-
-class _Counts(_Gathered):
-    def __init__(self, emit: _Emit) -> None:
-        super().__init__(emit, COUNTS_BLOCK)
-
-    def add_zeros(self, count: int) -> None:
-        while count:
-            taken = min(count, COUNTS_BLOCK)
-            self.add(np.zeros(taken, np.uint8))
-            count -= taken
-
-    def _write(self, numbers: Int64Array) -> None:
-        self._emit(encode_counts_block(numbers), len(numbers), int(numbers.sum()))
-
-
-class _Values(_Gathered):
-    def __init__(self, emit: _Emit) -> None:
-        super().__init__(emit, VALUES_BLOCK)
-
-    def _write(self, numbers: Int64Array) -> None:
-        self._emit(encode_values_block(numbers), len(numbers), 0)
-
-
-class _Witnesses(_Gathered):
-    """Gathers what dropped samples repeat, as pairs: the output repeated, and the outputs before the drop."""
-
-    def __init__(self, emit: _Emit) -> None:
-        super().__init__(emit, 2 * VALUES_BLOCK)
-
-    def add(self, ranks: Int64Array, places: Int64Array) -> None:  # type: ignore[override]  # two columns in one
-        super().add(np.column_stack((ranks, places)).ravel())
-
-    def _write(self, numbers: Int64Array) -> None:
-        ranks, places = numbers.reshape(-1, 2).T
-        self._emit(encode_witnesses_block(ranks, places), len(ranks), 0)
-
-
-class _Relation:
-    """Gathers a relation to one input, and turns it round."""
-
-    def __init__(self, emits: Sequence[_Emit], pairs: PairSorter) -> None:
-        taken_counts, taken, given_counts, given = emits
-        self._taken_counts, self._taken = _Counts(taken_counts), _Values(taken)
-        self._given_counts, self._given = _Counts(given_counts), _Values(given)
-        self._pairs = pairs
-
-    def add(self, counts: IntArray, positions: IntArray) -> None:
-        self._taken_counts.add(counts)
-        self._taken.add(positions)
-        self._pairs.add(positions, counts)
-
-    def finish(self) -> None:
-        self._taken_counts.finish()
-        self._taken.finish()
-        begun, count = 0, 0  # the input that is being counted
-        for inputs, outputs in self._pairs.drain():
-            self._given.add(outputs)
-            at = 0
-            while at < len(inputs):
-                gap = int(inputs[at]) - begun
-                if gap > COUNTS_BLOCK:
-                    self._given_counts.add(np.array([count]))
-                    self._given_counts.add_zeros(gap - 1)
-                    begun, count = int(inputs[at]), 0
-                end = int(np.searchsorted(inputs, begun + 2 * COUNTS_BLOCK))
-                found = np.bincount(inputs[at:end] - begun)
-                found[0] += count
-                self._given_counts.add(found[:-1])
-                begun, count, at = begun + len(found) - 1, int(found[-1]), end
-        if begun or count:
-            self._given_counts.add(np.array([count]))
-        self._given_counts.finish()
-        self._given.finish()
-
-    def close(self) -> None:
-        self._pairs.close()
 
 
 def _joined(counts: Sequence[int], bits: Sequence[bytes | None]) -> BoolArray:

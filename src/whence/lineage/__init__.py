@@ -30,6 +30,7 @@ from whence.lineage.directory import (
 )
 from whence.lineage.fits import Everywhere, Fitted
 from whence.lineage.grouped import Blocks, Windows
+from whence.lineage.lines import Line, Numbers, as_array, joined_numbers, numbers_between
 from whence.lineage.mapping import Mapping, PermutationLike, Positions, follow, reach
 from whence.lineage.masks import ALL_KEPT, decode_mask, encode_mask, spell_mask
 from whence.lineage.origins import BoolArray, IntArray, Origins, compose, each_once
@@ -68,7 +69,9 @@ __all__ = [
     "InterleavingLike",
     "Inverse",
     "Key",
+    "Line",
     "Mapping",
+    "Numbers",
     "Origins",
     "Part",
     "PermutationLike",
@@ -89,6 +92,7 @@ __all__ = [
     "Unknown",
     "Windows",
     "WitnessIndex",
+    "as_array",
     "compose",
     "decode_counts",
     "decode_mask",
@@ -102,6 +106,8 @@ __all__ = [
     "encode_values_block",
     "encode_witnesses_block",
     "follow",
+    "joined_numbers",
+    "numbers_between",
     "reach",
     "read_directory",
     "spell_counts",

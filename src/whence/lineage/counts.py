@@ -6,18 +6,14 @@ without this code, in docs/reference/lineage-encodings.md.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
 from whence.errors import DamagedError, PlanError
 from whence.lineage import bits
+from whence.lineage.lines import Line, Numbers
 from whence.lineage.mapping import POSITION_LIMIT
 from whence.lineage.masks import decode_mask, encode_mask
 from whence.lineage.origins import IntArray
-
-AnyIntArray: TypeAlias = npt.NDArray[np.integer[Any]]
 
 _RUNS, _FIXED, _RICE, _MOSTLY = range(4)
 _WIDTH_BITS = 6
@@ -56,11 +52,11 @@ def encode_counts(counts: IntArray) -> bytes:
     return min(simple, head + mask + _spell_simple(counts[unusual]), key=len)
 
 
-def spell_counts(counts: IntArray) -> tuple[bytes, AnyIntArray]:
+def spell_counts(counts: IntArray) -> tuple[bytes, Numbers]:
     """Spell counts in whole bytes, all of one width, or a few numbers: for what is soon written in less.
 
     Returns:
-        The bytes, and the counts in an array of their own, of few bytes where they are small.
+        The bytes, and the counts in an array of their own, of few bytes where they are small; or as a line.
 
     Cost: O(n), a few microseconds for a chunk of a thousand.
 
@@ -70,11 +66,11 @@ def spell_counts(counts: IntArray) -> tuple[bytes, AnyIntArray]:
     lowest, highest = (int(counts.min()), int(counts.max())) if counts.size else (0, POSITION_LIMIT)
     if lowest < 0 or highest >> _WHOLE_WIDTHS[-1]:
         return encode_counts(counts), counts.copy()
-    small = counts.astype(f"u{_whole_width(highest) // 8}")
     if lowest == highest:
-        return bytes([_RUNS << _WIDTH_BITS]) + bits.varint(lowest), small
+        return bytes([_RUNS << _WIDTH_BITS]) + bits.varint(lowest), Line(lowest, 0, len(counts))
     if highest - lowest == len(counts) - 1 and (counts[1:] > counts[:-1]).all():
-        return _CONSECUTIVE + bits.varint(lowest), small
+        return _CONSECUTIVE + bits.varint(lowest), Line(lowest, 1, len(counts))
+    small = counts.astype(f"u{_whole_width(highest) // 8}")
     width = _whole_width(highest - lowest)
     base = lowest if width < 8 * small.itemsize else 0
     above = (small - small.dtype.type(base) if base else small).astype(f">u{width // 8}")

@@ -15,14 +15,15 @@ import numpy as np
 from whence.errors import DamagedError
 from whence.lineage import bits
 from whence.lineage.chunks import by_chunk
-from whence.lineage.counts import AnyIntArray, decode_counts, spell_counts
+from whence.lineage.counts import decode_counts, spell_counts
+from whence.lineage.lines import Numbers
 from whence.lineage.mapping import Positions, as_positions, check_positions
 from whence.lineage.origins import BoolArray, IntArray, Origins, starts_of
 
 _DECODED_CHUNKS = 64
 
 
-def encode_relation(counts: IntArray, positions: IntArray) -> tuple[bytes, AnyIntArray, AnyIntArray]:
+def encode_relation(counts: IntArray, positions: IntArray) -> tuple[bytes, Numbers, Numbers]:
     """Spell which input positions each output of a chunk came from, in whole bytes.
 
     Args:
@@ -30,7 +31,8 @@ def encode_relation(counts: IntArray, positions: IntArray) -> tuple[bytes, AnyIn
         positions: output by output, shape (sum of counts,), each 0 or more.
 
     Returns:
-        The bytes, and counts and positions in arrays of their own, of few bytes where they are small.
+        The bytes, and counts and positions in arrays of their own, of few bytes where they are small; or as
+        lines.
 
     Cost: O(m), some microseconds for a chunk of a thousand.
     """

@@ -21,6 +21,7 @@ import numpy as np
 
 from whence.errors import DamagedError, PlanError
 from whence.lineage.bits import Encoded
+from whence.lineage.lines import Line, Numbers, as_array
 from whence.lineage.mapping import POSITION_LIMIT
 from whence.lineage.origins import BoolArray, IntArray, each_once
 from whence.lineage.sequences import CELL, Sequence, Spelling
@@ -72,7 +73,7 @@ def encode_mask_block(mask: BoolArray) -> bytes:
     return _spell(_SINGLES, usual, _stretches(places), np.full(len(places), 1 - usual, np.int64))
 
 
-def encode_counts_block(counts: IntArray) -> bytes:
+def encode_counts_block(counts: Numbers) -> bytes:
     """Spell how many outputs each input of a block gave.
 
     Args:
@@ -86,6 +87,16 @@ def encode_counts_block(counts: IntArray) -> bytes:
 
     Cost: O(n), 5 to 20 ns for each input.
     """
+    if (
+        isinstance(counts, Line)
+        and not counts.step
+        and 0 <= counts.first * counts.count < POSITION_LIMIT // 2
+    ):
+        return _spell(_SINGLES, counts.first, _NO_NUMBERS, _NO_NUMBERS)
+    return _spell_counts(as_array(counts).astype(np.int64, copy=False))
+
+
+def _spell_counts(counts: IntArray) -> bytes:
     if counts.size and int(counts.min()) < 0:
         raise PlanError(f"a sample can't give {int(counts.min())} outputs")
     # the sum in floating point can't wrap; its error is far below the factor of two kept in reserve

@@ -12,6 +12,7 @@ import numpy as np
 
 from whence.errors import DamagedError
 from whence.lineage.bits import Encoded
+from whence.lineage.lines import Line, Numbers
 from whence.lineage.origins import IntArray, each_once
 from whence.lineage.planes import pick_planes, planes_size, read_planes, spell_planes
 from whence.lineage.sequences import CELL, Sequence, Spelling
@@ -21,7 +22,7 @@ _HEAD = struct.Struct("<BBxxxxxxqq")
 _ALL_AT_ONCE = 4
 
 
-def encode_values_block(values: IntArray) -> bytes:
+def encode_values_block(values: Numbers) -> bytes:
     """Spell positions.
 
     Args:
@@ -35,6 +36,13 @@ def encode_values_block(values: IntArray) -> bytes:
     """
     if not len(values):
         return _HEAD.pack(_LINE, 0, 0, 0)
+    if isinstance(values, Line):
+        return _HEAD.pack(_LINE, 0, values.first, values.step if len(values) > 1 else 0)
+    positions: IntArray = values.astype(np.int64, copy=False)
+    return _spell_positions(positions)
+
+
+def _spell_positions(values: IntArray) -> bytes:
     first, lowest = int(values[0]), int(values.min())
     turns = np.diff(values)
     least, most = (int(turns.min()), int(turns.max())) if turns.size else (0, 0)

@@ -101,8 +101,9 @@ class PairSorter:
         counts = np.concatenate([*self._counts, _NONE[:0].astype(np.uint8)])
         first = self._done_count
         self._inputs, self._counts, self._pair_count, self._done_count = [], [], 0, self._out_count
+        is_one_each = len(counts) == len(inputs) and bool((counts == 1).all())
         outputs = np.arange(first, first + len(counts))
-        if len(counts) != len(inputs) or (counts != 1).any():
+        if not is_one_each:
             outputs = np.repeat(outputs, counts)
         if (inputs[1:] >= inputs[:-1]).all():  # of the left side of a join, for example
             return inputs.astype(np.int64, copy=False), outputs
@@ -110,7 +111,7 @@ class PairSorter:
         if placed is not None:
             return placed
         order = order_of(inputs)
-        return inputs[order].astype(np.int64, copy=False), outputs[order]
+        return inputs[order].astype(np.int64, copy=False), order + first if is_one_each else outputs[order]
 
     def _spill(self) -> None:
         with explained(self._folder):

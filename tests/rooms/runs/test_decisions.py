@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import whence as wh
-from whence.capture import sealing
+from whence.capture import gathering, sealing
 from whence.capture.deciding import PassDecisions
 from whence.errors import PositionError, StoreFullError
 from whence.runs.decisions import Decisions, read_decisions
@@ -25,14 +25,32 @@ from whence.streams import evaluation
 
 MASKS = st.lists(st.lists(st.booleans(), max_size=150), max_size=12)
 COUNTS = st.lists(st.lists(st.integers(0, 4) | st.integers(0, 400), max_size=100), max_size=10)
-RELATIONS = st.lists(st.lists(st.sets(st.integers(0, 300), max_size=5), max_size=60), max_size=10)
+IN_ORDER = st.builds(
+    lambda first, count, step: [{first + step * number} for number in range(count)],
+    st.integers(0, 300),
+    st.integers(0, 150),
+    st.sampled_from([1, 1, 1, 0, 2]),
+)
+RELATIONS = st.lists(
+    st.lists(st.sets(st.integers(0, 300), max_size=5), max_size=60)
+    | IN_ORDER
+    | st.integers(0, 150).map(lambda count: [set[int]()] * count),
+    max_size=10,
+)
+IN_ORDER_THROUGHOUT = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 80)), max_size=10).map(
+    lambda runs: [
+        [{gaps + sum(count for _, count in runs[:place]) + number} for number in range(runs[place][1])]
+        for place in range(len(runs))
+        for gaps in [sum(gap for gap, _ in runs[: place + 1])]
+    ]
+)
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "MASK_BLOCK", 192)
-    monkeypatch.setattr(sealing, "COUNTS_BLOCK", 100)
-    monkeypatch.setattr(sealing, "VALUES_BLOCK", 70)
+    monkeypatch.setattr(gathering, "COUNTS_BLOCK", 100)
+    monkeypatch.setattr(gathering, "VALUES_BLOCK", 70)
     monkeypatch.setattr(sealing, "PAIRS_AT_ONCE", 60)
 
 
@@ -124,7 +142,7 @@ def test_counts_are_the_same_sealed(tmp_path_factory: pytest.TempPathFactory, li
 
 
 @settings(max_examples=40)
-@given(chunks=RELATIONS)
+@given(chunks=RELATIONS | IN_ORDER_THROUGHOUT)
 def test_a_relation_is_the_same_sealed_in_both_directions(
     tmp_path_factory: pytest.TempPathFactory, chunks: list[list[set[int]]]
 ) -> None:
@@ -138,13 +156,13 @@ def test_a_relation_is_the_same_sealed_in_both_directions(
 
     gathered, sealed = both_readings(tmp_path_factory.mktemp("ws"), tell)
     rows = [sorted(row) for chunk in chunks for row in chunk]
-    sizes = [301, 300_001]
+    sizes = [1_200, 1_200_000]
     for number, factor in enumerate((1, 1_000)) if rows else ():
         one, other = sealed[3].relations(sizes)[number], gathered[3].relations(sizes)[number]
         assert one.out_size == other.out_size == len(rows)
         wanted = [[factor * each for each in row] for row in rows]
         assert one.backward(range(len(rows))).tolist() == other.backward(range(len(rows))).tolist() == wanted
-        inputs = np.arange(301) * factor
+        inputs = np.arange(1_200) * factor
         turned = [[output for output, row in enumerate(wanted) if each in row] for each in inputs.tolist()]
         assert one.forward(inputs).tolist() == other.forward(inputs).tolist() == turned
         again = pickle.loads(pickle.dumps(one))
