@@ -35,6 +35,7 @@ _SAMPLE = 1_024
 _NO_BYTES = np.zeros(8, np.uint8)
 _NO_NUMBERS: IntArray = np.zeros(0, np.int64)
 _THIN = 16
+_SMALL = 1 << 16
 
 
 def encode_mask_block(mask: BoolArray) -> bytes:
@@ -87,11 +88,7 @@ def encode_counts_block(counts: Numbers) -> bytes:
 
     Cost: O(n), 5 to 20 ns for each input.
     """
-    if (
-        isinstance(counts, Line)
-        and not counts.step
-        and 0 <= counts.first * counts.count < POSITION_LIMIT // 2
-    ):
+    if isinstance(counts, Line) and counts.count and not counts.step and counts.first < _SMALL:
         return _spell(_SINGLES, counts.first, _NO_NUMBERS, _NO_NUMBERS)
     return _spell_counts(as_array(counts).astype(np.int64, copy=False))
 

@@ -17,9 +17,8 @@ from whence.lineage import (
 )
 
 LINES = st.builds(Line, st.integers(0, 20), st.sampled_from([0, 1, 2]), st.integers(0, 5))
-PARTS = st.lists(
-    LINES | st.lists(st.integers(0, 9), max_size=4).map(np.array).map(lambda a: a.astype(np.uint8))
-)
+ARRAYS = st.lists(st.integers(0, 9), max_size=4).map(lambda numbers: np.array(numbers, np.uint8))
+PARTS = st.lists(LINES | ARRAYS)
 
 
 @given(PARTS, st.integers(0, 30), st.integers(0, 30))
