@@ -6,13 +6,17 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from numpy.typing import NDArray
+
 from whence.errors import OpError, PlanError, WhenceError
 from whence.ops.chunk import Chunk
 from whence.ops.op import Function, Op, check_callable
 from whence.ops.stacking import stack
-from whence.vocab import Columns, as_dicts
+from whence.vocab import Column, Columns, as_dicts
 
 Collate = Literal["stack"] | Function
+
+_NUMBERS = frozenset((bool, int, float))
 
 
 def check_collate(collate: Any, where: str) -> None:
@@ -86,6 +90,10 @@ def gathered(
         with contextlib.suppress(Exception):  # a group can't be stacked: as rows, the error says which one
             return _stacked(columns, bounds)
     values = chunk.values
+    if collate == "stack" and values and type(values[0]) in _NUMBERS:
+        column = Column.of(values)
+        if column.is_uniform:
+            return _parts(column.stacked(), bounds)
     return [
         collated(op, collate, values[start:end], first + start if first >= 0 else -1) for start, end in bounds
     ]
@@ -95,9 +103,12 @@ def _stacked(columns: Columns, bounds: Sequence[tuple[int, int]]) -> list[Any]:
     by_name: dict[str, list[Any]] = {}
     for name, column in columns.by_name.items():
         if column.is_uniform:
-            whole = column.stacked()
-            # a copy each: who keeps a batch must not keep its neighbours
-            by_name[name] = [whole[start:end].copy() for start, end in bounds]
+            by_name[name] = _parts(column.stacked(), bounds)
         else:
             by_name[name] = [column.taken(slice(start, end)).stacked() for start, end in bounds]
     return as_dicts(columns.names, by_name.values())
+
+
+def _parts(whole: NDArray[Any], bounds: Sequence[tuple[int, int]]) -> list[NDArray[Any]]:
+    """Cut an array; a copy each, since who keeps a batch must not keep its neighbours."""
+    return [whole[start:end].copy() for start, end in bounds]

@@ -185,7 +185,7 @@ class Filter(Op):
 def kept_of(flags: list[Any]) -> NDArray[np.bool_]:
     """Turn truth values into a mask; the quick way where they are bools."""
     try:
-        kept: NDArray[np.bool_] = np.frombuffer(bytes(flags), np.uint8) != 0
+        kept: NDArray[np.bool_] = np.frombuffer(bytearray(flags), np.uint8) != 0
     except (TypeError, ValueError):
         return np.fromiter(map(bool, flags), np.bool_, len(flags))
     return kept

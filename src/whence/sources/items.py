@@ -152,7 +152,7 @@ class _ListReader(Reader):
         while start < len(items):
             stop = min(start + sizer(), len(items))
             self._blocks.cover(start, stop)
-            yield list(items[start:stop])
+            yield self._between(start, stop)
             start = stop
 
     def fetch(self, positions: Int64Array) -> list[Any]:
@@ -161,7 +161,11 @@ class _ListReader(Reader):
         return list(map(self._items.__getitem__, positions.tolist()))
 
     def _tell(self, start: int, stop: int) -> None:
-        self._witness.objects(0, start, list(self._items[start:stop]))
+        self._witness.objects(0, start, self._between(start, stop))
+
+    def _between(self, start: int, stop: int) -> list[Any]:
+        items = self._items
+        return items[start:stop] if type(items) is list else list(items[start:stop])
 
 
 class _SequenceReader(Reader):

@@ -235,8 +235,8 @@ class Evaluation:
     def _chunk_of(self, index: int, samples: list[Any] | Columns, rows: Int64Array) -> Chunk:
         """Name rows of the source at a step: by the draw ids and the origins that they have."""
         draw, source = self._draw_numbers[index], self._program.steps[index].source_number
-        ids = (rows | (draw << SOURCE_BITS) if draw else rows).view(np.uint64)
         origins = rows | (source << SOURCE_BITS) if source else rows
+        ids = None if draw == source else (rows | (draw << SOURCE_BITS)).view(np.uint64)
         if isinstance(samples, Columns):
             return Chunk.of_columns(samples, ids, origins)
         self._reads_rows = True

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from whence.vocab.integers import integers_of
+
 BoolArray = NDArray[np.bool_]
 Int64Array = NDArray[np.int64]
 
@@ -52,6 +54,9 @@ class Column:
     @classmethod
     def of(cls, values: Sequence[Any]) -> Column:
         """Gather values, which stay what they are: `Column.of(values).values() == values`, types included."""
+        integers = integers_of(values)
+        if integers is not None:
+            return Column(integers)
         kinds = set(map(type, values))
         missing = None
         if type(None) in kinds and len(kinds) == 2:

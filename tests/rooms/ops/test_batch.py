@@ -73,3 +73,29 @@ def test_a_failing_collate_names_its_samples() -> None:
 def test_the_length_is_known_where_the_sources_is(size: int, batch: int, drop_last: bool) -> None:
     stream = wh.from_items(range(size)).batch(batch, drop_last=drop_last)
     assert len(stream) == len(stream.collect()) == stream.count()
+
+
+NUMBERS = st.lists(
+    st.sampled_from(
+        [0, 7, -1, 1 << 40, (1 << 63) - 1, 1 << 63, 1 << 70, True, False, 0.5, -0.0, float("nan"), None]
+    )
+    | st.integers(-100, 100),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(NUMBERS, st.integers(1, 7))
+def test_numbers_are_stacked_as_each_batch_would_be_by_itself(numbers: list[Any], size: int) -> None:
+    batches = wh.from_items(numbers).batch(size).collect()
+    groups = [numbers[start : start + size] for start in range(0, len(numbers), size)]
+    alone = [wh.from_items(group).batch(size).collect()[0] for group in groups]
+    for batch, other in zip(batches, alone, strict=True):
+        assert (batch.dtype, batch.shape) == (other.dtype, other.shape)
+        assert list(map(repr, batch.tolist())) == list(map(repr, other.tolist()))
+
+
+def test_who_keeps_a_batch_of_numbers_keeps_no_other() -> None:
+    for batch in wh.from_items(list(range(100))).batch(10):
+        assert batch.base is None
+        assert batch.flags.writeable
