@@ -130,6 +130,10 @@ class FitOf(Fit):
 
     kind: ClassVar[str] = "fit_of"
 
+    def reason(self) -> str:
+        """Why nothing was learned of a sample, which goes nowhere else."""
+        return f"no value of {' or '.join(self.statistics)} to learn of"
+
 
 class Learner(ABC):
     """Learns of one field."""

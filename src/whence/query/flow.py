@@ -114,11 +114,18 @@ class Flow:
         return items[delivered], outputs[delivered]
 
     def _learn(self, index: int, positions: Int64Array) -> None:
-        """Note what a fit learned of samples made of the rows."""
+        """Note what a fit learned of samples made of the rows; what it alone reads ends there."""
         (mapping,) = self._lineage.mappings(index)
-        places = np.unique(mapping.forward(positions[positions < mapping.in_size]).indices).tolist()
+        came = positions[positions < mapping.in_size]
+        found = mapping.forward(came)
+        places = np.unique(found.indices).tolist()
         learned = learned_at(self._lineage, index) if places else []
         self._learned[index] = [learned[place] for place in places]
+        if self._lineage.node(index)["kind"] == "fit_of":
+            self.unreached += len(positions) - len(came)
+            gone = np.unique(came[np.diff(found.indptr) == 0])
+            if len(gone):
+                self._drop(index, gone)
 
     @property
     def learned(self) -> list[tuple[Learned, bool]]:
