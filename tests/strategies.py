@@ -239,7 +239,8 @@ class _Grower:
         form = f"stack {part.form}" if op == "window_stack" else f"list {part.form}"
         if op == "pack":
             return self._done(op, part, self._draw(st.integers(3, 12)), form=form)
-        return self._done(op, part, self._draw(st.integers(1, 4)), self._draw(st.integers(1, 4)), form=form)
+        size, step = self._draw(st.integers(1, 4)), self._draw(st.integers(1, 4))
+        return self._done(op, part, size, step, self._draw(st.booleans()), form=form)
 
     def _sort(self, part: _Part) -> _Part:
         key = self._draw(st.sampled_from(["small"] + ["v"] * part.is_row))
@@ -260,12 +261,22 @@ class _Grower:
     def _fields(self, part: _Part) -> _Part:
         """An operation on fields; h, f and x stay, since they carry the history."""
         ops = ["select", "drop", "rename", "cast", "with_columns", "fill_constant", "fill_constant"]
-        ops += ["keeps_columns"]  # what learns is left out: its laws differ yet
+        ops += ["fill_learned", "normalize", "winsorize", "one_hot", "keeps_columns"]
         ops += ["fill_forward"] * 3 * _says_all(part.plan)
         ops += ["interpolate"] * 4 * part.is_pure
         op = self._draw(st.sampled_from(ops))
         args = self._draw(st.sampled_from(_FIELD_ARGS.get(op, [()])))
-        return self._done(op, part, *args, form="wide" if op in _RESHAPING else "full")
+        form = "wide" if op in _RESHAPING else "full"
+        if not OPERATIONS[op].learns:
+            return self._done(op, part, *args, form=form)
+        stamp = self._names.new("stamp") if self._draw(st.booleans()) else ""
+        fit = (self._fitted_on(part).plan,) * (not self._draw(st.integers(0, 3)))
+        return _Part(Done(op, (part.plan, *fit), (*args, stamp), self._names.new(op)), form, part.most)
+
+    def _fitted_on(self, part: _Part) -> _Part:
+        """Another plan, of which something can be learned."""
+        other = self._other(part)
+        return other if other.form == "full" else self._done("fold", other, form="full")
 
     def _split(self, part: _Part) -> _Part:
         by = self._draw(st.sampled_from([None, "small"] + ["v"] * part.is_row))

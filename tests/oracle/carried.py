@@ -26,7 +26,7 @@ def batch_below(plan: Plan) -> Done | None:
             return plan
         if not OPERATIONS[plan.op].makes_one_of_one:
             return None
-        (plan,) = plan.inputs
+        plan = plan.inputs[0]
     return None
 
 
@@ -36,7 +36,7 @@ def items_of(output: Any, plan: Plan, batch: Done) -> list[Any] | None:
         assert isinstance(plan, Done)
         if not OPERATIONS[plan.op].hands_on:
             return None
-        (plan,) = plan.inputs
+        plan = plan.inputs[0]
     return None if batch.op == "batch_together" else taken_apart(output)
 
 
@@ -74,6 +74,9 @@ class Carried:
         self._readings = readings
         self._record = record
         self._done = [each for each in walk(pipeline.plan) if isinstance(each, Done)]
+        self._reads_all = not any(
+            OPERATIONS[each.op].can_stop or (each.op, each.args) == ("repeat", (0,)) for each in self._done
+        )
         self._rows = rows_in(pipeline.plan)
         self._marks = Reader(self._rows)
         self._places: dict[Row, set[Place]] = {}
@@ -106,7 +109,7 @@ class Carried:
         rows = self._marks.rows_of(value)
         assert traced_rows(whole) == rows
         assert traced_draws(whole) == draws_of(value)
-        self._learned.check_trace(whole, reading.epoch)
+        self._learned.check_trace(whole, reading.epoch, value)
         if self._batch is None:
             for row in rows:
                 self._places.setdefault(row, set()).add((reading.epoch, reading.repeat, None, output))
@@ -117,6 +120,7 @@ class Carried:
             if items is not None:
                 assert traced_rows(trace) == self._marks.rows_of(items[number])
                 assert traced_draws(trace) >= draws_of(items[number])
+                self._learned.check_trace(trace, reading.epoch, items[number])
             for row in traced_rows(trace):
                 self._places.setdefault(row, set()).add((reading.epoch, reading.repeat, output, number))
         assert items is None or len(items) == len(found)
@@ -137,25 +141,24 @@ class Carried:
         assert len(found) == len(set(found)), "a delivery is named once"
         assert set(found) == expected
         assert impact.count == len(expected)
-        self._learned.check_impact(impact, row, {each.epoch for each in self._readings if each.got})
+        whole = {each.epoch for each in self._readings if self._reads_all and each.is_complete}
+        self._learned.check_impact(impact, row, whole)
         assert not impact.gaps
         self._check_fate(row, impact)
 
     def _check_fate(self, row: Row, impact: Impact) -> None:
         """Nothing is dropped silently, and nothing is called dropped that wasn't."""
-        operations = [OPERATIONS[each.op] for each in self._done]
         assert all(drop.reason for drop in impact.drops)
         finished = [reading for reading in self._readings if reading.is_complete]
-        reads_all = not any(
-            operation.can_stop or (each.op, each.args) == ("repeat", (0,))
-            for each, operation in zip(self._done, operations, strict=True)
-        )
-        if reads_all:
+        if self._reads_all:
             for reading in finished:
                 came = any(epoch == reading.epoch for epoch, *_ in self._places.get(row, set()))
-                assert came or any(reading.epoch in drop.epochs for drop in impact.drops)
+                dropped = any(reading.epoch in drop.epochs for drop in impact.drops)
+                assert came or dropped or any(reading.epoch in fit.epochs for fit in impact.fits)
         elif not impact.count and finished and finished == self._readings:
-            assert impact.drops or impact.unreached
+            assert impact.drops or impact.fits or impact.unreached
         drops_last = any(each.op.startswith("batch_") and each.args[1] for each in self._done)
-        if not drops_last and not any(operation.can_drop for operation in operations):
+        learns_apart = any(OPERATIONS[each.op].learns and len(each.inputs) > 1 for each in self._done)
+        can_drop = any(OPERATIONS[each.op].can_drop for each in self._done)
+        if not (drops_last or learns_apart or can_drop):
             assert not impact.drops

@@ -140,6 +140,11 @@ def beside(named: Mapping[str, Any], row: Row) -> Row:
     return {**row, **{f"of_{name}": value for name, value in named.items()}}
 
 
+def stamped(row: Row, stamp: str) -> Row:
+    """A row with the mark of what it was made by."""
+    return {**row, "h": tuple(sorted({*marks_of(row["h"]), f"&{stamp}"}))}
+
+
 def moved_columns(columns: Mapping[str, Any]) -> Any:
     """A column made of a column."""
     return columns["v"] * 2 + 1

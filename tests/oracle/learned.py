@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import pathlib
+from collections import Counter
+from typing import Any, NamedTuple
 
 from tests.oracle.building import Builder
-from tests.oracle.marks import Reader, is_missing
+from tests.oracle.marks import Reader, is_missing, marks_of
 from tests.oracle.operations import OPERATIONS
-from tests.oracle.plans import Done, rows_in, walk
+from tests.oracle.plans import Done, ops_of, rows_in, walk
 from tests.oracle.readings import Pipeline
-from whence.errors import OpError
-from whence.query import Impact, Trace
+from whence.capture import NullPass
+from whence.errors import OpError, PlanError
+from whence.ops import Fit
+from whence.query import Fit as ToldFit
+from whence.query import Impact, Origin, Trace
+from whence.streams import Evaluation, Program, compiled
 
 Row = tuple[str, int]
-Fit = tuple[str, int, frozenset[Row]]  # the field, of how many samples it was learned, and of which rows
+
+
+class Learned(NamedTuple):
+    """What was learned of a field in a pass: for which operation, of how many samples, of which rows."""
+
+    op: str
+    field: str
+    size: int
+    rows: frozenset[Row]
 
 
 class LearnedOf:
     """Says of which rows each fit of a pipeline was learned: makes its inputs once more, not recorded.
+
+    Samples that go on from an operation that learns may be stamped with its label. One that carries the stamp
+    was made with what was learned, and one that doesn't was not: a trace must say the same.
 
     Args:
         pipeline: whose fits.
@@ -25,51 +42,88 @@ class LearnedOf:
     """
 
     def __init__(self, pipeline: Pipeline, folder: pathlib.Path) -> None:
-        plan = pipeline.plan
-        done = [each for each in walk(plan) if isinstance(each, Done)]
-        self._fits = [each for each in done if OPERATIONS[each.op].learns_of]
+        self._plan = pipeline.plan
+        self._folder = folder
+        self._marks = Reader(rows_in(self._plan))
+        done = [each for each in walk(self._plan) if isinstance(each, Done)]
         self._is_line = max((len(each.inputs) for each in done), default=1) == 1
-        is_random = any(OPERATIONS[each.op].hand is None for each in done)
-        self._marks = Reader(rows_in(plan))
-        self._by_epoch: dict[int, list[Fit]] = {}
-        # beside other streams a random one draws otherwise than alone, and some can be read only once
-        self._can_tell = (self._is_line or not is_random) and "once:" not in repr(plan)
-        if self._fits and self._can_tell:
-            builder = Builder(folder)
-            try:
-                self._by_epoch = {
-                    epoch: [self._fit(builder, each, epoch) for each in self._fits]
-                    for epoch in set(pipeline.epochs)
-                }
-            except OpError:  # what there is to learn from needs what couldn't be learned
-                self._can_tell = False
+        # what was filled with another sample's value came of what that one was made with, too
+        self._are_apart = not ops_of(self._plan) & {"fill_forward", "interpolate"}
+        self._by_epoch: dict[int, dict[str, list[Learned]]] = {}
+        if any(OPERATIONS[each.op].learns for each in done):
+            for epoch in set(pipeline.epochs):
+                self._learn(epoch)
 
-    def _fit(self, builder: Builder, done: Done, epoch: int) -> Fit:
-        field = OPERATIONS[done.op].learns_of
-        samples = builder.build(done.inputs[0]).epoch(epoch)
-        known = [sample for sample in samples if not is_missing(sample[field])]
-        return field, len(known), frozenset(self._marks.rows_of(known))
-
-    def check_trace(self, trace: Trace, epoch: int) -> None:
-        """A trace tells the fits on its way, each with the rows that it was learned of."""
-        found = [
-            (fit.field, fit.count, frozenset((origin.source, origin.row) for origin in fit.origins))
-            for fit in trace.fits
-            if fit.direct
-        ]
-        if not self._can_tell:
+    def _learn(self, epoch: int) -> None:
+        """Find what is learned in an epoch, by stamp; nothing where some of it can't be made."""
+        found: dict[str, list[Learned]] = {}
+        try:
+            for index in _fits_in(self._program()):
+                stamp, learned = self._learned_at(index, epoch)
+                found.setdefault(stamp, []).extend(learned)
+        except (OpError, PlanError):
             return
-        expected = self._by_epoch.get(epoch, [])
-        if self._is_line:
-            assert sorted(found, key=str) == sorted(expected, key=str)
-        assert set(found) <= set(expected)
+        self._by_epoch[epoch] = found
 
-    def check_impact(self, impact: Impact, row: Row, epochs: set[int]) -> None:
-        """An impact tells what was learned of a row in passes that delivered something."""
-        if self._can_tell:
-            fields = {
-                field for epoch in epochs for field, _, rows in self._by_epoch.get(epoch, []) if row in rows
+    def _program(self) -> Program:
+        """The program, made anew: some sources can be read only once."""
+        return compiled(Builder(self._folder).build(self._plan))
+
+    def _learned_at(self, index: int, epoch: int) -> tuple[str, list[Learned]]:
+        program = self._program()
+        evaluation = Evaluation(program, epoch=epoch, recorder=NullPass())
+        step = program.steps[index]
+        samples = [value for chunk in evaluation._scan(step.inputs[0]) for value in chunk.values]
+        evaluation.close()
+        (user,) = (number for number, each in enumerate(program.steps) if index in each.inputs)
+        labels = {each.label for each in program.steps if user in each.inputs}
+        stamp = next((label for label in labels if label.startswith("stamp")), "")
+        assert isinstance(step.node.op, Fit)
+        found = []
+        for field in step.node.op.statistics:
+            known = [sample for sample in samples if not is_missing(sample[field])]
+            rows = frozenset(self._marks.rows_of(known))
+            found.append(Learned(program.steps[user].label, field, len(known), rows))
+        return stamp, found
+
+    def check_trace(self, trace: Trace, epoch: int, value: Any) -> None:
+        """A trace tells the fits that had a part in a sample, each with the rows that it was learned of."""
+        if epoch not in self._by_epoch:
+            return
+        by_stamp = self._by_epoch[epoch]
+        expected = Counter(each for learned in by_stamp.values() for each in learned)
+        direct = [_told(fit) for fit in trace.fits if fit.direct]
+        indirect = [_told(fit) for fit in trace.fits if not fit.direct]
+        assert expected.keys() >= {*direct, *indirect}
+        if self._is_line:
+            assert Counter(direct) == expected
+        stamps = {mark[1:] for mark in marks_of(value) if mark[0] == "&"}
+        assert all(set(by_stamp[stamp]) & set(direct) for stamp in stamps)
+        if self._are_apart:
+            told = {each for stamp in {"", *stamps} for each in by_stamp.get(stamp, [])}
+            assert told.issuperset(direct)
+
+    def check_impact(self, impact: Impact, row: Row, whole: set[int]) -> None:
+        """An impact tells what was learned of a row, and all of it in epochs that were read as a whole."""
+        for epoch, by_stamp in self._by_epoch.items():
+            expected = {
+                (each.op, each.field, each.size)
+                for learned in by_stamp.values()
+                for each in learned
+                if row in each.rows
             }
-            found = {fit.field for fit in impact.fits if fit.direct and epochs & set(fit.epochs)}
-            assert found == fields if self._is_line else found <= fields
+            found = {
+                (fit.op, fit.field, fit.count) for fit in impact.fits if fit.direct and epoch in fit.epochs
+            }
+            assert found <= expected
+            assert found == expected or epoch not in whole
         assert impact.absent == (not impact.count and not impact.fits)
+
+
+def _told(fit: ToldFit[Origin]) -> Learned:
+    rows = frozenset((origin.source, origin.row) for origin in fit.origins)
+    return Learned(fit.op, fit.field, fit.count, rows)
+
+
+def _fits_in(program: Program) -> list[int]:
+    return [index for index, step in enumerate(program.steps) if step.node.op and step.node.op.learns]

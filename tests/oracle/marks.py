@@ -2,7 +2,8 @@
 
 Samples are rows {"v": int, "h": marks, ...}, lines "v|mark", or lists, columns and pairs of such. Marks
 are "@source:row" for a source row, "#op.name=value" for a declared draw, "~..." for what else was drawn,
-"=number" for a number that identifies the row it came from (fields "x").
+"=number" for a number that identifies the row it came from (fields "x"), "&stamp" for what was learned and
+had a part in the sample.
 """
 
 from __future__ import annotations

@@ -48,9 +48,10 @@ def taken_apart(batch: Any) -> list[Any]:
     return list(batch)
 
 
-def windows(values: list[Any], size: int, step: int) -> list[list[Any]]:
-    """The full windows."""
-    return [values[start : start + size] for start in range(0, len(values) - size + 1, step)]
+def windows(values: list[Any], size: int, step: int, drop_last: bool) -> list[list[Any]]:
+    """The windows that begin at every so many; only the full ones, or those at the end too."""
+    end = len(values) - size + 1 if drop_last else len(values)
+    return [values[start : start + size] for start in range(0, end, step)]
 
 
 def packed(values: list[Any], budget: int) -> list[list[Any]]:
@@ -146,13 +147,13 @@ GROUPS = {
         makes_one_of_one=False,
     ),
     "window_list": Operation(
-        chain=lambda s, _o, a, _l: s.window(*a, collate=list),
+        chain=lambda s, _o, a, _l: s.window(a[0], a[1], drop_last=a[2], collate=list),
         hand=lambda s, _o, a: windows(s, *a),
         can_drop=True,
         makes_one_of_one=False,
     ),
     "window_stack": Operation(
-        chain=lambda s, _o, a, _l: s.window(*a),
+        chain=lambda s, _o, a, _l: s.window(a[0], a[1], drop_last=a[2]),
         hand=lambda s, _o, a: [stacked(group) for group in windows(s, *a)],
         can_drop=True,
         makes_one_of_one=False,

@@ -25,7 +25,7 @@ class Operation:
         makes_one_of_one: whether each output is made of one input, so that batches below it keep their
             places and their items.
         hands_on: whether each output is an input as it was.
-        learns_of: the field of which values are learned of all samples that have one; none by default.
+        learns: whether it learns of all samples, or of those of a second input.
         may_fail: whether there may be samples that it refuses: it reads nothing on, then.
     """
 
@@ -35,5 +35,5 @@ class Operation:
     can_stop: bool = False
     makes_one_of_one: bool = True
     hands_on: bool = False
-    learns_of: str = ""
+    learns: bool = False
     may_fail: bool = False

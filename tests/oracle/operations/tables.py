@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from tests.oracle.functions import moved_columns, whole_columns
+from tests.oracle.functions import moved_columns, stamped, whole_columns
 from tests.oracle.marks import Row, is_missing
-from tests.oracle.operations.operation import Operation
+from tests.oracle.operations.operation import Args, Operation
 from whence.ops import Filter
+from whence.streams import Stream
 
 
 def numbers_of(rows: list[Row], name: str) -> list[float]:
@@ -24,9 +25,9 @@ def constant_for(value: object, constant: object) -> object:
     return type(value)(constant) if is_missing(value) else value  # type: ignore[call-arg]  # a float's type
 
 
-def filled(rows: list[Row], name: str, how: str) -> list[Row]:
+def filled(rows: list[Row], name: str, how: str, fit: list[Row]) -> list[Row]:
     """Fill what is missing of a field with one number; nothing is given where there is none."""
-    known = sorted(numbers_of(rows, name))
+    known = sorted(numbers_of(fit, name))
     if not known:
         return []
     middle = len(known) // 2
@@ -60,14 +61,14 @@ def interpolated(rows: list[Row], name: str) -> list[Row]:
         value = row[name]
         if is_missing(value) and before is not None and after is not None:
             low, high = rows[before][name], rows[after][name]
-            value = low + (high - low) * (place - before) / (after - before)
+            value = low + (high - low) * ((place - before) / (after - before))
         found.append(row | {name: value})
     return found
 
 
-def scaled(rows: list[Row], name: str, how: str) -> list[Row]:
+def scaled(rows: list[Row], name: str, how: str, fit: list[Row]) -> list[Row]:
     """Move and scale the numbers of a field."""
-    known = numbers_of(rows, name)
+    known = numbers_of(fit, name)
     if not known:
         return []
     mean = math.fsum(known) / len(known)
@@ -83,9 +84,9 @@ def scaled(rows: list[Row], name: str, how: str) -> list[Row]:
     ]
 
 
-def clipped(rows: list[Row], name: str, lower: float, upper: float) -> list[Row]:
+def clipped(rows: list[Row], name: str, lower: float, upper: float, fit: list[Row]) -> list[Row]:
     """Bring numbers within two quantiles."""
-    known = numbers_of(rows, name)
+    known = numbers_of(fit, name)
     if not known:
         return []
     low, high = quantile(known, lower), quantile(known, upper)
@@ -104,9 +105,9 @@ def quantile(known: list[float], share: float) -> float:
     return found[low] + (found[high] - found[low]) * (place - low)
 
 
-def spread(rows: list[Row], name: str) -> list[Row]:
+def spread(rows: list[Row], name: str, fit: list[Row]) -> list[Row]:
     """Put a field for each category in the place of a field."""
-    categories = sorted({row[name] for row in rows if row[name] is not None})
+    categories = sorted({row[name] for row in fit if row[name] is not None})
     if not categories:
         return []
     found = []
@@ -129,6 +130,23 @@ def renamed(rows: list[Row], names: dict[str, str]) -> list[Row]:
 def without(rows: list[Row], names: tuple[str, ...]) -> list[Row]:
     """Leave fields out."""
     return [{name: value for name, value in row.items() if name not in names} for row in rows]
+
+
+def _learning(
+    chain: Callable[[Stream, Stream | None, Args], Stream],
+    hand: Callable[[list[Row], list[Row], Args], list[Row]],
+) -> Operation:
+    """What learns of all samples, or of those of the second input; the last argument is a stamp, or empty."""
+
+    def chained(s: Stream, o: list[Stream], a: Args, _label: str) -> Stream:
+        found = chain(s, o[0] if o else None, a)
+        return found.map(stamped, name=a[-1], stamp=a[-1]) if a[-1] else found
+
+    def by_hand(s: list[Row], o: list[list[Row]], a: Args) -> list[Row]:
+        found = hand(s, o[0] if o else s, a)
+        return [stamped(row, a[-1]) for row in found] if a[-1] else found
+
+    return Operation(chain=chained, hand=by_hand, learns=True, may_fail=True)
 
 
 CASTS: dict[str, Callable[[Any], Any]] = {"float": float, "int": int, "str": str}
@@ -156,11 +174,8 @@ TABLES = {
         chain=lambda s, _o, a, _l: s.fill_missing(dict([a])),
         hand=lambda s, _o, a: [row | {a[0]: constant_for(row[a[0]], a[1])} for row in s],
     ),
-    "fill_learned": Operation(
-        chain=lambda s, _o, a, _l: s.fill_missing({"y": a[0]}),
-        hand=lambda s, _o, a: filled(s, "y", a[0]),
-        learns_of="y",
-        may_fail=True,
+    "fill_learned": _learning(
+        lambda s, fit, a: s.fill_missing({"y": a[0]}, fit=fit), lambda s, fit, a: filled(s, "y", a[0], fit)
     ),
     "fill_forward": Operation(
         chain=lambda s, _o, _a, _l: s.fill_missing({"f": "forward"}),
@@ -172,24 +187,14 @@ TABLES = {
         hand=lambda s, _o, _a: interpolated(s, "x"),
         makes_one_of_one=False,
     ),
-    "normalize": Operation(
-        chain=lambda s, _o, a, _l: s.normalize("y", how=a[0]),
-        hand=lambda s, _o, a: scaled(s, "y", a[0]),
-        learns_of="y",
-        may_fail=True,
+    "normalize": _learning(
+        lambda s, fit, a: s.normalize("y", how=a[0], fit=fit), lambda s, fit, a: scaled(s, "y", a[0], fit)
     ),
-    "winsorize": Operation(
-        chain=lambda s, _o, a, _l: s.winsorize("y", lower=a[0], upper=a[1]),
-        hand=lambda s, _o, a: clipped(s, "y", *a),
-        learns_of="y",
-        may_fail=True,
+    "winsorize": _learning(
+        lambda s, fit, a: s.winsorize("y", lower=a[0], upper=a[1], fit=fit),
+        lambda s, fit, a: clipped(s, "y", a[0], a[1], fit),
     ),
-    "one_hot": Operation(
-        chain=lambda s, _o, _a, _l: s.one_hot("c"),
-        hand=lambda s, _o, _a: spread(s, "c"),
-        learns_of="c",
-        may_fail=True,
-    ),
+    "one_hot": _learning(lambda s, fit, _a: s.one_hot("c", fit=fit), lambda s, fit, _a: spread(s, "c", fit)),
     "keeps_columns": Operation(
         chain=lambda s, _o, a, label: s.pipe(
             Filter(label=label, fn=whole_columns, params={"modulus": a[0]}, why="divisible", form="columns")
