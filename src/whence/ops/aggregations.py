@@ -64,11 +64,11 @@ def aggregated(how: str, column: Column, bounds: Int64Array) -> Column:
     if how == "count":
         return Column(counts)
     is_full = counts >= (2 if how in ("var", "std") else 1)
-    if is_full.all():
-        return _REDUCTIONS[how](column, bounds_of(counts), np.arange(len(counts)))
-    if not is_full.any():
+    if not is_full.any():  # or there is no group
         nothing = np.zeros(len(counts), np.int64)
         return Column(nothing) if how == "nunique" else Column(nothing, missing=~is_full)
+    if is_full.all():
+        return _REDUCTIONS[how](column, bounds_of(counts), np.arange(len(counts)))
     column = column.taken(np.repeat(is_full, counts))
     made = _REDUCTIONS[how](column, bounds_of(counts[is_full]), np.flatnonzero(is_full))
     if how == "nunique":

@@ -19,9 +19,9 @@ import whence as wh
 from tests.rooms.ops.scanned import Scanned, pick, scan
 from whence.errors import OpError, PlanError
 from whence.ops import GroupColumns, GroupFunction, GroupSamples, restore_op
-from whence.ops.aggregations import AGGREGATIONS
+from whence.ops.aggregations import AGGREGATIONS, aggregated
 from whence.streams import Grouped
-from whence.vocab import sample_digest
+from whence.vocab import Column, sample_digest
 
 KEYS: dict[str, Any] = {
     "few": st.integers(0, 3),
@@ -233,6 +233,12 @@ def test_an_empty_stream_has_no_groups() -> None:
     assert stream.group_by("k").samples().collect() == []
     assert stream.group_by(["k", "l"]).aggregate(n="size").collect() == []
     assert stream.group_by(len).aggregate(key_and_numbers).collect() == []
+
+
+@pytest.mark.parametrize("how", AGGREGATIONS)
+def test_of_no_groups_nothing_is_aggregated(how: str) -> None:
+    # as when a sample is replayed that joined with none of them
+    assert len(aggregated(how, Column(np.empty(0, np.int64)), np.zeros(1, np.int64))) == 0
 
 
 def test_a_key_that_a_function_made_is_called_key() -> None:
