@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.capture import NodeRecorder, NullNode, PassRecorder
+from whence.capture import PassRecorder
 from whence.errors import ReplayError
 from whence.lineage import Mapping as Relation
 from whence.ops import Chunk, Context, Input, Kept, Shuffle
 from whence.sources import Reader
 from whence.streams.caching import CachedStep
 from whence.streams.plan import SOURCE_BITS, Program, Step, op_of
+from whence.streams.rereading import TimeRecorder, read_again
 from whence.vocab import Columns
 
 Int64Array = NDArray[np.int64]
@@ -75,7 +76,7 @@ class Evaluation:
         self._away_ns = 0
         self._told: dict[int, int] = {}
         self._shared = {index for index, count in enumerate(program.readings()) if count > 1}
-        self._again = _read_again(program, self._shared)
+        self._again = read_again(program, self._shared)
         self._kept: dict[int, Kept] = {}
         self._whole: set[int] = set()
         self._cached: dict[int, CachedStep] = {}
@@ -204,7 +205,7 @@ class Evaluation:
     def _context_at(self, index: int) -> Context:
         context = self._contexts[index]
         if self._learning and index in self._again:
-            return replace(context, recorder=_TimeRecorder(context.recorder))
+            return replace(context, recorder=TimeRecorder(context.recorder))
         return context
 
     def _is_read_by_position(self, index: int) -> bool:
@@ -386,32 +387,6 @@ def adapted(size: int, elapsed_ns: int, made_bytes: int, row_outputs: int | None
     if elapsed_ns < _QUICK_NS and size < largest:
         return max(1, min(size * 2, largest, _CHUNK_BYTES * size // made_bytes))
     return size
-
-
-class _TimeRecorder(NullNode):
-    """Listens to a step that is read for a fit and then once more: only its time counts twice."""
-
-    __slots__ = ("_recorder",)
-
-    def __init__(self, recorder: NodeRecorder) -> None:
-        self._recorder = recorder
-
-    def spent(self, ns: int, in_count: int, out_count: int) -> None:
-        """Hand on the time."""
-        self._recorder.spent(ns, 0, 0)
-
-
-def _read_again(program: Program, shared: set[int]) -> set[int]:
-    """Find the steps that are made anew after a fit has read them: their mappings are closed."""
-    found: set[int] = set()
-    waiting = [index for index in shared if program.steps[index].node.is_indexable]
-    while waiting:
-        index = waiting.pop()
-        op = program.steps[index].node.op
-        if index not in found and (op is None or not (op.learns or op.keeps)):
-            found.add(index)
-            waiting.extend(program.steps[index].inputs)
-    return found
 
 
 def bytes_made(chunk: Chunk) -> int:
