@@ -1,6 +1,7 @@
 """Questions on the record: whence (trace), whither (impact), again (replay), does it hold (verify)."""
 
 from whence.query.addresses import Address, parse_address
+from whence.query.diff import Change, CodeChange, OpChange, RunDiff, SourceChange, diff_runs
 from whence.query.fields import FieldOrigin, FieldStep, FieldTrace, FieldUse, field_uses, trace_field
 from whence.query.fits import Fit, Influence, only_for_fits
 from whence.query.flow import ExposurePoint, name_origin
@@ -15,6 +16,8 @@ from whence.query.where import parse_where
 
 __all__ = [
     "Address",
+    "Change",
+    "CodeChange",
     "Difference",
     "Drop",
     "ExposurePoint",
@@ -26,15 +29,19 @@ __all__ = [
     "Fit",
     "Impact",
     "Influence",
+    "OpChange",
     "Origin",
     "Outline",
     "PassLineage",
     "Replay",
     "Replayer",
+    "RunDiff",
+    "SourceChange",
     "Stage",
     "Step",
     "Trace",
     "Verdict",
+    "diff_runs",
     "field_uses",
     "find_impact",
     "find_impact_across",

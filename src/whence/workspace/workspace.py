@@ -16,8 +16,10 @@ from whence.query import (
     Impact,
     Outline,
     Replay,
+    RunDiff,
     Trace,
     Verdict,
+    diff_runs,
     find_impact_across,
     outline_of,
     parse_address,
@@ -181,6 +183,19 @@ class Workspace:
         """Whither: find where a file, a source or some of its rows went, in all runs."""
         outlines, problems = self._outlines()
         return find_impact_across(outlines, origin, rows=rows, unreadable=problems)
+
+    def diff(self, before: str | Run, after: str | Run | None = None) -> RunDiff:
+        """Compare two runs: parameters, operations with their code, what was read, packages, metrics.
+
+        Args:
+            before: a run, its name or id.
+            after: another; the newest one by default.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        opened = (each if isinstance(each, Run) else self.run(each) for each in (before, after))
+        return diff_runs(*(run.record for run in opened))
 
     def verify(self) -> Verdict:
         """Check every journal, segment and object."""

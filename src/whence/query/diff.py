@@ -1,0 +1,355 @@
+"""What differs between two runs: parameters, operations, their code, what was read, and what it ran on.
+
+Operations are matched in the order in which they were written: those of one kind and label first, and what is
+left between them in pairs of one kind, so that a function that was renamed and changed is one change.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from whence.runs import RunRecord, SourceView, StreamView, finite_or_none
+
+How = Literal["changed", "added", "removed"]
+
+_ABSENT: Any = object()
+_PARTS_SHOWN = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A value that isn't the same in both.
+
+    Args:
+        name: what it is called; nested names are joined by dots.
+        how: added: only the second run has it; removed: only the first.
+        before: the value in the first run, None where it has none.
+        after: the value in the second run.
+    """
+
+    name: str
+    how: How
+    before: Any
+    after: Any
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"name": self.name, "how": self.how, "before": self.before, "after": self.after}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeChange:
+    """A function of an operation that isn't the same in both.
+
+    Args:
+        function: what it is to the operation: `fn`, `key`, `combine`, ...
+        name: what it is called in the second run.
+        diff: the differences of all source text behind it, as a unified diff; empty where no text differs.
+        constants: values that the code reads, and default values.
+        packages: versions of packages that the code calls.
+        unknown: what isn't known of the code in either run: there may be more differences.
+    """
+
+    function: str
+    name: str
+    diff: str = ""
+    constants: list[Change] = field(default_factory=list)
+    packages: list[Change] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "function": self.function,
+            "name": self.name,
+            "diff": self.diff,
+            "constants": [change.to_json() for change in self.constants],
+            "packages": [change.to_json() for change in self.packages],
+            "unknown": self.unknown,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpChange:
+    """An operation of a stream that isn't the same in both.
+
+    Args:
+        stream: the stream's name.
+        op: the operation's label, in the second run if it is there.
+        kind: map, filter, ...
+        how: changed, added or removed.
+        before: the label in the first run, where it was another.
+        params: its parameters; also "key", where its random draws differ with parameters that are the same.
+        code: its functions.
+    """
+
+    stream: str
+    op: str
+    kind: str
+    how: How
+    before: str | None = None
+    params: list[Change] = field(default_factory=list)
+    code: list[CodeChange] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "stream": self.stream,
+            "op": self.op,
+            "kind": self.kind,
+            "how": self.how,
+            "before": self.before,
+            "params": [change.to_json() for change in self.params],
+            "code": [change.to_json() for change in self.code],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceChange:
+    """A source whose content isn't the same in both, or that only one of them read.
+
+    Args:
+        source: its name.
+        how: changed, added or removed.
+        parts: its files that differ; none where only the whole can be compared.
+        count: how many files differ, also where not all of them are named.
+    """
+
+    source: str
+    how: How
+    parts: list[Change] = field(default_factory=list)
+    count: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        parts = [part.to_json() for part in self.parts]
+        return {"source": self.source, "how": self.how, "parts": parts, "count": self.count}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDiff:
+    """What differs between two runs.
+
+    Args:
+        before: the first run's name.
+        after: the second run's.
+        params: parameters of the runs.
+        ops: operations of their streams.
+        sources: what they read.
+        environment: packages, Python, platform, Git.
+        metrics: last values of metrics. They are what came of it, and not counted among the causes.
+        unknown: what can't be compared, in words.
+    """
+
+    before: str
+    after: str
+    params: list[Change]
+    ops: list[OpChange]
+    sources: list[SourceChange]
+    environment: list[Change]
+    metrics: list[Change]
+    unknown: list[str]
+
+    @property
+    def same(self) -> bool:
+        """Whether no cause differs, and all could be compared."""
+        return not (self.params or self.ops or self.sources or self.environment or self.unknown)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "before": self.before,
+            "after": self.after,
+            "same": self.same,
+            "params": [change.to_json() for change in self.params],
+            "ops": [change.to_json() for change in self.ops],
+            "sources": [change.to_json() for change in self.sources],
+            "environment": [change.to_json() for change in self.environment],
+            "metrics": [change.to_json() for change in self.metrics],
+            "unknown": self.unknown,
+        }
+
+
+def diff_runs(before: RunRecord, after: RunRecord) -> RunDiff:
+    """Compare two runs.
+
+    Cost: reads both journals; no lineage.
+    """
+    metrics = [
+        {key: finite_or_none(value) for key, value in each.metrics.items()} for each in (before, after)
+    ]
+    return RunDiff(
+        before=before.name,
+        after=after.name,
+        params=list(_changes(before.params, after.params)),
+        ops=list(_op_changes(before.streams, after.streams)),
+        sources=list(_source_changes(before.sources, after.sources)),
+        environment=list(_environment_changes(before.environment, after.environment)),
+        metrics=list(_changes(*metrics)),
+        unknown=[f"{each.name}: {gap}" for each in (before, after) for gap in each.gaps],
+    )
+
+
+def _changes(before: Any, after: Any, name: str = "") -> Iterator[Change]:
+    """Compare values; dicts by their keys, at any depth."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in sorted({*before, *after}, key=str):
+            inner = f"{name}.{key}" if name else str(key)
+            yield from _changes(before.get(key, _ABSENT), after.get(key, _ABSENT), inner)
+    elif before is _ABSENT:
+        yield Change(name=name, how="added", before=None, after=after)
+    elif after is _ABSENT:
+        yield Change(name=name, how="removed", before=before, after=None)
+    elif type(before) is not type(after) or before != after:
+        yield Change(name=name, how="changed", before=before, after=after)
+
+
+def _op_changes(before: Sequence[StreamView], after: Sequence[StreamView]) -> Iterator[OpChange]:
+    """Compare streams of one name; of several with one name, in their order."""
+    here, there = _by_name(before), _by_name(after)
+    for key in dict.fromkeys([*here, *there]):
+        nodes, others = (_written(found.get(key)) for found in (here, there))
+        for old, new in _matched(nodes, others):
+            change = _op_change(key[0], old, new)
+            if change is not None:
+                yield change
+
+
+def _by_name(streams: Sequence[StreamView]) -> dict[tuple[str, int], StreamView]:
+    found: dict[tuple[str, int], StreamView] = {}
+    for stream in streams:
+        number = sum(name == stream.name for name, _ in found)
+        found[stream.name, number] = stream
+    return found
+
+
+def _written(stream: StreamView | None) -> list[dict[str, Any]]:
+    """The operations of a stream in the order in which they were written."""
+    nodes = [] if stream is None else [node for node in stream.nodes if node["kind"] != "source"]
+    return sorted(nodes, key=lambda node: int(node["written"]))
+
+
+_Pair = tuple[dict[str, Any] | None, dict[str, Any] | None]
+
+
+def _matched(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> Iterator[_Pair]:
+    """Pair operations up."""
+    names = [[(node["kind"], node["label"]) for node in nodes] for nodes in (before, after)]
+    matcher = difflib.SequenceMatcher(a=names[0], b=names[1], autojunk=False)
+    for _, first, end, other, other_end in matcher.get_opcodes():
+        kinds = [[node["kind"] for node in nodes] for nodes in (before[first:end], after[other:other_end])]
+        inner = difflib.SequenceMatcher(a=kinds[0], b=kinds[1], autojunk=False)
+        for tag, start, stop, there, there_stop in inner.get_opcodes():
+            old, new = before[first + start : first + stop], after[other + there : other + there_stop]
+            if tag == "equal":
+                yield from zip(old, new, strict=True)
+            else:
+                yield from ((node, None) for node in old)
+                yield from ((None, node) for node in new)
+
+
+def _op_change(stream: str, before: dict[str, Any] | None, after: dict[str, Any] | None) -> OpChange | None:
+    node = after or before
+    if node is None:
+        raise AssertionError("one of the two is there")
+    if before is None or after is None:
+        how: How = "added" if before is None else "removed"
+        return OpChange(stream=stream, op=node["label"], kind=node["kind"], how=how)
+    params = list(_changes(_params(before), _params(after)))
+    if not params and before["random"] and before["key"] != after["key"]:
+        params = list(_changes({"key": before["key"].hex()}, {"key": after["key"].hex()}))
+    code = list(_code_changes(before.get("functions", {}), after.get("functions", {})))
+    if not (params or code):
+        return None
+    label = before["label"] if before["label"] != after["label"] else None
+    return OpChange(
+        stream=stream,
+        op=node["label"],
+        kind=node["kind"],
+        how="changed",
+        before=label,
+        params=params,
+        code=code,
+    )
+
+
+def _params(node: Mapping[str, Any]) -> dict[str, Any]:
+    """An operation's parameters, and those that were given to its function, together."""
+    params = dict(node.get("params") or {})
+    given = params.pop("params", {})
+    return params | given
+
+
+def _code_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[CodeChange]:
+    for function in dict.fromkeys([*before, *after]):
+        old, new = before.get(function, {}), after.get(function, {})
+        if old.get("digest") == new.get("digest"):
+            continue
+        yield CodeChange(
+            function=function,
+            name=(new or old)["name"],
+            diff=_text_diff(old.get("source", {}), new.get("source", {})),
+            constants=list(_flat_changes(old.get("constants", {}), new.get("constants", {}))),
+            packages=list(_flat_changes(old.get("packages", {}), new.get("packages", {}))),
+            unknown=list(dict.fromkeys([*old.get("unknown", []), *new.get("unknown", [])])),
+        )
+
+
+def _flat_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    for key in sorted({*before, *after}):
+        yield from _changes(before.get(key, _ABSENT), after.get(key, _ABSENT), key)
+
+
+def _text_diff(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Compare source texts; one whose name alone changed is compared with what stands in its place."""
+    gone, new = (
+        [name for name in here if name not in there] for here, there in ((before, after), (after, before))
+    )
+    renamed = dict(zip(gone, new, strict=False))
+    lines: list[str] = []
+    for name in dict.fromkeys([*before, *after]):
+        if name in renamed.values():
+            continue
+        other = renamed.get(name, name)
+        old, text = before.get(name, ""), after.get(other, "")
+        lines += difflib.unified_diff(old.splitlines(), text.splitlines(), name, other, lineterm="")
+    return "\n".join(lines)
+
+
+def _source_changes(before: Sequence[SourceView], after: Sequence[SourceView]) -> Iterator[SourceChange]:
+    here, there = ({source.name: source for source in sources} for sources in (before, after))
+    for name in dict.fromkeys([*here, *there]):
+        old, new = here.get(name), there.get(name)
+        if old is None or new is None:
+            yield SourceChange(source=name, how="added" if old is None else "removed")
+        elif old.snapshot != new.snapshot or old.is_redacted != new.is_redacted:
+            parts = list(_changes(*map(_digests_of, (old, new))))
+            if parts or not (old.digests and new.digests):
+                yield SourceChange(source=name, how="changed", parts=parts[:_PARTS_SHOWN], count=len(parts))
+
+
+def _digests_of(source: SourceView) -> dict[str, str]:
+    """What was read of each part, by its path; of rows, by the first of each block."""
+    found = {}
+    for (part, row), (algorithm, _, digest) in sorted(source.digests.items()):
+        path = source.paths[part] if part < len(source.paths) else str(part)
+        found[f"{path}, from row {row}" if row else path] = f"{algorithm}:{digest.hex()}"
+    return found
+
+
+def _environment_changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
+    for group in ("packages", "python", "platform", "cpu", "gpus", "variables", "git"):
+        yield from _changes(*(_told(each, group) for each in (before, after)), group)
+
+
+def _told(environment: dict[str, Any], group: str) -> Any:
+    """What of a group says how a run was made, and not where."""
+    value = environment.get(group)
+    if group == "git":
+        value = {key: value[key] for key in ("commit", "dirty", "diff") if key in value} if value else {}
+    elif group == "python" and value:
+        value = {key: each for key, each in value.items() if key != "executable"}
+    return {} if value is None else value
