@@ -188,7 +188,7 @@ def diff_runs(before: RunRecord, after: RunRecord) -> RunDiff:
         ops=list(_op_changes(before.streams, after.streams)),
         sources=list(_source_changes(before.sources, after.sources)),
         environment=list(_environment_changes(before.environment, after.environment)),
-        metrics=list(_changes(*metrics)),
+        metrics=list(_changes(metrics[0], metrics[1])),
         unknown=[f"{each.name}: {gap}" for each in (before, after) for gap in each.gaps],
     )
 
@@ -326,7 +326,7 @@ def _source_changes(before: Sequence[SourceView], after: Sequence[SourceView]) -
         if old is None or new is None:
             yield SourceChange(source=name, how="added" if old is None else "removed")
         elif old.snapshot != new.snapshot or old.is_redacted != new.is_redacted:
-            parts = list(_changes(*map(_digests_of, (old, new))))
+            parts = list(_changes(_digests_of(old), _digests_of(new)))
             if parts or not (old.digests and new.digests):
                 yield SourceChange(source=name, how="changed", parts=parts[:_PARTS_SHOWN], count=len(parts))
 
@@ -342,7 +342,7 @@ def _digests_of(source: SourceView) -> dict[str, str]:
 
 def _environment_changes(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
     for group in ("packages", "python", "platform", "cpu", "gpus", "variables", "git"):
-        yield from _changes(*(_told(each, group) for each in (before, after)), group)
+        yield from _changes(_told(before, group), _told(after, group), group)
 
 
 def _told(environment: dict[str, Any], group: str) -> Any:

@@ -60,7 +60,7 @@ def test_every_error_code_and_exit_code_is_listed() -> None:
 def test_every_key_of_an_answer_is_listed(place: Place, verb: str) -> None:
     address = f"{place.names[0]}@0:0.0"
     arguments = {"trace": [address], "replay": [address], "impact": ["digits"], "show": [place.names[0]]}
-    arguments["diff"] = place.names[:2]
+    arguments["diff"] = [*place.names[:2]]
     value = place.ask(verb, *arguments.get(verb, []), "--json").value
     for key in value:
         assert f'"{key}"' in section(verb), key

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from importlib import util
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -189,7 +190,7 @@ def test_parameters_and_metrics_are_compared_but_metrics_are_no_cause(tmp_path: 
 
 
 def test_what_is_not_known_of_code_is_said_and_is_no_sameness(tmp_path: pathlib.Path) -> None:
-    scope: dict[str, object] = {}
+    scope: dict[str, Any] = {}
     exec("def one(x):\n    return x\n\ndef two(x):\n    return -x", scope)
     before, after = (wh.from_items([1], name="n").map(scope[name], name="m") for name in ("one", "two"))
     (change,) = compared(tmp_path, before, after).ops
