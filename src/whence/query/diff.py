@@ -279,7 +279,7 @@ def _op_change(stream: str, before: dict[str, Any] | None, after: dict[str, Any]
 def _params(node: Mapping[str, Any]) -> dict[str, Any]:
     """An operation's parameters, and those that were given to its function, together."""
     params = dict(node.get("params") or {})
-    given = params.pop("params", {})
+    given: dict[str, Any] = params.pop("params", {})
     return params | given
 
 
