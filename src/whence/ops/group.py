@@ -113,7 +113,7 @@ class GroupBy(Op):
         return self._made(groups, keys, context)
 
     def _blocks(self, given: Input, keyed: Keyed, context: Context) -> Iterator[Block]:
-        reader = KeyReader(self, self.key, context, first=context.first)
+        reader = KeyReader(self, self.key, context, first=context.first, coded=True)
         position = context.first
         for chunk in given.scan():
             began = time.perf_counter_ns()

@@ -179,14 +179,16 @@ class _Joining:
         yield from self._in_memory(keyed, RightSide(keyed, held), lefts)
 
     def _rights(self, given: Input, keyed: Keyed, kinds: Kinds) -> Iterator[Block]:
-        reader = KeyReader(self._op, self._op.right_key, self._context, kinds=kinds, side="right")
+        reader = KeyReader(self._op, self._op.right_key, self._context, kinds=kinds, side="right", coded=True)
         for block in self._read(given, keyed, reader, 1):
             chunk = without_samples(block.chunk) if self._op.hands_on else block.chunk
             yield Block(chunk, block.positions, block.beside)
 
     def _lefts(self, given: Input, keyed: Keyed, kinds: Kinds) -> Iterator[Block]:
         first = self._context.first
-        reader = KeyReader(self._op, self._op.on, self._context, first=first, kinds=kinds, side="left")
+        reader = KeyReader(
+            self._op, self._op.on, self._context, first=first, kinds=kinds, side="left", coded=True
+        )
         return self._read(given, keyed, reader, 0)
 
     def _read(self, given: Input, keyed: Keyed, reader: KeyReader, number: int) -> Iterator[Block]:

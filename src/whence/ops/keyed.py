@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.ops.chunk import Chunk, Int64Array
+from whence.ops.coded import Coded
 from whence.ops.footprint import footprint
 from whence.ops.keys import KeyPart, Keys
 from whence.ops.numbering import spread
@@ -176,5 +177,7 @@ def _drained(held: list[Block]) -> Iterator[Block]:
 
 
 def _exactly(data: NDArray[Any]) -> NDArray[Any]:
-    """Give numbers a form that NumPy joins with any other such array without rounding."""
+    """Give keys a form that NumPy joins with any other such array, numbers without rounding."""
+    if isinstance(data, Coded):
+        return data.array()
     return data.astype(object) if data.dtype == np.float64 else data

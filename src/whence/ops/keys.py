@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from whence.errors import OpError, PlanError, WhenceError
 from whence.ops.chunk import Chunk
+from whence.ops.coded import Coded
 from whence.ops.op import Context, Function, Op, failed, name_of
 from whence.vocab import Column
 
@@ -75,7 +76,8 @@ class KeyPart(NamedTuple):
     Args:
         kind: number, bool, text, bytes, or the name of another type.
         data: shape (n,): bool, int64 or float64; datetimes as int64, in the unit that the kind names;
-            everything else, numbers of several types too, as Python's own objects.
+            everything else, numbers of several types too, as Python's own objects; texts that come again and
+            again by number, where they need not be put in order.
     """
 
     kind: str
@@ -133,6 +135,7 @@ class KeyReader:
         first: the position of the first sample that will be read; -1 where positions aren't known.
         kinds: shared by readers whose keys are compared with each other.
         side: which input is read, where there are several: `left`, for example.
+        coded: whether texts may be told by number: where only equality matters.
     """
 
     def __init__(
@@ -144,6 +147,7 @@ class KeyReader:
         first: int = 0,
         kinds: Kinds | None = None,
         side: str = "",
+        coded: bool = False,
     ) -> None:
         self._op = op
         self._key = key
@@ -151,6 +155,7 @@ class KeyReader:
         self._position = first
         self._kinds = kinds or Kinds()
         self._side = side
+        self._coded = coded
 
     def read(self, chunk: Chunk) -> Keys:
         """Read the keys of the next chunk; columns stay columns unless a function makes the keys.
@@ -161,7 +166,8 @@ class KeyReader:
         fields = fields_of(self._key)
         columns = chunk.columns
         if fields is not None and columns is not None and all(name in columns.by_name for name in fields):
-            keys = _gathered([keys_of_column(columns.by_name[name]) for name in fields], fields, self._key)
+            found = [self._keys_of_column(columns.by_name[name]) for name in fields]
+            keys = _gathered(found, fields, self._key)
             values: Callable[[], list[Any]] = lambda: self._of_fields(chunk, fields)  # noqa: E731 - one line
         else:
             made, error = self._made(chunk)
@@ -176,6 +182,10 @@ class KeyReader:
         if self._position >= 0:
             self._position += len(chunk)
         return keys if fields is not None else replace(keys, values=values())
+
+    def _keys_of_column(self, column: Column) -> Keys | None:
+        coded = column.coded() if self._coded else None
+        return keys_of_column(column) if coded is None else Keys((KeyPart("text", Coded(*coded).as_data()),))
 
     def _made(self, chunk: Chunk) -> tuple[list[Any], OpError | WhenceError | None]:
         """Make keys of rows, up to the first sample that fails."""
@@ -378,7 +388,11 @@ def _together(inside: Sequence[Keys], count: int) -> Keys | None:
     return Keys(tuple(part for keys in inside for part in keys.parts), tuple(keys.shape for keys in inside))
 
 
-def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def _joined(several: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    coded: list[Any] = [data for data in several if isinstance(data, Coded)]
+    if len(coded) == len(several):
+        return Coded.joined(coded).as_data()
+    arrays = [data.array() if isinstance(data, Coded) else data for data in several]
     if len({array.dtype for array in arrays if len(array)}) > 1:
         parts = [array.astype(object) for array in arrays]  # integers and floats: as they are, to be exact
         return np.concatenate(parts)

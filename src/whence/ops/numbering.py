@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.ops.chunk import Int64Array
+from whence.ops.coded import Coded
 from whence.ops.keys import KeyPart, Keys
 from whence.vocab import mix64
 
@@ -90,7 +91,7 @@ class KeyNumbering:
     """
 
     def __init__(self, keys: Keys) -> None:
-        self._parts: list[_Objects | _Floats | _Wholes] = [
+        self._parts: list[_Objects | _Texts | _Floats | _Wholes] = [
             _numbering_of_part(part.data) for part in keys.parts
         ]
         self._pairs: list[_Integers] = []
@@ -112,7 +113,9 @@ class KeyNumbering:
         return found
 
 
-def _numbering_of_part(data: NDArray[Any]) -> _Objects | _Floats | _Wholes:
+def _numbering_of_part(data: NDArray[Any]) -> _Objects | _Texts | _Floats | _Wholes:
+    if isinstance(data, Coded):
+        return _Texts(data)
     if data.dtype == object:
         return _Objects(data)
     if data.dtype != np.float64:
@@ -132,6 +135,23 @@ class _Objects:
     def find(self, data: NDArray[Any]) -> Int64Array:
         found = map(self._number_by_value.get, data.tolist(), repeat(_ABSENT))
         return np.fromiter(found, np.int64, len(data))
+
+
+class _Texts:
+    """Numbers texts that are told by number."""
+
+    def __init__(self, data: Coded) -> None:
+        integers = _Integers(data.codes.astype(np.int64, copy=False))
+        texts = data.texts.tolist()
+        found = integers.find(np.arange(len(texts))).tolist()
+        self._number_by_text = dict(zip(texts, found, strict=True))
+        self.numbers: Int64Array = integers.numbers
+        self.count: int = integers.count
+
+    def find(self, data: NDArray[Any]) -> Int64Array:
+        texts = (data.texts if isinstance(data, Coded) else data).tolist()
+        found = np.fromiter(map(self._number_by_text.get, texts, repeat(_ABSENT)), np.int64, len(texts))
+        return found[data.codes] if isinstance(data, Coded) else found
 
 
 class _Wholes:

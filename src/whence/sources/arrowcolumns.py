@@ -18,6 +18,8 @@ _LARGE = {
     pa.binary(): pa.large_binary(),
     pa.binary_view(): pa.large_binary(),
 }
+_ASKED = 1_024
+_TIMES = 4
 _NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
@@ -68,6 +70,17 @@ class ArrowColumn(Column):
     def stacked(self) -> NDArray[Any]:
         """The values as objects; numbers that were among others as numbers."""
         return self.data.copy() if self.is_uniform else stack_values(self.values())
+
+    def coded(self) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """Texts as numbers, where most of them come several times."""
+        array = self.array
+        if array.type != pa.large_string() or array.null_count or not _repeats(array[:_ASKED]):
+            return None
+        found = array.dictionary_encode()
+        if not _repeats(found):
+            return None
+        texts = found.dictionary
+        return found.indices.to_numpy(), np.fromiter(texts.to_pylist(), object, len(texts))
 
     def taken(self, which: Any) -> Column:
         """Some of the rows: by positions, by slice or by mask."""
@@ -183,6 +196,11 @@ def _bare(array: Any) -> NDArray[Any]:
 
 def _missing(array: Any) -> NDArray[np.bool_]:
     return pc.is_null(array).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # as above
+
+
+def _repeats(texts: Any) -> bool:
+    different = texts.dictionary if pa.types.is_dictionary(texts.type) else texts.unique()
+    return _TIMES * len(different) <= len(texts)
 
 
 def _is_text(kind: Any) -> bool:

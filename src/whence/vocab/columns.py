@@ -114,6 +114,10 @@ class Column:
                 found[place] = None
         return found
 
+    def coded(self) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """Texts as numbers, and the different texts that these stand for; None where that doesn't pay."""
+        return None
+
     def stacked(self) -> NDArray[Any]:
         """The values as `stack_values` gives them, in an array of its own, which may be written."""
         data, kind = self.data, self.data.dtype.kind
