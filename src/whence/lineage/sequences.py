@@ -131,6 +131,11 @@ class Sequence:
         """How many cells it has."""
         return -(-self.count // CELL)
 
+    @property
+    def only(self) -> int | None:
+        """The number that all of them are; None where they may differ."""
+        return int(self._base) if self._form == _EQUAL else None
+
     def sums(self) -> IntArray:
         """Add up the numbers before each cell, with the total at the end: shape (cells + 1,)."""
         found = np.zeros(self.cell_count + 1, np.int64)

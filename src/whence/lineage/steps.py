@@ -63,13 +63,17 @@ def encode_mask_block(mask: BoolArray) -> bytes:
     }
     best = min(spelled, key=lambda name: spelled[name])
     even = _find_even(mask)
-    if even is None and spelled[best] > size:
+    if even is not None:
+        usual, first, gap, count = even
+        head = _HEAD.pack(_SINGLES, count, usual, first - (gap - 1))
+        return head + Spelling(np.array([gap - 1])).spell() + Spelling(np.array([1 - usual])).spell()
+    if spelled[best] > size:
         return _HEAD.pack(_PLAIN, 0, 0, 0) + np.packbits(mask).tobytes()
-    if even is None and best == "runs":
+    if best == "runs":
         edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).astype(np.int64, copy=False)
         gaps = np.diff(edges, prepend=0)
         return _spell(_RUNS, 0, gaps[0::2], gaps[1::2])
-    usual = int(best == "dropped") if even is None else even
+    usual = int(best == "dropped")
     places = np.flatnonzero(mask != usual).astype(np.int64, copy=False)
     return _spell(_SINGLES, usual, _stretches(places), np.full(len(places), 1 - usual, np.int64))
 
@@ -190,12 +194,25 @@ class StepsBlock:
 
     def flags(self) -> BoolArray:
         """Tell of each input whether it has an output, shape (in_size,)."""
+        found = np.full(self.in_size, self._usual > 0)
         count = self._stretches.count
-        if not count:
-            return np.full(self.in_size, self._usual > 0)
-        cells = np.arange(self._stretches.cell_count + 1)
-        found: BoolArray = self._expanded(self._steps(self._in_starts, self._in_starts[cells]))[1] > 0
-        return found
+        stretch, other = self._stretches.only, self._others.only
+        if stretch is not None and other is not None and not self._is_runs:
+            first, gap = self._excess + stretch, stretch + 1
+            found[first : first + count * gap : gap] = other > 0
+            return found
+        cells = np.arange(self._stretches.cell_count)
+        stretches, others = (each.cells(cells).ravel()[:count] for each in (self._stretches, self._others))
+        taken = others if self._is_runs else 1
+        behind = np.cumsum(stretches + taken) - taken + self._excess
+        if not self._is_runs:
+            found[behind] = others > 0
+            return found
+        edges = np.zeros(self.in_size + 1, np.int8)
+        edges[behind] = 1
+        edges[behind + others] -= 1
+        np.cumsum(edges[:-1], out=edges[:-1])  # eight bits are enough for one or none, and need no buffer
+        return edges[:-1] > 0
 
     def _is_dense(self, steps: _Steps, asked: int) -> bool:
         """Tell whether it is quicker to write out inputs and outputs of all steps than to look them up."""
@@ -339,14 +356,21 @@ def _random_bits(total: int, count: int) -> float:
     return count * (width + 1.25 + share / (1 - share))
 
 
-def _find_even(mask: BoolArray) -> int | None:
-    """Find the choice that stands at equal distances, so that two numbers say it all: 0 kept, 1 dropped."""
+def _find_even(mask: BoolArray) -> tuple[int, int, int, int] | None:
+    """Find the choice that stands at equal distances, so that a few numbers say it all.
+
+    Returns:
+        The other choice (0 kept, 1 dropped), the first place, the distance, and how many there are.
+    """
     for usual in (0, 1):
-        if _have_equal_gaps(mask[:_EVEN_AT_LEAST] != usual) and _have_equal_gaps(mask != usual):
-            return usual
+        begin = np.flatnonzero(mask[:_EVEN_AT_LEAST] != usual)
+        if len(begin) < 3 or (np.diff(begin, n=2) != 0).any():
+            continue
+        first, gap = int(begin[0]), int(begin[1] - begin[0])
+        count = int(np.count_nonzero(mask))
+        count = len(mask) - count if usual else count
+        even = np.full(len(mask), usual, np.bool_)
+        even[first : first + gap * count : gap] = not usual
+        if (even == mask).all():
+            return usual, first, gap, count
     return None
-
-
-def _have_equal_gaps(marks: BoolArray) -> bool:
-    gaps = np.diff(np.flatnonzero(marks))
-    return len(gaps) > 1 and bool((gaps == gaps[0]).all())

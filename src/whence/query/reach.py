@@ -219,6 +219,8 @@ def _below(mapping: Mapping, here: _Some) -> _Some:
     here = here.among(mapping.out_size)
     if here.flags is None and _is_onto(mapping):
         return _Some.everything(mapping.in_size)
+    if isinstance(mapping, Identity) and mapping.in_size == mapping.out_size:
+        return here
     if here.flags is None and isinstance(mapping, Related):
         return _Some.where(mapping.index.used())
     if isinstance(mapping, Selection):
