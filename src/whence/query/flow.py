@@ -142,10 +142,11 @@ class Flow:
     def _step(
         self, index: int, number: int, mapping: Mapping, places: Places, items: Int64Array
     ) -> tuple[Places, Int64Array]:
+        if not len(places):
+            return Places.whole(places.positions), items
         node = self._lineage.node(index)
         if not mapping.known:
-            if len(places):
-                self.unknown_ops.append(node["label"])
+            self.unknown_ops.append(node["label"])
             return places.taken(slice(0)), items[:0]
         here = places.positions < mapping.in_size
         self.unreached += int((~here).sum())
@@ -254,6 +255,9 @@ def first_input(lineage: PassLineage, index: int, positions: Int64Array) -> tupl
 
 def _each_once(found: list[tuple[Places, Int64Array]]) -> tuple[Places, Int64Array]:
     """Count what came to one place by two ways once."""
+    found = [each for each in found if len(each[0])] or found[:1]
+    if len(found) == 1 and len(found[0][0]) < 2:
+        return found[0]
     places = Places.together([each for each, _ in found]).entered(
         np.concatenate([items for _, items in found])
     )

@@ -14,7 +14,7 @@ import numpy as np
 from whence.errors import DamagedError
 from whence.query.fits import Influence
 from whence.query.flow import ExposurePoint, Flow, gather_fits
-from whence.query.following import Int64Array, PassLineage
+from whence.query.following import Int64Array, lineage_of
 from whence.query.outlines import Outline
 from whence.query.reach import Reach
 from whence.query.rows import find_rows
@@ -334,7 +334,7 @@ def _flows_of(record: RunRecord, rows_by_source: dict[int, Int64Array]) -> tuple
         if stream is None or not any(node.get("source") in rows_by_source for node in stream.nodes):
             continue
         try:
-            flows.append(Flow(PassLineage(record, view), rows_by_source))
+            flows.append(Flow(lineage_of(record, view), rows_by_source))
         except DamagedError as error:
             gaps.append(f"{record.name}: {error.message}")
     return flows, gaps
