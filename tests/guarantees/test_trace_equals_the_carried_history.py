@@ -34,8 +34,8 @@ def count_pipelines(
     Args:
         check: what is checked of each.
         wanted: how many.
-        first: the seed of the first piece, which makes the same pipelines again: they are shown as they are, as
-            making one simpler takes minutes; None lets hypothesis choose, and simplify.
+        first: the seed of the first piece, which makes the same pipelines again; one that fails is shown as
+            it is, since making it simpler takes minutes. None lets hypothesis choose, and simplify.
         kinds: of `pipelines`.
     """
     seen: Counter[str] = Counter()
