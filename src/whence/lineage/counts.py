@@ -74,7 +74,8 @@ def spell_counts(counts: IntArray) -> tuple[bytes, Numbers]:
     width = _whole_width(highest - lowest)
     base = lowest if width < 8 * small.itemsize else 0
     above = (small - small.dtype.type(base) if base else small).astype(f">u{width // 8}")
-    return bytes([_FIXED << _WIDTH_BITS | width]) + bits.varint(base) + above.tobytes(), small
+    head = bytes([_FIXED << _WIDTH_BITS | width]) + bits.varint(base)
+    return b"".join((head, above.view(np.uint8).data)), small
 
 
 def _whole_width(highest: int) -> int:

@@ -195,7 +195,14 @@ def _bare(array: Any) -> NDArray[Any]:
 
 
 def _missing(array: Any) -> NDArray[np.bool_]:
-    return pc.is_null(array).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # as above
+    if not (pa.types.is_primitive(array.type) or _is_text(array.type)):
+        return pc.is_null(array).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # as above
+    first, skipped = divmod(array.offset, 8)
+    held = np.frombuffer(array.buffers()[0], np.uint8, (skipped + len(array) + 7) // 8, first)
+    found: NDArray[np.bool_] = (
+        np.unpackbits(held, count=skipped + len(array), bitorder="little")[skipped:] == 0
+    )
+    return found
 
 
 def _repeats(texts: Any) -> bool:

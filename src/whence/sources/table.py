@@ -77,7 +77,8 @@ class TableSource(Source):
 def _as_arrow(table: Any) -> Any:
     try:
         if type(table).__module__.partition(".")[0] == "pandas":
-            return pa.Table.from_pandas(table, preserve_index=False)
+            # threads would cost more than they bring: most columns are taken as they are
+            return pa.Table.from_pandas(table, preserve_index=False, nthreads=1)
         if isinstance(table, pa.RecordBatch):
             return pa.Table.from_batches([table])
         if hasattr(table, "__arrow_c_stream__"):

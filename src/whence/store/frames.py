@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from whence.errors import DamagedError, StoreError, StoreVersionError
 from whence.lineage import Place
 from whence.store.files import explained, explained_reading, sync_data, write_all
-from whence.vocab import digest_bytes
+from whence.vocab import Hasher, digest_bytes
 
 FORMAT_VERSION = 1
 
@@ -34,6 +34,8 @@ _PREFIX = struct.Struct("<4sIHHI32s")
 FRAME_HEAD_BYTES = _PREFIX.size
 _COVERED = struct.Struct("<IHH")
 _LENGTH_LIMIT = 1 << 30
+_COPIED_BYTES = 1 << 16
+"""Above this a second call is quicker than a copy."""
 
 Content = bytes | mmap.mmap
 
@@ -123,18 +125,24 @@ class FrameWriter:
                 f"{self.path}: an entry of {len(payload)} bytes, wanted at most {_LENGTH_LIMIT}",
                 remedy="Log it as an artifact.",
             )
-        covered = _COVERED.pack(len(payload), kind, 0) + payload
-        chain = digest_bytes(self._chain + covered)
-        frame = _PREFIX.pack(_MARK, len(payload), kind, 0, zlib.crc32(covered), chain) + payload
+        covered = _COVERED.pack(len(payload), kind, 0)
+        hasher = Hasher()
+        for part in (self._chain, covered, payload):
+            hasher.update(part)
+        chain = hasher.digest()
+        checksum = zlib.crc32(payload, zlib.crc32(covered))
+        prefix = _PREFIX.pack(_MARK, len(payload), kind, 0, checksum, chain)
+        is_large = len(payload) > _COPIED_BYTES
         offset = self._size
         with explained(self.path):
             try:
-                write_all(self._descriptor, frame)
+                for part in (prefix, payload) if is_large else (prefix + payload,):
+                    write_all(self._descriptor, part)
             except OSError:
                 self._cut_back(offset)
                 raise
         place = Place(offset, len(payload), self._chain, chain)
-        self._size += len(frame)
+        self._size += len(prefix) + len(payload)
         self._chain = chain
         self.count += 1
         self.unsynced = True
