@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import chain
 from operator import itemgetter
@@ -51,7 +51,7 @@ def read_arrow(chunks: Chunks) -> pa.Table:
     with closing(chunks):
         alike, others = _alike(map(_in_columns, chunks))
         if others is None:
-            return pa.table({name: _whole_of(column) for name, column in alike.items()})
+            return pa.table({name: _whole_of(column, _AS_INFERRED) for name, column in alike.items()})
         tables = list(_tables(others))
     if not tables:
         return pa.table({})
@@ -75,7 +75,8 @@ def read_pandas(chunks: Chunks) -> pd.DataFrame:
             frame: pd.DataFrame = read_arrow(_given(others)).to_pandas()
             return frame
     plain = {name: column for name, column in alike.items() if _is_bare(column)}
-    rest = {name: _whole_of(column) for name, column in alike.items() if name not in plain}
+    # pandas makes one type of texts of any length, so that they can stay what they are
+    rest = {name: _whole_of(column, {}) for name, column in alike.items() if name not in plain}
     made = pa.table(rest).to_pandas()
     if not plain:
         return made
@@ -133,12 +134,12 @@ def _joined(parts: list[Column]) -> NDArray[Any]:
     return np.concatenate([part.data for part in parts], dtype=_PLAIN[parts[0].data.dtype.kind])
 
 
-def _whole_of(parts: list[Column]) -> pa.ChunkedArray:
-    """A column of a table, of parts that are of one type."""
+def _whole_of(parts: list[Column], kinds: Mapping[pa.DataType, pa.DataType]) -> pa.ChunkedArray:
+    """A column of a table, of parts that are of one type; of another one where `kinds` says so."""
     if isinstance(parts[0], ArrowColumn):
         arrays = [part.array for part in parts if isinstance(part, ArrowColumn)]
         kind = arrays[0].type
-        whole = pa.chunked_array([array.cast(_AS_INFERRED.get(kind, kind)) for array in arrays])
+        whole = pa.chunked_array([array.cast(kinds[kind]) if kind in kinds else array for array in arrays])
     elif _is_bare(parts):
         whole = pa.chunked_array([pa.array(_joined(parts))])
     else:
