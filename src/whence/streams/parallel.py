@@ -141,19 +141,21 @@ class ParallelEvaluation(Evaluation):
         waiting: list[Chunk] = []
         position = count = 0
         chunks = self._scan(line.base)
-        while True:
+        goes_on, failure = True, None
+        while goes_on:
             self._chunk_size = size()
-            chunk = next(chunks, None)
+            try:
+                chunk = next(chunks, None)
+            except Exception as error:  # what came before it is handed on first
+                chunk, failure = None, error
+            goes_on = chunk is not None
             if chunk is not None:
                 waiting.append(chunk)
                 count += len(chunk)
-            least = max(line.unit, size() // 4)
-            if not count or (chunk is not None and count < least):
-                if chunk is None:
-                    return
+            if not count or (goes_on and count < max(line.unit, size() // 4)):
                 continue
             joined = Chunk.joined(waiting)
-            end = count if chunk is None else count // line.unit * line.unit
+            end = count // line.unit * line.unit if goes_on or failure is not None else count
             start = 0
             while start < end:
                 stop = min(start + max(1, size() // line.unit) * line.unit, end)
@@ -162,6 +164,8 @@ class ParallelEvaluation(Evaluation):
                 position += stop - start
                 start = stop
             waiting, count = ([joined.taken(slice(end, None))], count - end) if end < count else ([], 0)
+        if failure is not None:
+            raise failure
 
     def _deciders_of(self, line: Line) -> dict[int, tuple[RelayPass, Decide]]:
         """Begin to decide for the ops of a line that ask, by their place in it."""

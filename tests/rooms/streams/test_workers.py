@@ -163,6 +163,15 @@ def test_a_source_that_fails_does_so_after_what_it_gave() -> None:
     assert got
 
 
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_what_came_before_a_failure_is_delivered_in_whole_batches(workers: int) -> None:
+    pairs = wh.from_items(range(9)).zip(wh.from_items(iter(range(7))), combine=lambda one, other: one + other)
+    got: list[list[int]] = []
+    with pytest.raises(OpError, match="goes on"):
+        got.extend(pairs.batch(2, collate=list).map(list).epoch(0, workers=workers))
+    assert got == [[0, 2], [4, 6], [8, 10]]
+
+
 def test_a_function_that_cannot_be_sent_is_named() -> None:
     lock = threading.Lock()
 
