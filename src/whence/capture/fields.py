@@ -300,13 +300,18 @@ def _names_types(code: CodeType) -> bool:
 class FieldWatches:
     """The watches of one op, one for each of its functions."""
 
-    __slots__ = ("_by_part",)
+    __slots__ = ("_by_part", "is_settled")
+
+    is_settled: bool
+    """Whether all was told and nothing is watched any more."""
 
     def __init__(self) -> None:
         self._by_part: dict[str, FieldWatch] = {}
+        self.is_settled = True
 
     def of(self, part: str) -> FieldWatch:
         """The one of a function, by the parameter that holds it."""
+        self.is_settled = False
         return self._by_part.setdefault(part, FieldWatch())
 
     def take(self, *, all_news: bool) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -314,6 +319,7 @@ class FieldWatches:
         for part, watch in self._by_part.items():
             if watch.has_news and (all_news or watch.left == 0):
                 yield part, watch.take()
+        self.is_settled = all(watch.left == 0 for watch in self._by_part.values())
 
 
 NO_WATCH = FieldWatch(0)

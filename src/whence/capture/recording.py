@@ -318,7 +318,8 @@ class _Pass:
                     body = {"origin": sample.origin, "kind": sample.kind, "message": sample.message}
                     writer.append("set_aside", public, body)
                 node.aside = []
-            self._tell_fields(node)
+            if not node.fields.is_settled:
+                self._tell_fields(node)
             if node.fits:
                 place = {"pass": self._number, "node": node.index}
                 writer.append("fitted", place, {"fields": node.fits})

@@ -224,8 +224,8 @@ class ReadingWitness:
 
     def objects(self, part: int, first_row: int, values: Sequence[Any]) -> None:
         """Digest rows that are Python objects."""
-        content = sample_digests(values).astype("<u8", copy=False).tobytes()
-        self._record.tell_block(part, first_row, len(content), fast128(content))
+        content = sample_digests(values).astype("<u8", copy=False)
+        self._record.tell_block(part, first_row, content.nbytes, fast128(content.data))
 
 
 def _memory_of(source: Any) -> int:

@@ -32,9 +32,10 @@ MappingsOf = Callable[[int], Sequence[Relation]]
 
 _FIRST_CHUNK = 64
 _LARGEST_CHUNK = 1024
-_LARGEST_QUICK_CHUNK = 4096
+_LARGEST_QUICK_CHUNK = 8192
 _LARGEST_COLUMN_CHUNK = 65_536
 _VERY_QUICK_NS = 2_000_000
+_LEAP = 8
 _QUICK_NS = 20_000_000
 _SLOW_NS = 200_000_000
 _CHUNK_BYTES = 4 * 1024 * 1024
@@ -385,7 +386,8 @@ def adapted(size: int, elapsed_ns: int, made_bytes: int, row_outputs: int | None
         largest = _LARGEST_QUICK_CHUNK if row_outputs else _LARGEST_COLUMN_CHUNK
     largest //= row_outputs or 1
     if elapsed_ns < _QUICK_NS and size < largest:
-        return max(1, min(size * 2, largest, _CHUNK_BYTES * size // made_bytes))
+        times = 2 if row_outputs or elapsed_ns > _VERY_QUICK_NS // _LEAP else _LEAP
+        return max(1, min(size * times, largest, _CHUNK_BYTES * size // made_bytes))
     return size
 
 

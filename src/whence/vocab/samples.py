@@ -236,7 +236,10 @@ def _digest_values(values: Sequence[Any], levels: int = _FLAT_LEVELS) -> UInt64A
     """Digest values of one kind together; falls back to one by one."""
     integers = integers_of(values)
     if integers is not None:
-        return mix64(integers.view(np.uint64) ^ np.uint64(_TAG_INT))
+        words = integers.view(np.uint64)
+        words ^= np.uint64(_TAG_INT)
+        _mix_in_place(words, np.empty_like(words))
+        return words
     kinds = set(map(type, values))
     if len(kinds) == 1:
         (kind,) = kinds

@@ -105,6 +105,10 @@ def check_steps(data: bytes, counts: np.ndarray, asked: np.random.Generator) -> 
 @example([], 0)
 @example([True], 0)
 @example([False] * 4_000 + [True], 0)
+@example([False, True] * 300 + [False] * 700, 0)
+@example([True, True, False] * 300, 0)
+@example([False] * 5 + [True, False, False] * 300 + [True, True], 0)
+@example(([True] + [False] * 200) * 9, 0)
 def test_a_mask_is_read_as_the_page_says_and_at_any_place(mask: list[bool], seed: int) -> None:
     kept = np.array(mask, np.bool_)
     check_steps(encode_mask_block(kept), kept.astype(np.int64), np.random.default_rng(seed))
