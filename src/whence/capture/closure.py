@@ -42,6 +42,7 @@ _BASES: tuple[Callable[[Any], Any], ...] = (str, bytes, int, float, list, tuple,
 _OF_THE_MODULE = frozenset(
     {"__name__", "__file__", "__doc__", "__spec__", "__package__", "__loader__", "__annotations__"}
 )
+_LOGGERS: Any = logging.Logger | logging.LoggerAdapter
 _TEXT_LIMIT = 4_000
 _DEPTH_LIMIT = 60
 
@@ -156,6 +157,8 @@ class Closure:
     def _fill_function(self, function: FunctionType, entry: list[Any]) -> None:
         name = anatomy.label_of(function)
         facts = facts_of(function.__code__)
+        if loggers := _loggers_among(facts.usage, function.__globals__):
+            facts = facts_of(function.__code__, loggers)
         self._note_source(name, facts)
         entry.append(facts.digest)
         entry.append(self._cells(anatomy.cells_of([function]), facts.usage, name))
@@ -184,6 +187,8 @@ class Closure:
     def _fill_class(self, kind: type, entry: list[Any]) -> None:
         name = anatomy.label_of(kind)
         facts = facts_of_class(kind)
+        if facts and (loggers := _loggers_among(facts.usage, anatomy.globals_of_class(kind))):
+            facts = facts_of_class(kind, loggers)
         covered: frozenset[int] = frozenset()
         if facts is None:
             self.unknown.append(f"{name}: source of the class not available or changed since its import")
@@ -340,13 +345,19 @@ class Closure:
                 break
 
 
+def _loggers_among(usage: Usage, scope: Mapping[str, Any]) -> frozenset[str]:
+    """Find the global names by which code logs: by a logger, or by the module itself."""
+    found = ((name, scope.get(name)) for name in usage.named_as_logger())
+    return frozenset(name for name, value in found if value is logging or isinstance(value, _LOGGERS))
+
+
 def _is_users_class(kind: type) -> bool:
     return home_of_module(kind.__module__).owner == "user" and anatomy.file_of_class(kind) is not None
 
 
 _WAYS: list[tuple[Any, Callable[[Closure, Any, str], Reference]]] = [
     (FunctionType, Closure._function),
-    (logging.Logger | logging.LoggerAdapter, Closure._logger),
+    (_LOGGERS, Closure._logger),
     (ModuleType, Closure._module),
     (MethodType, Closure._method),
     (functools.partial, Closure._partial),

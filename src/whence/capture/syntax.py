@@ -3,8 +3,8 @@
 A file is parsed and compiled once; a code object in memory is matched with the definition that
 compiles to the same instructions, so that a file edited since its import is noticed, and of two
 lambdas on one line the right one is found (by columns, PEP 657). The normal form of a definition has
-no comments, formatting, docstrings or annotations of functions. Annotations in class bodies stay:
-dataclasses and their kin behave by them.
+no comments, formatting, docstrings or annotations of functions, and doesn't tell what is logged.
+Annotations in class bodies stay: dataclasses and their kin behave by them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ _PLACELESS = (
     "co_kwonlyargcount",
     "co_name",
 )
+LOG_METHODS = frozenset(
+    {"debug", "info", "warning", "warn", "error", "exception", "critical", "fatal", "log"}
+)
+_READERS = frozenset({"len", "str", "repr", "type"})
 _COMPREHENSIONS = {
     ast.ListComp: "<listcomp>",
     ast.SetComp: "<setcomp>",
@@ -145,11 +149,17 @@ def is_same_code(one: CodeType, other: CodeType) -> bool:
     )
 
 
-def normal_text(node: ast.AST) -> str:
-    """Write a piece of syntax in its normal form."""
+def normal_text(node: ast.AST, loggers: frozenset[str] = frozenset()) -> str:
+    """Write a piece of syntax in its normal form.
+
+    Args:
+        node: what to write.
+        loggers: global names that stand for loggers. A statement that logs by one of them is left out, if
+            what it logs is only read: a call among the arguments may do something.
+    """
     # unparsed and parsed again: a copy, so that the file's own tree keeps its docstrings and places
     copy = ast.parse(ast.unparse(node))
-    return ast.unparse(ast.fix_missing_locations(_Normal().visit(copy)))
+    return ast.unparse(ast.fix_missing_locations(_Normal(loggers).visit(copy)))
 
 
 def _is_same_constant(one: object, other: object) -> bool:
@@ -252,7 +262,8 @@ def _span(code: CodeType) -> tuple[tuple[int, int], tuple[int, int]] | None:
 class _Normal(ast.NodeTransformer):
     """Takes away what doesn't change what a function does."""
 
-    def __init__(self) -> None:
+    def __init__(self, loggers: frozenset[str]) -> None:
+        self._loggers = loggers
         self._in_class = False
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
@@ -270,7 +281,17 @@ class _Normal(ast.NodeTransformer):
 
     def _says_nothing(self, statement: ast.stmt) -> bool:
         bare = isinstance(statement, ast.AnnAssign) and statement.value is None
-        return isinstance(statement, ast.Pass) or (bare and not self._in_class)
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            return True
+        return isinstance(statement, ast.Pass) or (bare and not self._in_class) or self._logs(statement)
+
+    def _logs(self, statement: ast.stmt) -> bool:
+        match statement:
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) as call):
+                given = [*call.args, *(keyword.value for keyword in call.keywords)]
+                parts = (part for each in given for part in ast.walk(each))
+                return name in self._loggers and method in LOG_METHODS and all(map(_only_reads, parts))
+        return False
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._untyped(node)
@@ -293,6 +314,12 @@ class _Normal(ast.NodeTransformer):
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.annotation = None
         return node
+
+
+def _only_reads(part: ast.AST) -> bool:
+    if isinstance(part, ast.Call):
+        return isinstance(part.func, ast.Name) and part.func.id in _READERS
+    return not isinstance(part, ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr)
 
 
 def _is_class_scope(node: ast.AST, around: bool) -> bool:

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from whence.capture.anatomy import file_of_class
 from whence.capture.syntax import (
+    LOG_METHODS,
     DefinitionNode,
     codes_of_class,
     find_class,
@@ -53,6 +54,14 @@ class Usage:
     stored: frozenset[str]
     imports: tuple[tuple[int, str, Chain], ...]
 
+    def named_as_logger(self) -> list[str]:
+        """The global names that methods which log are taken from."""
+        return [
+            name
+            for name, chains in self.globals.items()
+            if any(chain and chain[0] in LOG_METHODS for chain in chains)
+        ]
+
     def only(self, names: Collection[str]) -> Usage:
         """Keep the global names that are among others."""
         return replace(self, globals={n: chains for n, chains in self.globals.items() if n in names})
@@ -81,17 +90,24 @@ class Facts:
     gap: str = ""
 
 
-_facts: dict[int, tuple[CodeType, Facts]] = {}
-_class_facts: WeakKeyDictionary[type, tuple[tuple[int, ...], Facts | None]] = WeakKeyDictionary()
+_NO_NAMES: frozenset[str] = frozenset()
+_facts: dict[tuple[int, frozenset[str]], tuple[CodeType, Facts]] = {}
+_class_facts: WeakKeyDictionary[type, tuple[list[int], dict[frozenset[str], Facts | None]]] = (
+    WeakKeyDictionary()
+)
 
 
-def facts_of(code: CodeType) -> Facts:
+def facts_of(code: CodeType, loggers: frozenset[str] = _NO_NAMES) -> Facts:
     """Find text, digest and references of a function's code; remembered for each code object.
+
+    Args:
+        code: of the function.
+        loggers: global names that stand for loggers, see `normal_text`.
 
     Cost: parsing and compiling the file the first time; a dictionary look-up after that.
     """
     # by identity: equal code objects may stand in different files; the tuple keeps the id from reuse
-    known = _facts.get(id(code))
+    known = _facts.get((id(code), loggers))
     if known is not None:
         return known[1]
     definition = find_definition(code)
@@ -104,32 +120,33 @@ def facts_of(code: CodeType) -> Facts:
             gap="source not available or changed since its import: identified by bytecode",
         )
     else:
-        facts = _facts_of_node(definition.node, code)
+        facts = _facts_of_node(definition.node, code, loggers)
     if len(_facts) >= _FACTS_KEPT:
         _facts.clear()
-    _facts[id(code)] = (code, facts)
+    _facts[id(code), loggers] = (code, facts)
     return facts
 
 
-def facts_of_class(kind: type) -> Facts | None:
+def facts_of_class(kind: type, loggers: frozenset[str] = _NO_NAMES) -> Facts | None:
     """Find text, digest and references of a class; remembered until one of its methods is replaced.
 
     Returns:
         `None` if there is no source, or if it is no longer the source of the class's methods.
     """
-    methods = tuple(id(code) for code in codes_of_class(kind))
+    methods = [id(code) for code in codes_of_class(kind)]
     known = _class_facts.get(kind)
-    if known is not None and known[0] == methods:
-        return known[1]
-    file = file_of_class(kind)
-    definition = find_class(kind, file) if file else None
-    facts = _facts_of_node(definition.node, definition.code) if definition else None
-    _class_facts[kind] = (methods, facts)
-    return facts
+    if known is None or known[0] != methods:
+        known = _class_facts[kind] = methods, {}
+    found = known[1]
+    if loggers not in found:
+        file = file_of_class(kind)
+        definition = find_class(kind, file) if file else None
+        found[loggers] = _facts_of_node(definition.node, definition.code, loggers) if definition else None
+    return found[loggers]
 
 
-def _facts_of_node(node: DefinitionNode, code: CodeType) -> Facts:
-    text = normal_text(node)
+def _facts_of_node(node: DefinitionNode, code: CodeType, loggers: frozenset[str]) -> Facts:
+    text = normal_text(node, loggers)
     return Facts(
         text=text,
         digest=digest_text(digest_bytes(text.encode("utf-8", "surrogatepass"))),
