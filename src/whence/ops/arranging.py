@@ -23,7 +23,7 @@ from whence.ops.numbering import numbering_of, ordered_by
 from whence.ops.spill import Block
 from whence.vocab import Column, Columns
 
-_BATCH_ROWS = 1 << 15
+_BATCH_ROWS = 1 << 17
 _BATCH_BYTES = 1 << 24
 _AHEAD_ROWS = 1 << 12
 _AHEAD_BYTES = 1 << 19

@@ -58,7 +58,7 @@ def as_it_is(stream: Stream) -> Stream:
 
 
 def test_quick_chunks_of_columns_grow_further_than_those_of_rows(clock: Clock) -> None:
-    assert sizes_of(as_it_is, clock)[:12] == [64 << step for step in range(11)] + [65_536]
+    assert sizes_of(as_it_is, clock)[:5] == [64, 512, 4_096, 32_768, 65_536]
     assert max(sizes_of(as_it_is, clock, columns=False)) == 8_192
 
 
