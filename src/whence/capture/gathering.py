@@ -178,6 +178,10 @@ class Relation:
         begun, count = 0, 0  # the input that is being counted
         for inputs, outputs in self._pairs.drain():
             self._given.add(outputs)
+            if isinstance(inputs, Line):  # all that there are
+                self._given_counts.add(Line(0, 0, inputs.first))
+                self._given_counts.add(Line(1, 0, len(inputs)))
+                return
             at = 0
             while at < len(inputs):
                 gap = int(inputs[at]) - begun

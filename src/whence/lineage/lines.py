@@ -56,6 +56,8 @@ def as_array(numbers: Numbers) -> AnyIntArray:
 
 def joined_numbers(parts: Sequence[Numbers]) -> Numbers:
     """Several, one after the other: a line where all of them are one."""
+    if len(parts) == 1:
+        return parts[0]
     whole = Line(0, 0, 0)
     for part in parts:
         longer = whole.followed_by(part) if isinstance(part, Line) else None

@@ -229,14 +229,23 @@ class _SmallTable:
 
     def __init__(self, words: Int64Array, low: int, span: int) -> None:
         inside = words - low if low else words
-        firsts = np.full(span, _ABSENT, np.int64)
-        firsts[inside[::-1]] = np.arange(len(words) - 1, -1, -1)  # the last one assigned stays
-        taken = np.flatnonzero(firsts != _ABSENT)
-        self._places = firsts  # from here on their numbers
-        self._places[taken[np.argsort(firsts[taken])]] = np.arange(len(taken))
+        self._places = np.full(span, _ABSENT, np.int64)
         self._low = low
+        self.count = 0
+        self._number(inside[:_SMALL_SPAN])  # most of them come early; looking up is quicker than noting
         self.numbers: Int64Array = self._places[inside]
-        self.count = len(taken)
+        late = np.flatnonzero(self.numbers == _ABSENT)
+        if len(late):
+            self._number(inside[late])
+            self.numbers[late] = self._places[inside[late]]
+
+    def _number(self, inside: Int64Array) -> None:
+        """Number those that have no number yet, in the order in which they come."""
+        firsts = np.full(len(self._places), _ABSENT, np.int64)
+        firsts[inside[::-1]] = np.arange(len(inside) - 1, -1, -1)  # the last one assigned stays
+        new = np.flatnonzero((firsts != _ABSENT) & (self._places == _ABSENT))
+        self._places[new[np.argsort(firsts[new])]] = np.arange(self.count, self.count + len(new))
+        self.count += len(new)
 
     def find(self, words: Int64Array) -> Int64Array:
         return _looked_up(self._places, self._low, words)

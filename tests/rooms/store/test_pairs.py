@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whence.errors import StoreFullError
+from whence.lineage import as_array
 from whence.store.pairs import PairSorter, order_of
 
 LISTS = st.lists(st.lists(st.integers(0, 40) | st.integers(0, 2**40), max_size=6), max_size=60)
@@ -33,7 +34,7 @@ def drained(sorter: PairSorter) -> list[tuple[int, int]]:
     return [
         pair
         for inputs, outputs in sorter.drain()
-        for pair in zip(inputs.tolist(), outputs.tolist(), strict=True)
+        for pair in zip(as_array(inputs).tolist(), outputs.tolist(), strict=True)
     ]
 
 
@@ -56,7 +57,7 @@ def test_an_input_with_most_of_the_outputs_is_handed_on_in_parts(tmp_path: pathl
         sorter.add(inputs[start : start + 1_000], np.ones(1_000, np.uint8))
     parts = list(sorter.drain())
     assert max(len(part) for part, _ in parts) < 12_000
-    assert np.concatenate([part for part, _ in parts]).tolist() == np.sort(inputs).tolist()
+    assert np.concatenate([as_array(part) for part, _ in parts]).tolist() == np.sort(inputs).tolist()
     assert np.concatenate([part for _, part in parts]).tolist() == np.argsort(inputs, kind="stable").tolist()
 
 
