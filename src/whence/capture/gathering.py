@@ -116,7 +116,7 @@ class Relation:
         if self._runs is not None and not self._goes_on(counts, positions):
             self._sort_runs()
         if self._runs is None:
-            self._pairs.add(as_array(positions), as_array(counts))
+            self._pairs.add(as_array(positions), counts)
         self._out_count += len(counts)
 
     def finish(self) -> None:
@@ -167,12 +167,12 @@ class Relation:
         runs, done = self._runs or [], 0
         self._runs = None
         for inputs, outputs in runs:
-            self._pairs.add(_NO_NUMBERS, np.zeros(outputs.first - done, np.uint8))
+            self._pairs.add(_NO_NUMBERS, Line(0, 0, outputs.first - done))
             for start in range(0, len(inputs), _RUN_AT_ONCE):
                 part = inputs.between(start, min(start + _RUN_AT_ONCE, len(inputs)))
-                self._pairs.add(part.array(), np.ones(len(part), np.uint8))
+                self._pairs.add(part.array(), Line(1, 0, len(part)))
             done = outputs.first + len(outputs)
-        self._pairs.add(_NO_NUMBERS, np.zeros(self._out_count - done, np.uint8))
+        self._pairs.add(_NO_NUMBERS, Line(0, 0, self._out_count - done))
 
     def _turn_pairs(self) -> None:
         begun, count = 0, 0  # the input that is being counted

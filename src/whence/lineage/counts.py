@@ -6,6 +6,8 @@ without this code, in docs/reference/lineage-encodings.md.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from whence.errors import DamagedError, PlanError
@@ -15,9 +17,11 @@ from whence.lineage.mapping import POSITION_LIMIT
 from whence.lineage.masks import decode_mask, encode_mask
 from whence.lineage.origins import IntArray
 
+T = TypeVar("T")
+
 _RUNS, _FIXED, _RICE, _MOSTLY = range(4)
 _WIDTH_BITS = 6
-_WHOLE_WIDTHS = (8, 16, 32)
+_WHOLE_LIMIT = 1 << 32
 _CONSECUTIVE = bytes([_RUNS << _WIDTH_BITS | 1])
 
 
@@ -64,22 +68,26 @@ def spell_counts(counts: IntArray) -> tuple[bytes, Numbers]:
         PlanError: a count is negative, or they add up to more than positions can number.
     """
     lowest, highest = (int(counts.min()), int(counts.max())) if counts.size else (0, POSITION_LIMIT)
-    if lowest < 0 or highest >> _WHOLE_WIDTHS[-1]:
+    if lowest < 0 or highest >= _WHOLE_LIMIT:
         return encode_counts(counts), counts.copy()
     if lowest == highest:
         return bytes([_RUNS << _WIDTH_BITS]) + bits.varint(lowest), Line(lowest, 0, len(counts))
     if highest - lowest == len(counts) - 1 and (counts[1:] > counts[:-1]).all():
         return _CONSECUTIVE + bits.varint(lowest), Line(lowest, 1, len(counts))
-    small = counts.astype(f"u{_whole_width(highest) // 8}")
-    width = _whole_width(highest - lowest)
-    base = lowest if width < 8 * small.itemsize else 0
-    above = (small - small.dtype.type(base) if base else small).astype(f">u{width // 8}")
-    head = bytes([_FIXED << _WIDTH_BITS | width]) + bits.varint(base)
+    small = counts.astype(_whole(highest, "u1", "u2", "u4"))
+    base = lowest if _whole(highest - lowest, 1, 2, 4) < small.itemsize else 0
+    above = (small - small.dtype.type(base) if base else small).astype(
+        _whole(highest - base, "u1", ">u2", ">u4")
+    )
+    head = bytes([_FIXED << _WIDTH_BITS | 8 * above.itemsize]) + bits.varint(base)
     return b"".join((head, above.view(np.uint8).data)), small
 
 
-def _whole_width(highest: int) -> int:
-    return next(width for width in _WHOLE_WIDTHS if not highest >> width)
+def _whole(highest: int, one: T, two: T, four: T) -> T:
+    """Choose by how many whole bytes a number takes."""
+    if highest < 1 << 8:
+        return one
+    return two if highest < 1 << 16 else four
 
 
 def decode_counts(data: bits.Encoded, size: int) -> IntArray:

@@ -126,17 +126,18 @@ class FrameWriter:
                 remedy="Log it as an artifact.",
             )
         covered = _COVERED.pack(len(payload), kind, 0)
-        hasher = Hasher()
-        for part in (self._chain, covered, payload):
-            hasher.update(part)
-        chain = hasher.digest()
-        checksum = zlib.crc32(payload, zlib.crc32(covered))
-        prefix = _PREFIX.pack(_MARK, len(payload), kind, 0, checksum, chain)
-        is_large = len(payload) > _COPIED_BYTES
+        if len(payload) > _COPIED_BYTES:
+            hasher = Hasher()
+            for part in (self._chain, covered, payload):
+                hasher.update(part)
+            chain = hasher.digest()
+        else:
+            chain = digest_bytes(self._chain + covered + payload)
+        prefix = _PREFIX.pack(_MARK, len(payload), kind, 0, zlib.crc32(payload, zlib.crc32(covered)), chain)
         offset = self._size
         with explained(self.path):
             try:
-                for part in (prefix, payload) if is_large else (prefix + payload,):
+                for part in (prefix, payload) if len(payload) > _COPIED_BYTES else (prefix + payload,):
                     write_all(self._descriptor, part)
             except OSError:
                 self._cut_back(offset)

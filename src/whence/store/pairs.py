@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.lineage import Line, Numbers, as_array
+from whence.lineage import Line, Numbers, as_array, joined_numbers
 from whence.store.files import explained
 
 Int64Array = NDArray[np.int64]
@@ -48,12 +48,12 @@ class PairSorter:
         self._folder = folder
         self._run_pairs = run_pairs
         self._inputs: list[IntArray] = []
-        self._counts: list[IntArray] = []
+        self._counts: list[Numbers] = []
         self._pair_count = self._out_count = self._done_count = 0
         self._runs: list[_Run] = []
         self._file: BinaryIO | None = None
 
-    def add(self, inputs: IntArray, counts: IntArray) -> None:
+    def add(self, inputs: IntArray, counts: Numbers) -> None:
         """Take the pairs of the next outputs.
 
         Args:
@@ -100,13 +100,13 @@ class PairSorter:
 
     def _sorted(self) -> tuple[Numbers, IntArray]:
         inputs = np.concatenate([*self._inputs, _NONE[:0].astype(np.uint8)])
-        counts = np.concatenate([*self._counts, _NONE[:0].astype(np.uint8)])
+        counts = joined_numbers(self._counts)
         first = self._done_count
         self._inputs, self._counts, self._pair_count, self._done_count = [], [], 0, self._out_count
-        is_one_each = len(counts) == len(inputs) and bool((counts == 1).all())
+        is_one_each = len(counts) == len(inputs) and bool((as_array(counts) == 1).all())
         outputs = np.arange(first, first + len(counts))
         if not is_one_each:
-            outputs = np.repeat(outputs, counts)
+            outputs = np.repeat(outputs, as_array(counts))
         if (inputs[1:] >= inputs[:-1]).all():  # of the left side of a join, for example
             return inputs.astype(np.int64, copy=False), outputs
         placed = _placed(inputs, outputs)
