@@ -22,6 +22,7 @@ import contextlib
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, compress, repeat
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -310,14 +311,24 @@ def _digest_lists(values: Sequence[Sequence[Any]], tag: int, levels: int) -> UIn
     """Digest lists of one kind together."""
     kinds = set(map(type, chain.from_iterable(values)))
     if kinds == _TEXT and all(values):
-        return np.fromiter(map(_digest_list_of_texts, values, repeat(tag)), np.uint64, len(values))
+        return _digest_lists_of_texts(values, tag)
     if str not in kinds:
         return _fold_lists(values, tag, levels)
     of_texts = np.fromiter((set(map(type, value)) == _TEXT for value in values), np.bool_, len(values))
     digests = np.empty(len(values), np.uint64)
-    digests[of_texts] = [_digest_list_of_texts(value, tag) for value in compress(values, of_texts)]
+    digests[of_texts] = _digest_lists_of_texts(list(compress(values, of_texts)), tag)
     digests[~of_texts] = _fold_lists(list(compress(values, ~of_texts)), tag, levels)
     return digests
+
+
+def _digest_lists_of_texts(values: Sequence[Sequence[str]], tag: int) -> UInt64Array:
+    joined = list(map(_NUL.join, values))
+    counts = map(str.count, joined, repeat(_NUL))
+    if sum(counts) == sum(map(len, values)) - len(values):  # the only ones are those that join
+        with contextlib.suppress(UnicodeEncodeError):
+            encoded = list(map(str.encode, joined))
+            return np.array(list(map(xxh3_64_intdigest, encoded, repeat(tag ^ _TAG_STR))), np.uint64)
+    return np.fromiter(map(_digest_list_of_texts, values, repeat(tag)), np.uint64, len(values))
 
 
 def _fold_lists(values: Sequence[Sequence[Any]], tag: int, levels: int) -> UInt64Array:
@@ -405,10 +416,14 @@ def _digest_arrays(values: Sequence[NDArray[Any]]) -> UInt64Array:
 
 def _digest_dicts(values: Sequence[dict[Any, Any]]) -> UInt64Array:
     first = values[0].keys()
-    alike = all(type(key) is str for key in first) and all(value.keys() == first for value in values)
-    if not alike:
-        return np.fromiter(map(_digest, values), np.uint64, len(values))
-    return _digest_fields(first, lambda key: _digest_values([value[key] for value in values]), len(values))
+    if all(type(key) is str for key in first) and set(map(len, values)) == {len(first)}:
+        try:
+            fields = {key: list(map(itemgetter(key), values)) for key in first}
+        except KeyError:  # as many fields, but others
+            fields = {}
+        if fields:
+            return _digest_fields(fields, lambda key: _digest_values(fields[key]), len(values))
+    return np.fromiter(map(_digest, values), np.uint64, len(values))
 
 
 def _digest_fields(names: Iterable[str], digests_of: Callable[[str], UInt64Array], count: int) -> UInt64Array:
