@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.oracle.laws import check_all, check_by_hand, is_random
 from tests.oracle.operations import OPERATIONS
-from tests.oracle.plans import ops_of, sources_of
+from tests.oracle.plans import Done, Given, Plan, ops_of, sources_of
 from tests.oracle.readings import Pipeline, Workshop
 from tests.strategies import ALL_SOURCES, pipelines
 
@@ -71,6 +71,34 @@ def test_pipelines_of_all_operations_obey_all_laws() -> None:
 
 def test_pipelines_without_chance_give_what_lists_give() -> None:
     count_pipelines(check_by_hand, 200, random=False)
+
+
+ROWS = Given("list", "rows", (1, 2, 3, 4, 5, 6, 7, 8))
+OTHERS = Given("list", "others", (1, 2, 3, 4, 5, 6, 7, 8, 1, 2))
+NOTHING = Given("list", "nothing", ())
+FILLED = Done("fill_learned", (ROWS,), ("mean", "stamp0"))
+SCALED = Done("normalize", (ROWS,), ("standard", "stamp1"))
+FRAIL = Done("frail", (Done("frail", (OTHERS,), (), "first"),), (), "second")
+ON_OTHERS = Done("normalize", (ROWS, FRAIL), ("robust", "stamp2"))
+LEARNING: list[Plan] = [
+    Done("zip", (FILLED, NOTHING)),
+    Done("zip_pair", (NOTHING, FILLED)),
+    Done("zip", (Done("take", (Done("fill_forward", (FILLED,)),), (3,)), Done("take", (OTHERS,), (3,)))),
+    Done("aggregate_columns", (Done("batch_together", (FILLED,), (3, False)),), ("small",)),
+    Done("unbatch", (Done("keeps", (Done("zip", (FILLED, SCALED)),), (2,)),)),
+    Done("concat", (FILLED, SCALED, ROWS)),
+    Done("join", (FILLED, SCALED), ("outer", "small", "pair")),
+    Done("concat", (Done("frail", (ROWS,), (), "third"), ON_OTHERS)),
+    Done("cache", (ON_OTHERS,)),
+]  # fmt: skip
+"""What learns beside other inputs, below what gathers, and of other streams."""
+
+
+@pytest.mark.parametrize("plan", LEARNING, ids=repr)
+def test_what_is_learned_is_told_of_the_samples_made_with_it(plan: Plan) -> None:
+    with Workshop() as workshop:
+        for stop in (None, 1):
+            check_all(Pipeline(plan, (1, 0), (stop, stop), False, 3, 16), workshop)
 
 
 @pytest.mark.long

@@ -61,9 +61,25 @@ class LearnedOf:
             for index in _fits_in(self._program()):
                 stamp, learned = self._learned_at(index, epoch)
                 found.setdefault(stamp, []).extend(learned)
+            self._check_alone(epoch, [each for learned in found.values() for each in learned])
         except (OpError, PlanError):
             return
         self._by_epoch[epoch] = found
+
+    def _check_alone(self, epoch: int, found: list[Learned]) -> None:
+        """What is learned of another stream is learned of what that stream gives by itself."""
+        if "cache" in ops_of(self._plan):  # below one it is always the first epoch
+            return
+        for each in walk(self._plan):
+            if isinstance(each, Done) and OPERATIONS[each.op].learns and len(each.inputs) > 1:
+                samples = list(Builder(self._folder).build(each.inputs[1]).epoch(epoch))
+                assert any(
+                    self._of(learned.field, samples) == (learned.size, learned.rows) for learned in found
+                )
+
+    def _of(self, field: str, samples: list[Any]) -> tuple[int, frozenset[Row]]:
+        known = [sample for sample in samples if not is_missing(sample.get(field))]
+        return len(known), frozenset(self._marks.rows_of(known))
 
     def _program(self) -> Program:
         """The program, made anew: some sources can be read only once."""
@@ -79,12 +95,8 @@ class LearnedOf:
         labels = {each.label for each in program.steps if user in each.inputs}
         stamp = next((label for label in labels if label.startswith("stamp")), "")
         assert isinstance(step.node.op, Fit)
-        found = []
-        for field in step.node.op.statistics:
-            known = [sample for sample in samples if not is_missing(sample[field])]
-            rows = frozenset(self._marks.rows_of(known))
-            found.append(Learned(program.steps[user].label, field, len(known), rows))
-        return stamp, found
+        label = program.steps[user].label
+        return stamp, [Learned(label, field, *self._of(field, samples)) for field in step.node.op.statistics]
 
     def check_trace(self, trace: Trace, epoch: int, value: Any) -> None:
         """A trace tells the fits that had a part in a sample, each with the rows that it was learned of."""
