@@ -89,8 +89,11 @@ class Combining:
         else:
             left_ids, origins = _at(pairs.left.ids, pairs.left_take), _at(pairs.left.origins, pairs.left_take)
             origins = np.where(has_left, origins, _at(pairs.right.origins, pairs.right_take))
-        right_ids = _at(pairs.right.ids, pairs.right_take)
-        ids = joined_ids(left_ids, right_ids, has_left, has_right)
+        if len(pairs.right) < len(has_right):  # each comes several times, or some don't
+            turned = _at(_turned(pairs.right.ids), pairs.right_take)
+        else:
+            turned = _turned(_at(pairs.right.ids, pairs.right_take))
+        ids = _together(left_ids, turned, has_left, has_right)
         try:
             content = self._columns(pairs) if self.combine is None else None
             if content is not None:
@@ -163,7 +166,16 @@ def joined_ids(
     left: UInt64Array, right: UInt64Array, has_left: BoolArray, has_right: BoolArray
 ) -> UInt64Array:
     """The draw ids of pairs: mixed of both; of a left sample alone its own, of a right one its own mixed."""
-    turned = mix64(right + _RIGHT)
+    return _together(left, _turned(right), has_left, has_right)
+
+
+def _turned(right: UInt64Array) -> UInt64Array:
+    return mix64(right + _RIGHT)
+
+
+def _together(
+    left: UInt64Array, turned: UInt64Array, has_left: BoolArray, has_right: BoolArray
+) -> UInt64Array:
     if has_left.all() and has_right.all():
         return mix64(left * _TIMES ^ turned)
     return np.where(has_left, np.where(has_right, mix64(left * _TIMES ^ turned), left), turned)

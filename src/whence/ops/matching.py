@@ -47,8 +47,12 @@ class Found(NamedTuple):
         if (
             not len(self.counts) or int(self.counts.max()) <= 1
         ):  # the usual case: keys of the right side differ
+            if self.counts.all():
+                if len(self.counts):
+                    yield np.arange(len(self.counts)), self.starts
+                return
             at = np.where(self.counts > 0, self.starts, -1)
-            rows = np.arange(len(at)) if at_least or self.counts.all() else np.flatnonzero(self.counts)
+            rows = np.arange(len(at)) if at_least else np.flatnonzero(self.counts)
             if len(rows):
                 yield rows, at[rows]
             return

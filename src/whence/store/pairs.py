@@ -113,7 +113,8 @@ class PairSorter:
         if placed is not None:
             return placed
         order = order_of(inputs)
-        return inputs[order].astype(np.int64, copy=False), order + first if is_one_each else outputs[order]
+        outputs = order if is_one_each and not first else outputs[order]
+        return inputs[order].astype(np.int64, copy=False), outputs
 
     def _spill(self) -> None:
         with explained(self._folder):
