@@ -7,7 +7,8 @@ used is noticed; only what is new is written.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -22,18 +23,21 @@ XXH3 = "xxh3-128"
 _BLOCKS_AT_ONCE = 256
 _SMALL_BYTES = 16 * 1024
 _WAITING_AT_MOST = 1024
+_PART, _QUICK = itemgetter(0), itemgetter(1)
 
 
 class SourceRecord:
     """What all passes of a run know of one source."""
 
-    def __init__(self, number: int, identity: bytes, outline: dict[str, Any], writer: RunWriter) -> None:
+    def __init__(
+        self, number: int, identity: bytes, outline: dict[str, Any], part_count: int, writer: RunWriter
+    ) -> None:
         self.number = number
         self.identity = identity
-        self.waiting: list[tuple[int, bytes]] = []
+        self.waiting: list[tuple[int, int, bytes]] = []
         self._outline = outline
         self._writer = writer
-        self.quick_by_part: dict[int, int] = {}
+        self._quick = np.zeros(part_count, np.uint64)  # 0: not read yet, or read again for nothing
         self._has_changed = False
         self._parts: dict[int, bytes] = {}
         self._blocks: dict[tuple[int, int], bytes] = {}
@@ -56,7 +60,7 @@ class SourceRecord:
         # without the rows: some sources know them only when they have been read
         identity = digest_value([outline, digest_bytes(paths), _memory_of(source)])
         outline |= {"rows": listing.rows, "paths": zlib.compress(paths, 1)}
-        return cls(number, identity, outline, writer)
+        return cls(number, identity, outline, len(listing.paths), writer)
 
     @property
     def name(self) -> str:
@@ -67,6 +71,13 @@ class SourceRecord:
         """Write what the source is, under a name that no other source of the run has."""
         self._outline["name"] = name
         self._writer.append("source", {"source": self.number}, self._outline)
+
+    def quick_by_part(self) -> dict[int, int]:
+        """The fast digests of the parts that were read whole, as this run last read them."""
+        if self.waiting:
+            self.digest_waiting()
+        parts = np.flatnonzero(self._quick)
+        return dict(zip(parts.tolist(), self._quick[parts].tolist(), strict=True))
 
     def tell_part(self, part: int, rows: int, size: int, digest: bytes) -> None:
         """Take the SHA-256 of a part that was read whole; `rows` is -1 where they weren't counted."""
@@ -85,16 +96,34 @@ class SourceRecord:
             self._new_blocks.add(part, size, digest)
             self._new_blocks.first_rows.append(first_row)
 
+    def is_news(self, part: int, quick: int) -> bool:
+        """Take the fast digest of a part that was read whole; tells whether it was another one before."""
+        if self.waiting:
+            self.digest_waiting()
+        before, self._quick[part] = int(self._quick[part]), quick
+        return before != quick
+
     def digest_waiting(self) -> None:
         """Digest the small parts that were read; together they cost less than between a decoder's calls."""
+        waiting, self.waiting = self.waiting, []
+        parts = np.fromiter(map(_PART, waiting), np.int64, len(waiting))
+        quick = np.fromiter(map(_QUICK, waiting), np.uint64, len(waiting))
+        before = self._quick[parts]
+        if (quick == before).all():
+            return
+        known = dict(zip(parts.tolist(), before.tolist(), strict=True))
+        new: list[int] = []
+        contents: list[bytes] = []
+        for part, digest, data in waiting:
+            if known[part] != digest:  # one may be read twice, and have changed in between
+                known[part] = digest
+                new.append(part)
+                contents.append(data)
+        self._quick[parts] = np.fromiter(map(known.__getitem__, parts.tolist()), np.uint64, len(parts))
         self._has_changed = True
-        parts, new = self._parts, self._new_parts
-        for part, data in self.waiting:
-            parts[part] = digest = digest_bytes(data)
-            new.parts.append(part)
-            new.sizes.append(len(data))
-            new.digests += digest
-        self.waiting.clear()
+        digests = list(map(digest_bytes, contents))
+        self._parts.update(zip(new, digests, strict=True))
+        self._new_parts.extend(new, map(len, contents), digests)
 
     @property
     def is_due(self) -> bool:
@@ -142,6 +171,12 @@ class _Columns:
         self.sizes.append(size)
         self.digests += digest
 
+    def extend(self, parts: list[int], sizes: Iterable[int], digests: list[bytes]) -> None:
+        """Take several more."""
+        self.parts += parts
+        self.sizes += sizes
+        self.digests += b"".join(digests)
+
     def body(self, algorithm: str) -> dict[str, Any]:
         """The body of an event that tells them."""
         body: dict[str, Any] = {
@@ -160,11 +195,10 @@ class _Columns:
 class ReadingWitness:
     """Witnesses one reading of a source: a part that it leaves half-read is no part of the next reading."""
 
-    __slots__ = ("_hashers", "_quick_of", "_record")
+    __slots__ = ("_hashers", "_record")
 
     def __init__(self, record: SourceRecord) -> None:
         self._record = record
-        self._quick_of = record.quick_by_part.get
         self._hashers: dict[int, Hasher] = {}
 
     def whole(self, part: int, data: Buffer) -> None:
@@ -172,17 +206,13 @@ class ReadingWitness:
 
         A part whose fast digest is what it was when this run last read it isn't digested again.
         """
-        quick = fast64(data)
-        if self._quick_of(part) == quick:
-            return
         record = self._record
-        record.quick_by_part[part] = quick
-        if len(data) > _SMALL_BYTES or type(data) is not bytes:  # a view may be closed by then
+        if type(data) is bytes and len(data) <= _SMALL_BYTES:  # a view may be closed by then
+            record.waiting.append((part, fast64(data), data))
+            if len(record.waiting) >= _WAITING_AT_MOST:
+                record.digest_waiting()
+        elif record.is_news(part, fast64(data)):
             record.tell_part(part, -1, len(data), digest_bytes(data))
-            return
-        record.waiting.append((part, data))
-        if len(record.waiting) >= _WAITING_AT_MOST:
-            record.digest_waiting()
 
     @staticmethod
     def is_small(data: bytes) -> bool:
@@ -192,14 +222,13 @@ class ReadingWitness:
     @property
     def quick_by_part(self) -> Mapping[int, int]:
         """The fast digests of the parts that were read whole, as this run last read them."""
-        return self._record.quick_by_part
+        return self._record.quick_by_part()
 
     def hear(self, what: str, words: tuple[Any, ...]) -> None:
         """Take the digests of what a worker has read: a whole part, a part read in pieces, or a block."""
         if what == "whole":
             part, quick, size, digest = words
-            if self._quick_of(part) != quick:
-                self._record.quick_by_part[part] = quick
+            if self._record.is_news(part, quick):
                 self._record.tell_part(part, -1, size, digest)
         elif what == "part":
             self._record.tell_part(*words)
