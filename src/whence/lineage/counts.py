@@ -67,7 +67,10 @@ def spell_counts(counts: IntArray) -> tuple[bytes, Numbers]:
     Raises:
         PlanError: a count is negative, or they add up to more than positions can number.
     """
-    lowest, highest = (int(counts.min()), int(counts.max())) if counts.size else (0, POSITION_LIMIT)
+    if not counts.size:
+        return encode_counts(counts), counts.copy()
+    # a microsecond less each than the methods of an array
+    lowest, highest = int(np.minimum.reduce(counts)), int(np.maximum.reduce(counts))
     if lowest < 0 or highest >= _WHOLE_LIMIT:
         return encode_counts(counts), counts.copy()
     if lowest == highest:

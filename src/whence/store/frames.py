@@ -135,12 +135,12 @@ class FrameWriter:
             chain = digest_bytes(self._chain + covered + payload)
         prefix = _PREFIX.pack(_MARK, len(payload), kind, 0, zlib.crc32(payload, zlib.crc32(covered)), chain)
         offset = self._size
-        with explained(self.path):
-            try:
-                for part in (prefix, payload) if len(payload) > _COPIED_BYTES else (prefix + payload,):
-                    write_all(self._descriptor, part)
-            except OSError:
-                self._cut_back(offset)
+        try:
+            for part in (prefix, payload) if len(payload) > _COPIED_BYTES else (prefix + payload,):
+                write_all(self._descriptor, part)
+        except OSError:
+            self._cut_back(offset)
+            with explained(self.path):
                 raise
         place = Place(offset, len(payload), self._chain, chain)
         self._size += len(prefix) + len(payload)
