@@ -112,9 +112,8 @@ def main() -> None:
     fresh = []
     differences = 0
     checked = 0
-    dropped = [set(dropped_rows(run, options.rows, options.drop).tolist()) for run in range(options.runs)] * (
-        options.check
-    )
+    checked_runs = range(options.runs if options.check else 0)
+    dropped = [set(dropped_rows(run, options.rows, options.drop).tolist()) for run in checked_runs]
     for _ in range(options.rounds):
         others = np.unique(generator.integers(0, options.rows, options.ask))
         took, count, _ = measured(workspace, others)

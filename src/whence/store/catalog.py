@@ -9,6 +9,7 @@ Where the folder can't be written, the catalog is built in memory.
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import sqlite3
 import threading
@@ -119,9 +120,10 @@ class Catalog:
             for run_id, stamp, is_final in self._connection.execute("SELECT id, stamp, is_final FROM run")
         }
         run_ids = self._folder.run_ids()
+        runs = self._folder.runs_path
         changed: list[tuple[str, str, str, int, bytes, bytes | None]] = []
         for run_id in run_ids:
-            stamp = _stamp(self._folder.run_path(run_id))
+            stamp = _stamp(f"{runs}/{run_id}")
             before = known.get(run_id)
             if before is not None and before[0] == stamp and before[1]:
                 continue
@@ -188,11 +190,11 @@ def _remove(path: pathlib.Path) -> None:
         path.unlink()
 
 
-def _stamp(run_path: pathlib.Path) -> str:
+def _stamp(run_path: str) -> str:
     sizes = []
     for name in ("journal", "payloads"):
         try:
-            found = (run_path / name).stat()
+            found = os.stat(f"{run_path}/{name}")
             sizes.append(f"{found.st_size}@{found.st_mtime_ns}")
         except OSError:
             sizes.append("-")

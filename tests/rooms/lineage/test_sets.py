@@ -28,6 +28,19 @@ def test_every_form_gives_the_same_answers(size: int, share: float, seed: int) -
     assert np.array_equal(again.has(np.arange(size)), flags)
 
 
+@pytest.mark.parametrize("count", [1, 2, 255, 256, 257, 511, 512, 513, 1_000, 4_097])
+@pytest.mark.parametrize("form", [FEW, MOST])
+@pytest.mark.parametrize("size", [400_000, (1 << 32) + 400_000])
+def test_long_lists_are_searched_to_both_ends(count: int, form: int, size: int) -> None:
+    places = np.sort(np.random.default_rng(count).choice(400_000, count, replace=False))
+    for listed in (places, np.arange(count), np.arange(size - count, size)):
+        data = listed.astype("<u4" if size <= 1 << 32 else "<u8").tobytes()
+        found = PositionSet(size=size, form=form, data=data)
+        asked = np.unique(np.concatenate([listed, listed - 1, listed + 1, [0, size - 1, size, -1]]))
+        expected = np.isin(asked, listed) if form == FEW else ~np.isin(asked, listed)
+        assert np.array_equal(found.has(asked), expected & (asked >= 0) & (asked < size))
+
+
 def test_the_shortest_form_is_chosen() -> None:
     size = 100_000
     numbers = np.arange(size)
