@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import tracemalloc
 from collections.abc import Iterator
@@ -34,16 +35,15 @@ def peak_bytes(count: int, folder: pathlib.Path | None) -> int:
         .shuffle(seed=1, window=100)
         .batch(50)
     )
-    tracemalloc.start()
-    try:
-        if folder is None:
-            delivered = sum(len(batch) for batch in stream)
-        else:
-            with wh.start_run(workspace=folder):
-                delivered = sum(len(batch) for batch in stream)
+    with contextlib.ExitStack() as stack:
+        # begun before anything is counted: to say what it runs on, a run looks through all that is installed
+        run = stack.enter_context(wh.start_run(workspace=folder)) if folder is not None else None
+        tracemalloc.start()
+        stack.callback(tracemalloc.stop)
+        delivered = sum(len(batch) for batch in stream)
+        if run is not None:
+            run.finish()
         _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     assert delivered == 2 * sum((number % 1_000 + 1) % 3 > 0 for number in range(count))
     return peak
 
@@ -53,12 +53,12 @@ def test_a_hundred_thousand_samples_need_no_more_memory_than_twenty_thousand() -
     assert peak_bytes(100_000, None) < peak_bytes(20_000, None) * 1.25 + 100_000
 
 
-def test_in_a_run_what_is_held_grows_by_no_more_than_the_digests_of_the_source(
+def test_in_a_run_what_is_held_grows_by_no_more_than_what_is_sealed_of_each_sample(
     tmp_path: pathlib.Path,
 ) -> None:
     peak_bytes(20_000, tmp_path)
     few, many = (peak_bytes(count, tmp_path) for count in (20_000, 100_000))
-    assert many - few < 80_000 * 40
+    assert many - few < 80_000 * 4
 
 
 @pytest.mark.long
