@@ -147,7 +147,7 @@ class _Grower:
         groups += [self._gather, self._sort, self._group, self._join, self._join]
         groups += [self._mix, self._split] * self._random
         groups += [self._cache]
-        groups += [self._fields] * 3 * (part.form == "full")
+        groups += [self._fields] * 5 * (part.form == "full")
         if part.most * 3 <= _LARGEST:
             groups += [self._expand, self._repeat]
         if part.form.startswith(("list ", "stack ")) and part.most * 6 <= _LARGEST * 4:
@@ -261,7 +261,7 @@ class _Grower:
     def _fields(self, part: _Part) -> _Part:
         """An operation on fields; h, f and x stay, since they carry the history."""
         ops = ["select", "drop", "rename", "cast", "with_columns", "fill_constant", "fill_constant"]
-        ops += ["fill_learned", "normalize", "winsorize", "one_hot", "keeps_columns"]
+        ops += ["fill_learned", "normalize", "winsorize", "one_hot"] * 2 + ["keeps_columns"]
         ops += ["fill_forward"] * 3 * _says_all(part.plan)
         ops += ["interpolate"] * 4 * part.is_pure
         op = self._draw(st.sampled_from(ops))
