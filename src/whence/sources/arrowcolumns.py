@@ -185,7 +185,9 @@ def _words(array: Any) -> NDArray[Any]:
     """The numbers of an array, 0 where one is missing."""
     if not array.null_count:
         return _bare(array)
-    return np.where(_missing(array), np.zeros((), _bare(array).dtype), _bare(array))
+    words = _bare(array).copy()
+    words[_missing(array)] = 0
+    return words
 
 
 def _bare(array: Any) -> NDArray[Any]:

@@ -186,6 +186,8 @@ def order_of(numbers: IntArray) -> Int64Array:
     order: Int64Array | None = None
     if not numbers.size:
         return _NONE
+    if numbers.dtype.kind == "u" and 8 * numbers.itemsize <= _DIGIT_BITS:
+        return np.argsort(numbers, kind="stable")
     lowest = int(numbers.min())
     span = int(numbers.max()) - lowest
     if span >> 32:

@@ -78,7 +78,8 @@ def test_a_million_pairs_need_a_fraction_of_their_own_memory(tmp_path: pathlib.P
 @given(st.lists(st.integers(-(2**40), 2**40) | st.integers(0, 9), max_size=300))
 def test_the_order_of_numbers_is_that_of_a_stable_sort(numbers: list[int]) -> None:
     found = np.array(numbers, np.int64)
-    assert order_of(found).tolist() == np.argsort(found, kind="stable").tolist()
+    for some in (found, found.astype(np.uint8), found.astype(np.uint16), found.astype(np.uint64)):
+        assert order_of(some).tolist() == np.argsort(some, kind="stable").tolist()
 
 
 def test_a_folder_without_room_is_named_and_nothing_stays(
