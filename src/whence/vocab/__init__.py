@@ -4,15 +4,9 @@ from whence.vocab.canonical import canonical
 from whence.vocab.columns import Column, Columns, as_dicts, chosen, holds_large, stack_values
 from whence.vocab.contents import KEY_BYTES, content_key, content_keys
 from whence.vocab.digests import DIGEST_BYTES, Hasher, digest_bytes, digest_text, digest_value, key64
+from whence.vocab.mixing import mix64
 from whence.vocab.plain import from_plain, plain
-from whence.vocab.samples import (
-    UNKNOWN,
-    fast64,
-    fast128,
-    mix64,
-    sample_digest,
-    sample_digests,
-)
+from whence.vocab.samples import UNKNOWN, fast64, fast128, sample_digest, sample_digests
 
 __all__ = [
     "DIGEST_BYTES",

@@ -25,7 +25,8 @@ from xxhash import xxh3_64_intdigest, xxh3_128_digest
 from whence.errors import CanonicalError
 from whence.vocab.canonical import canonical
 from whence.vocab.columns import Column, Columns, holds_large
-from whence.vocab.samples import checked_array, image_content, is_image, mix64, seed_of
+from whence.vocab.mixing import mix64
+from whence.vocab.samples import checked_array, image_content, is_image, seed_of
 
 UInt64Array = NDArray[np.uint64]
 

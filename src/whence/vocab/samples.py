@@ -33,6 +33,7 @@ from whence.errors import CanonicalError
 from whence.vocab.canonical import canonical
 from whence.vocab.columns import Column, Columns, holds_large
 from whence.vocab.integers import integers_of
+from whence.vocab.mixing import MASK, ODD, fold, mix, mix64, mix_in_place
 
 UInt64Array = NDArray[np.uint64]
 Buffer = bytes | bytearray | memoryview
@@ -41,10 +42,6 @@ UNKNOWN = 0
 
 _NO_BUFFER = "mMV"  # dates and times can't be lent as bytes, and have to be copied
 _NO_MEANING = "gG"  # a long double is padded with anything, and differs from machine to machine
-_MASK = (1 << 64) - 1
-_ODD = 0x9E3779B97F4A7C15
-_MIX_1 = 0xFF51AFD7ED558CCD
-_MIX_2 = 0xC4CEB9FE1A85EC53
 _TAG_INT = xxh3_64_intdigest(b"int")
 _TAG_FLOAT = xxh3_64_intdigest(b"float")
 _TAG_STR = xxh3_64_intdigest(b"str")
@@ -111,7 +108,7 @@ def _digest(value: Any) -> int:
     if kind is int:
         return _digest_int(value)
     if kind is float:
-        return _mix(struct.unpack("<Q", struct.pack("<d", value))[0] ^ _TAG_FLOAT)
+        return mix(struct.unpack("<Q", struct.pack("<d", value))[0] ^ _TAG_FLOAT)
     if kind is str:
         return int(xxh3_64_intdigest(value.encode("utf-8", "surrogatepass"), _TAG_STR))
     if kind is bytes:
@@ -129,7 +126,7 @@ def _digest(value: Any) -> int:
 def _folded(values: Sequence[Any], tag: int) -> int:
     folded = tag
     for index, item in enumerate(values):
-        folded = _fold(folded, _digest(item), index)
+        folded = fold(folded, _digest(item), index)
     return folded
 
 
@@ -142,7 +139,7 @@ def _digest_list_of_texts(texts: Sequence[str], tag: int) -> int:
 
 def _digest_int(value: int) -> int:
     if -(1 << 63) <= value < 1 << 63:
-        return _mix((value & _MASK) ^ _TAG_INT)
+        return mix((value & MASK) ^ _TAG_INT)
     return int(xxh3_64_intdigest(canonical(value), _TAG_CANONICAL))
 
 
@@ -153,7 +150,7 @@ def _digest_dict(value: dict[Any, Any]) -> int:
         return int(xxh3_64_intdigest(canonical(value), _TAG_CANONICAL))
     folded = _TAG_DICT
     for key in keys:
-        folded = _fold(folded, _digest(value[key]), _digest(key))
+        folded = fold(folded, _digest(value[key]), _digest(key))
     return folded
 
 
@@ -166,7 +163,7 @@ def _digest_array(array: NDArray[Any]) -> int:
     little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
     seed = seed_of(little.dtype.str, array.shape)
     if not array.ndim and _is_word(array.dtype):
-        return _mix(int.from_bytes(little.tobytes(), "little") ^ seed)
+        return mix(int.from_bytes(little.tobytes(), "little") ^ seed)
     if little.dtype.kind in _NO_BUFFER:
         return int(xxh3_64_intdigest(little.tobytes(), seed))
     return int(xxh3_64_intdigest(np.ascontiguousarray(little).data, seed))
@@ -206,40 +203,13 @@ def seed_of(dtype: str, shape: tuple[int, ...]) -> int:
 _SEEDS: dict[tuple[str, tuple[int, ...]], int] = {}
 
 
-def _mix(word: int) -> int:
-    word = ((word ^ (word >> 33)) * _MIX_1) & _MASK
-    word = ((word ^ (word >> 33)) * _MIX_2) & _MASK
-    return word ^ (word >> 33)
-
-
-def _fold(folded: int, value: int, key: int) -> int:
-    return _mix((((folded ^ value) * _ODD) + key) & _MASK)
-
-
-def mix64(words: UInt64Array) -> UInt64Array:
-    """Finalise 64-bit words: a bijection that spreads every bit (fmix64), vectorised.
-
-    Args:
-        words: shape (n,).
-
-    Returns:
-        A new array, shape (n,).
-    """
-    mixed = words ^ (words >> np.uint64(33))
-    mixed *= np.uint64(_MIX_1)
-    mixed ^= mixed >> np.uint64(33)
-    mixed *= np.uint64(_MIX_2)
-    mixed ^= mixed >> np.uint64(33)
-    return mixed
-
-
 def _digest_values(values: Sequence[Any], levels: int = _FLAT_LEVELS) -> UInt64Array:
     """Digest values of one kind together; falls back to one by one."""
     integers = integers_of(values)
     if integers is not None:
         words = integers.view(np.uint64)
         words ^= np.uint64(_TAG_INT)
-        _mix_in_place(words, np.empty_like(words))
+        mix_in_place(words, np.empty_like(words))
         return words
     kinds = set(map(type, values))
     if len(kinds) == 1:
@@ -354,25 +324,15 @@ def _fold_lists(values: Sequence[Sequence[Any]], tag: int, levels: int) -> UInt6
                 rest = arranged[firsts[place : int(lengths[order[number]])] + number].tolist()
                 one = int(folded[number])
                 for index, digest in enumerate(rest, place):
-                    one = _fold(one, digest, index)
+                    one = fold(one, digest, index)
                 folded[number] = one
             break
         words = folded[:count]
         words ^= arranged[first : first + count]
-        words *= np.uint64(_ODD)
+        words *= np.uint64(ODD)
         words += np.uint64(place)
-        _mix_in_place(words, spare[:count])
+        mix_in_place(words, spare[:count])
     return folded[ranks]
-
-
-def _mix_in_place(words: UInt64Array, spare: UInt64Array) -> None:
-    """Do as `mix64`, in the same memory."""
-    for factor in (_MIX_1, _MIX_2):
-        np.right_shift(words, np.uint64(33), out=spare)
-        words ^= spare
-        words *= np.uint64(factor)
-    np.right_shift(words, np.uint64(33), out=spare)
-    words ^= spare
 
 
 class _Words(dict[str, int]):
@@ -429,5 +389,5 @@ def _digest_dicts(values: Sequence[dict[Any, Any]]) -> UInt64Array:
 def _digest_fields(names: Iterable[str], digests_of: Callable[[str], UInt64Array], count: int) -> UInt64Array:
     folded = np.full(count, _TAG_DICT, np.uint64)
     for name in sorted(names):
-        folded = mix64((folded ^ digests_of(name)) * np.uint64(_ODD) + np.uint64(_digest(name)))
+        folded = mix64((folded ^ digests_of(name)) * np.uint64(ODD) + np.uint64(_digest(name)))
     return folded
