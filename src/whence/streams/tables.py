@@ -74,15 +74,15 @@ def read_pandas(chunks: Chunks) -> pd.DataFrame:
         if others is not None:
             frame: pd.DataFrame = read_arrow(_given(others)).to_pandas()
             return frame
-    plain = {name: column for name, column in alike.items() if _is_bare(column)}
+    numbers = {name: found for name, column in alike.items() if (found := _numbers(column)) is not None}
     # pandas makes one type of texts of any length, so that they can stay what they are
-    rest = {name: _whole_of(column, {}) for name, column in alike.items() if name not in plain}
+    rest = {name: _whole_of(column, {}) for name, column in alike.items() if name not in numbers}
     made = pa.table(rest).to_pandas()
-    if not plain:
+    if not numbers:
         return made
     # pyarrow would copy numbers once more, into blocks of one type
     return pandas.DataFrame(
-        {name: _joined(plain[name]) if name in plain else made[name] for name in alike}, copy=False
+        {name: numbers[name] if name in numbers else made[name] for name in alike}, copy=False
     )
 
 
@@ -129,6 +129,26 @@ def _is_bare(parts: list[Column]) -> bool:
     return not any(isinstance(part, ArrowColumn) or part.missing is not None for part in parts)
 
 
+def _numbers(parts: list[Column]) -> NDArray[Any] | None:
+    """Numbers as pandas holds them, NaN where one is missing; None where it would hold something else."""
+    if _is_bare(parts):
+        return _joined(parts)
+    if isinstance(parts[0], ArrowColumn) or parts[0].data.dtype.kind != "f":
+        return None
+    missing = _missing(parts)
+    if missing.all():
+        return None
+    found = _joined(parts)
+    found[missing] = np.nan
+    return found
+
+
+def _missing(parts: list[Column]) -> NDArray[np.bool_]:
+    return np.concatenate(
+        [np.zeros(len(part), np.bool_) if part.missing is None else part.missing for part in parts]
+    )
+
+
 def _joined(parts: list[Column]) -> NDArray[Any]:
     """Copy numbers into one array of the type that they have as Python values."""
     return np.concatenate([part.data for part in parts], dtype=_PLAIN[parts[0].data.dtype.kind])
@@ -143,10 +163,7 @@ def _whole_of(parts: list[Column], kinds: Mapping[pa.DataType, pa.DataType]) -> 
     elif _is_bare(parts):
         whole = pa.chunked_array([pa.array(_joined(parts))])
     else:
-        missing = np.concatenate(
-            [np.zeros(len(part), np.bool_) if part.missing is None else part.missing for part in parts]
-        )
-        whole = pa.chunked_array([pa.array(_joined(parts), mask=missing, from_pandas=False)])
+        whole = pa.chunked_array([pa.array(_joined(parts), mask=_missing(parts), from_pandas=False)])
     return pa.chunked_array([pa.nulls(len(whole))]) if whole.null_count == len(whole) else whole
 
 

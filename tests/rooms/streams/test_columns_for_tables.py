@@ -85,21 +85,23 @@ def test_tables_do_not_depend_on_where_columns_were_made(rows: list[Any], sizes:
         st.tuples(
             st.sampled_from([np.int16, np.int64, np.uint64, np.float32, np.float64, np.bool_, np.longdouble]),
             st.lists(st.integers(0, 1), max_size=4),
-            st.none() | st.sampled_from([True, False]),
+            st.none() | st.sampled_from([True, False]) | st.just("some"),
         ),
         max_size=5,
     ),
     st.booleans(),
 )
 def test_numbers_become_what_their_python_values_would(
-    parts: list[tuple[type, list[int], bool | None]], is_large: bool
+    parts: list[tuple[type, list[int], bool | str | None]], is_large: bool
 ) -> None:
     chunks, rows = [], []
     for kind, numbers, missing in parts:
         data: Any = np.array(numbers, kind)
         if is_large and kind is np.uint64 and len(data):
             data[0] = 2**64 - 1
-        absent = None if missing is None else np.full(len(data), missing)
+        absent = None if missing is None else np.full(len(data), bool(missing))
+        if absent is not None and missing == "some":
+            absent[1::2] = False
         columns = Columns({"x": Column(data, missing=absent), "y": Column(data)})
         plain = chunk_of(columns.rows())
         rows += plain.values
