@@ -51,7 +51,7 @@ def read_arrow(chunks: Chunks) -> pa.Table:
     with closing(chunks):
         alike, others = _alike(map(_in_columns, chunks))
         if others is None:
-            return pa.table({name: _whole_of(column, _AS_INFERRED) for name, column in alike.items()})
+            return pa.table({name: _whole_of(alike.pop(name), _AS_INFERRED) for name in list(alike)})
         tables = list(_tables(others))
     if not tables:
         return pa.table({})
@@ -74,15 +74,22 @@ def read_pandas(chunks: Chunks) -> pd.DataFrame:
         if others is not None:
             frame: pd.DataFrame = read_arrow(_given(others)).to_pandas()
             return frame
-    numbers = {name: found for name, column in alike.items() if (found := _numbers(column)) is not None}
-    # pandas makes one type of texts of any length, so that they can stay what they are
-    rest = {name: _whole_of(column, {}) for name, column in alike.items() if name not in numbers}
+    names = list(alike)
+    numbers: dict[str, NDArray[Any]] = {}
+    rest: dict[str, pa.ChunkedArray] = {}
+    for name in names:
+        column = alike.pop(name)  # let go of one by one
+        found = _numbers(column)
+        if found is None:
+            rest[name] = _whole_of(column, {})  # texts of any length are one type for pandas
+        else:
+            numbers[name] = found
     made = pa.table(rest).to_pandas()
     if not numbers:
         return made
     # pyarrow would copy numbers once more, into blocks of one type
     return pandas.DataFrame(
-        {name: numbers[name] if name in numbers else made[name] for name in alike}, copy=False
+        {name: numbers[name] if name in numbers else made[name] for name in names}, copy=False
     )
 
 
@@ -96,16 +103,20 @@ def _alike(chunks: Iterator[Chunk]) -> tuple[dict[str, list[Column]], Iterator[C
     Returns:
         The columns; or none, and all chunks, from the first one on.
     """
-    taken: list[Chunk] = []
+    taken: list[Columns] = []
     kinds: dict[str, Any] | None = None
     for chunk in filter(len, chunks):
-        taken.append(chunk)
-        found = None if chunk.columns is None else _kinds_of(chunk.columns)
-        if not found or found != (kinds or found) or list(found) != list(kinds or found):
-            return {}, chain(taken, chunks)
+        columns = chunk.columns
+        found = None if columns is None else _kinds_of(columns)
+        if columns is None or not found or found != (kinds or found) or list(found) != list(kinds or found):
+            return {}, chain(map(_chunk_of, taken), [chunk], chunks)
+        taken.append(columns)  # without the ids and origins, which nobody asks for
         kinds = found
-    parts = [chunk.columns.by_name for chunk in taken if chunk.columns is not None]
-    return {name: [by_name[name] for by_name in parts] for name in kinds or ()}, None
+    return {name: [columns.by_name[name] for columns in taken] for name in kinds or ()}, None
+
+
+def _chunk_of(columns: Columns) -> Chunk:
+    return Chunk.of_columns(columns, None, np.zeros(len(columns), np.int64))
 
 
 def _kinds_of(columns: Columns) -> dict[str, Any] | None:
