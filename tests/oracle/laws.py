@@ -16,7 +16,7 @@ from tests.oracle.marks import alike, close, is_missing
 from tests.oracle.operations import OPERATIONS
 from tests.oracle.plans import ops_of, sources_of
 from tests.oracle.readings import Pipeline, Reading, Workshop, chunks_of, read_all, recorded
-from whence.errors import NotFoundError
+from whence.errors import NotFoundError, OpError
 from whence.query import Replayer
 from whence.runs import RunRecord
 from whence.streams import Stream
@@ -162,8 +162,14 @@ def _assert_agree(one: list[Any], other: list[Any]) -> None:
 def check_by_hand(pipeline: Pipeline, workshop: Workshop) -> int:
     """Compare what a pipeline gives outside of a run with the plain reading of its plan."""
     expected = by_hand(pipeline.plan)
+    got: list[Any] = []
     with workshop.folder() as folder, chunks_of(pipeline.first_chunk, pipeline.largest_chunk):
-        got = Builder(folder).build(pipeline.plan).collect()
-    assert len(got) == len(expected)
+        try:
+            got.extend(Builder(folder).build(pipeline.plan))
+        except OpError:  # there was nothing to learn from: what came before still counts
+            assert any(OPERATIONS[op].may_fail for op in ops_of(pipeline.plan))
+            assert len(got) <= len(expected)
+        else:
+            assert len(got) == len(expected)
     assert all(map(close, got, expected))
     return len(got)

@@ -50,6 +50,11 @@ def is_missing(value: Any) -> bool:
     return value is None or bool(isinstance(value, float) and math.isnan(value))
 
 
+def native(number: Any) -> Any:
+    """A number of Python's own, as those are that are made of columns."""
+    return number.item() if isinstance(number, np.generic) else number
+
+
 def number_of(value: Any) -> int:
     """One number of a sample of any form; it ignores history."""
     if value is None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.oracle.functions import beside, length_of, ranked, ranked_columns, small, summed, together
-from tests.oracle.marks import is_missing
+from tests.oracle.marks import is_missing, native
 from tests.oracle.operations.operation import Operation
 from whence.streams import Stream
 
@@ -88,18 +88,13 @@ NAMED: dict[str, tuple[str, str] | str] = {
 """Aggregations of fields."""
 
 
-def _plain(number: Any) -> Any:
-    """A number of Python's own, as sums are."""
-    return number.item() if isinstance(number, np.generic) else number
-
-
 def _named(key_name: str, key: Any, values: list[Any]) -> dict[str, Any]:
     ys = [value["y"] for value in values if not is_missing(value["y"])]
     letters = [value["c"] for value in values if value["c"] is not None]
     return {
         "v" if key_name == "v" else "key": key,
         "n": len(values),
-        "total": sum(_plain(value["v"]) for value in values),
+        "total": sum(native(value["v"]) for value in values),
         "highest": max(value["v"] for value in values),
         "y": float(sum(ys)) / len(ys) if ys else None,
         "measured": len(ys),

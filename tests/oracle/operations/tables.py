@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.oracle.functions import moved_columns, stamped, whole_columns
-from tests.oracle.marks import Row, is_missing
+from tests.oracle.marks import Row, is_missing, native
 from tests.oracle.operations.operation import Args, Operation
 from whence.ops import Filter
 from whence.streams import Stream
@@ -168,7 +168,7 @@ TABLES = {
     ),
     "with_columns": Operation(
         chain=lambda s, _o, a, _l: s.with_columns(v=moved_columns, z="y", k=a[0]),
-        hand=lambda s, _o, a: [row | {"v": row["v"] * 2 + 1, "z": row["y"], "k": a[0]} for row in s],
+        hand=lambda s, _o, a: [row | {"v": native(row["v"]) * 2 + 1, "z": row["y"], "k": a[0]} for row in s],
     ),
     "fill_constant": Operation(
         chain=lambda s, _o, a, _l: s.fill_missing(dict([a])),
