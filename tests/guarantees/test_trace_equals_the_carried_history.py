@@ -90,6 +90,7 @@ LEARNING: list[Plan] = [
     Done("join", (FILLED, SCALED), ("outer", "small", "pair")),
     Done("concat", (Done("frail", (ROWS,), (), "third"), ON_OTHERS)),
     Done("cache", (ON_OTHERS,)),
+    Done("shard", (ON_OTHERS,), (9, 10)),
 ]  # fmt: skip
 """What learns beside other inputs, below what gathers, and of other streams."""
 
