@@ -153,9 +153,9 @@ class BlockPermutation(Permutation):
     def _follow_large(self, number: int, offsets: Int64Array, backward: bool) -> Int64Array:
         length = min(self.window, self.size - number * self.window)
         if len(offsets) <= _FEW and self.window <= _RANKED_SIZE:
-            words = _words(length, _block_key(self.key, self.window), number)
-            follow = _placed if backward else _rank
-            return np.array([follow(words, offset) for offset in offsets.tolist()], np.int64)
+            key = _block_key(self.key, self.window)
+            found = [_followed(length, key, number, offset, backward) for offset in offsets.tolist()]
+            return np.array(found, np.int64)
         if self.window <= _RANKED_SIZE:
             return _ranked(length, _block_key(self.key, self.window), number)[0 if backward else 1][offsets]
         return permutation(length, key64(self.key, number))._follow(offsets, backward=backward)
@@ -282,6 +282,12 @@ def _words(size: int, key: int, draw_id: int) -> UInt64Array:
     """The words of a draw id, by which places are ranked."""
     words: UInt64Array = compute_words(key, 0, np.array([draw_id], dtype=np.uint64), 0, size)[0]
     return words
+
+
+@lru_cache(maxsize=1_024)
+def _followed(size: int, key: int, draw_id: int, offset: int, backward: bool) -> int:
+    words = _words(size, key, draw_id)
+    return _placed(words, offset) if backward else _rank(words, offset)
 
 
 def _rank(words: UInt64Array, place: int) -> int:

@@ -138,6 +138,15 @@ class FieldTrace:
 
 def field_uses(record: RunRecord, stream: StreamView) -> dict[int, list[FieldUse]]:
     """Say what each node of a stream did with fields, by its number; nothing of those that never did."""
+    if not record.is_ended:
+        return _field_uses(record, stream)
+    known: dict[int, list[FieldUse]] = record.remember(
+        ("field uses", stream.number), lambda: _field_uses(record, stream)
+    )
+    return known
+
+
+def _field_uses(record: RunRecord, stream: StreamView) -> dict[int, list[FieldUse]]:
     found: dict[int, list[FieldUse]] = {}
     for index, node in enumerate(stream.nodes):
         uses = _declared(node)
