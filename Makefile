@@ -51,9 +51,9 @@ test-neighbours: $(NEIGHBOURS:%=.neighbours/.%) ## the tests beside other librar
 	@for name in $(NEIGHBOURS); do echo "beside $$name:"; \
 		.neighbours/$$name/bin/python -m pytest --noconftest tests/neighbours/$$name || exit; done
 
-bench: .venv/.dev ## what capture costs, as ratios
-	@$(BIN)/python benchmarks/capture.py
-	@$(BIN)/python benchmarks/startup.py
+bench: .venv/.dev ## what it costs, as ratios (a quarter of an hour)
+	@for script in capture tabular text lineage chance startup; do \
+		echo "$$script:"; $(BIN)/python benchmarks/$$script.py || exit; done
 
 bench-peers: .venv/.dev ## other tools beside whence, each in an environment of its own (GBs, once)
 	@$(BIN)/python benchmarks/peers/compare.py
