@@ -23,7 +23,7 @@ XXH3 = "xxh3-128"
 _BLOCKS_AT_ONCE = 256
 _SMALL_BYTES = 16 * 1024
 _WAITING_AT_MOST = 1024
-_PART, _QUICK = itemgetter(0), itemgetter(1)
+_PART, _CONTENT = itemgetter(0), itemgetter(1)
 
 
 class SourceRecord:
@@ -34,7 +34,7 @@ class SourceRecord:
     ) -> None:
         self.number = number
         self.identity = identity
-        self.waiting: list[tuple[int, int, bytes]] = []
+        self.waiting: list[tuple[int, bytes]] = []
         self._outline = outline
         self._writer = writer
         self._quick = np.zeros(part_count, np.uint64)  # 0: not read yet, or read again for nothing
@@ -107,23 +107,24 @@ class SourceRecord:
         """Digest the small parts that were read; together they cost less than between a decoder's calls."""
         waiting, self.waiting = self.waiting, []
         parts = np.fromiter(map(_PART, waiting), np.int64, len(waiting))
-        quick = np.fromiter(map(_QUICK, waiting), np.uint64, len(waiting))
+        digests = list(map(fast64, map(_CONTENT, waiting)))
+        quick = np.array(digests, np.uint64)
         before = self._quick[parts]
         if (quick == before).all():
             return
         known = dict(zip(parts.tolist(), before.tolist(), strict=True))
         new: list[int] = []
         contents: list[bytes] = []
-        for part, digest, data in waiting:
+        for (part, data), digest in zip(waiting, digests, strict=True):
             if known[part] != digest:  # one may be read twice, and have changed in between
                 known[part] = digest
                 new.append(part)
                 contents.append(data)
         self._quick[parts] = np.fromiter(map(known.__getitem__, parts.tolist()), np.uint64, len(parts))
         self._has_changed = True
-        digests = list(map(digest_bytes, contents))
-        self._parts.update(zip(new, digests, strict=True))
-        self._new_parts.extend(new, map(len, contents), digests)
+        whole = list(map(digest_bytes, contents))
+        self._parts.update(zip(new, whole, strict=True))
+        self._new_parts.extend(new, map(len, contents), whole)
 
     @property
     def is_due(self) -> bool:
@@ -208,7 +209,7 @@ class ReadingWitness:
         """
         record = self._record
         if type(data) is bytes and len(data) <= _SMALL_BYTES:  # a view may be closed by then
-            record.waiting.append((part, fast64(data), data))
+            record.waiting.append((part, data))
             if len(record.waiting) >= _WAITING_AT_MOST:
                 record.digest_waiting()
         elif record.is_news(part, fast64(data)):
