@@ -137,6 +137,7 @@ class PairSorter:
             np.frombuffer(content, np.int64, 2 * run.size, run.offset).reshape(2, -1) for run in self._runs
         ]
         for low, high in self._ranges([run[0] for run in runs]):
+            content.madvise(mmap.MADV_DONTNEED)  # what was read may leave memory: it counts as ours
             cuts = [np.searchsorted(run[0], (low, high)).tolist() for run in runs]
             parts = [run[:, begin:end] for run, (begin, end) in zip(runs, cuts, strict=True) if begin < end]
             if high - low == 1:  # outputs ascend from run to run
