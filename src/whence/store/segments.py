@@ -25,6 +25,7 @@ BLOCK = 2
 DIRECTORY = 3
 
 _DECISIONS_NAME = "decisions-"
+_RESIDENT_BYTES = 32 * 1024 * 1024
 
 _REMEDY = "Restore the file from a copy; whence verify tells what else is damaged."
 
@@ -46,6 +47,7 @@ class SealedSegment:
         self._map: mmap.mmap | None = None
         self._content = memoryview(b"")
         self._checked: set[int] = set()
+        self._read_bytes = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SealedSegment, (self.path,)
@@ -66,6 +68,10 @@ class SealedSegment:
             if hasher.digest() != place.chain:
                 raise self._damaged(place.offset, "the block there isn't the one that was sealed")
             self._checked.add(place.offset)
+        self._read_bytes += len(view)
+        if self._read_bytes > _RESIDENT_BYTES and self._map is not None:
+            self._read_bytes = 0
+            self._map.madvise(mmap.MADV_DONTNEED)  # it counts as memory of ours; the system keeps the file's
         return view
 
     def directory(self, offset: int, digest: bytes) -> memoryview:
