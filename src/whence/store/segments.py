@@ -25,7 +25,7 @@ BLOCK = 2
 DIRECTORY = 3
 
 _DECISIONS_NAME = "decisions-"
-_RESIDENT_BYTES = 32 * 1024 * 1024
+_RESIDENT_BYTES = 8 * 1024 * 1024
 
 _REMEDY = "Restore the file from a copy; whence verify tells what else is damaged."
 
