@@ -43,7 +43,10 @@ def test_a_terminal_gets_colour_and_the_same_words(place: Place, verb: str) -> N
     shown = on_terminal(verb, cwd=place.folder, columns=250)
     assert ESCAPE in shown
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
-    assert [line.rstrip() for line in plain.splitlines()] == place.whence(verb).out.splitlines()
+    lines = [[line.rstrip() for line in text.splitlines()] for text in (plain, place.whence(verb).out)]
+    if verb == "doctor":  # how much room there is changes while others use the disk
+        lines = [[re.sub(r"[0-9.]+ [kMGT]?B free", "free", line) for line in each] for each in lines]
+    assert lines[0] == lines[1]
 
 
 def test_no_color_is_respected(place: Place) -> None:
