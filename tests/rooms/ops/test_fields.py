@@ -32,7 +32,10 @@ OPS: dict[str, Any] = {
 @given(tables | ragged, cuts, st.sampled_from(sorted(OPS)))
 def test_rows_and_columns_give_the_same_or_the_same_error(rows: Any, cut: list[int], op: str) -> None:
     streams = [OPS[op](stream) for stream in ways(rows, [each for each in cut if each < len(rows)])]
-    assert_all_alike(outcomes(streams))
+    found = outcomes(streams)
+    if op == "together":  # which of several operations fails first depends on how many samples come at once
+        found = ["an error" if isinstance(each, tuple) else each for each in found]
+    assert_all_alike(found)
 
 
 def test_what_they_do() -> None:
