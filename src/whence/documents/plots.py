@@ -148,10 +148,14 @@ def extremes(value: FloatArray, stretches: int) -> NDArray[np.int64]:
     return np.unique(np.array(kept, np.int64))
 
 
+_LEAST = 1e-280
+"""Numbers below are drawn as nothing: steps between them couldn't be spelled."""
+
+
 def nice_ticks(low: float, high: float, wanted: int, *, whole: bool = False) -> list[float]:
     """Choose round numbers that enclose a range, ascending, at least two."""
-    if not high - low > max(abs(low), abs(high)) * 1e-9:  # closer than twelve digits tell apart
-        margin = abs(high) * 0.1 or 1.0
+    if not high - low > max(abs(low), abs(high), _LEAST) * 1e-9:  # closer than twelve digits tell apart
+        margin = abs(high) * 0.1 if abs(high) > _LEAST else 1.0
         low, high = low - (0 if whole else margin), high + (1 if whole else margin)
     rough = (high / wanted - low / wanted) or 1.0  # divided first: their difference may overflow
     size = 10.0 ** math.floor(math.log10(rough))

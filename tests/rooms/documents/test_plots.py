@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from whence.documents.plots import (
@@ -110,6 +110,8 @@ def test_steps_are_marked_at_whole_numbers(low: float, high: float, ticks: list[
 
 
 @given(low=st.floats(-1e6, 1e6), share=st.floats(1e-9, 10))
+@example(low=5e-324, share=2.0)
+@example(low=1e-280, share=1.0)
 def test_the_numbers_of_an_axis_are_told_apart(low: float, share: float) -> None:
     ticks = nice_ticks(low, low + (abs(low) or 1.0) * share, 4)
     assert len(set(tick_texts(ticks))) == len(ticks)
