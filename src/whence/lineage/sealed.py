@@ -69,20 +69,11 @@ class SealedSelection(SelectionIndex):
     __slots__ = ("_blocks",)
 
     def __init__(self, blocks: BlockList, fetch: Fetch) -> None:
+        self._in_starts, self._out_starts = blocks.in_starts, blocks.out_starts
         self._blocks: _Blocks[PlainBlock | StepsBlock] = _Blocks(blocks, fetch, read_block)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SealedSelection, self._blocks.__reduce__()[1][:2]
-
-    @property
-    def in_size(self) -> int:
-        """How many samples came in."""
-        return int(self._blocks.in_starts[-1])
-
-    @property
-    def out_size(self) -> int:
-        """How many were kept."""
-        return int(self._blocks.out_starts[-1])
 
     def select(self, out_positions: Positions) -> IntArray:
         """Find the input position of each kept sample; see `SelectionIndex.select`."""
@@ -107,20 +98,11 @@ class SealedCounts(CountsIndex):
     __slots__ = ("_blocks",)
 
     def __init__(self, blocks: BlockList, fetch: Fetch) -> None:
+        self._in_starts, self._out_starts = blocks.in_starts, blocks.out_starts
         self._blocks: _Blocks[PlainBlock | StepsBlock] = _Blocks(blocks, fetch, read_block)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SealedCounts, self._blocks.__reduce__()[1][:2]
-
-    @property
-    def in_size(self) -> int:
-        """How many samples came in."""
-        return int(self._blocks.in_starts[-1])
-
-    @property
-    def out_size(self) -> int:
-        """How many outputs they gave."""
-        return int(self._blocks.out_starts[-1])
 
     def parents(self, out_positions: Positions) -> IntArray:
         """Find the input that each output came from; see `CountsIndex.parents`."""

@@ -88,6 +88,14 @@ class _Asked:
         came = any(flow.count or flow.learned for flow in self.flows)
         return not came and any(flow.unreached for flow in self.flows)
 
+    def answer(self, found: _Found) -> tuple[int, bool, list[str]]:
+        """Count the deliveries, tell whether anything was learned of the rows, and what isn't known."""
+        try:
+            counted, was_learned_of = self.count(found), self.was_learned_of(found)
+        except DamagedError as error:
+            return 0, False, [f"{self.outline.name}: {error.message}"]
+        return counted, was_learned_of, self.gaps if self.outline.reach is None else []
+
     def was_learned_of(self, found: _Found) -> bool:
         """Whether anything was learned of the rows: by the run's sets where they tell, else by following."""
         known = found.was_learned_of(self.outline, self._rows_by_source)
@@ -221,16 +229,9 @@ def find_impact_across(
         gaps += unknown
         if not rows_by_source:
             continue
-        each = _Asked(outline, rows_by_source)
-        reading.append(each)
-        try:
-            counted = each.count(found)
-            was_learned_of = each.was_learned_of(found)
-        except DamagedError as error:
-            gaps.append(f"{outline.name}: {error.message}")
-            continue
-        if outline.reach is None:
-            gaps += each.gaps
+        reading.append(_Asked(outline, rows_by_source))
+        counted, was_learned_of, unknown = reading[-1].answer(found)
+        gaps += unknown
         if counted:
             reached.append(outline)
             count += counted
