@@ -1,8 +1,10 @@
 """Penguins, from a table to a model of their sex: groups, a join, a split, imputation, and whence it came.
 
-Run it with: python penguins.py PENGUINS_RAW.CSV   (the raw table of palmerpenguins, CC0)
+Run it with: python examples/penguins.py [TABLE]   It needs scikit-learn; the table is the raw one of
+palmerpenguins (CC0), by default that of the tests. The record goes into .whence, where it is run.
 """
 
+import pathlib
 import sys
 
 import numpy as np
@@ -11,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 import whence as wh
 
 MEASURES = ["bill_length", "bill_depth", "flipper_length", "mass", "nitrogen"]
+TABLE = pathlib.Path(__file__).parents[1] / "tests" / "data" / "penguins_raw.csv"
 FACTS = [*MEASURES, "colony_mass", "colony_size"]
 
 
@@ -22,7 +25,7 @@ def nest(bird):  # a nest's pair stays together
     return f"{bird['study']} {bird['individual'].split('A')[0]}"
 
 
-raw = wh.from_csv(sys.argv[1], name="birds", missing=["", "NA"])
+raw = wh.from_csv(sys.argv[1] if len(sys.argv) > 1 else TABLE, name="birds", missing=["", "NA"])
 birds = raw.rename(
     {
         "studyName": "study",
