@@ -10,12 +10,14 @@
     │   ├── WorkerError            a process that did part of the work is gone, or can't be begun
     │   ├── ExhaustedError         a one-time source was read again
     │   ├── PositionError          a position outside its stream
+    │   ├── StateError             a state from which this stream can't go on
     │   ├── CanonicalError         a value that has no canonical bytes
     │   └── MissingExtraError      an optional package isn't installed
     ├── NotFoundError              name something that exists            exit 3
     ├── StoreError                 free, move or reopen the store        exit 4
     │   ├── StoreFullError         no space left
     │   ├── StoreReadOnlyError     the folder can't be written
+    │   ├── StoreBusyError         another process writes the run
     │   └── StoreVersionError      written by a newer whence
     └── EvidenceError              distrust the evidence                 exit 1
         ├── DamagedError           bytes on disk aren't the ones that were recorded
@@ -127,6 +129,12 @@ class PositionError(InputError, IndexError):
     code = "position"
 
 
+class StateError(InputError):
+    """A state from which this stream, or this run, can't go on; the message names what differs."""
+
+    code = "state"
+
+
 class CanonicalError(InputError, TypeError):
     """A value that has no canonical bytes; `path` says where in the value."""
 
@@ -175,6 +183,12 @@ class StoreReadOnlyError(StoreError):
     """The store's folder can't be written."""
 
     code = "store-read-only"
+
+
+class StoreBusyError(StoreError):
+    """Another process writes the run, or takes it over at this moment."""
+
+    code = "store-busy"
 
 
 class StoreVersionError(StoreError):

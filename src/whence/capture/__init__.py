@@ -21,19 +21,32 @@ from whence.capture.references import refer
 from whence.capture.relaying import MARK, RelayPass, Told, moved, moved_in, parts_heard, retell
 from whence.capture.secrets import redact
 from whence.capture.settings import Configured, Record, config, memory_budget_bytes, record_mode
+from whence.capture.standing import (
+    AT_THE_START,
+    Begun,
+    EarlierPass,
+    PassPlace,
+    Standing,
+    Start,
+    standing_of,
+)
 from whence.capture.witness import NullWitness, SourceWitness
 
 __all__ = [
+    "AT_THE_START",
     "MARK",
     "NO_WATCH",
+    "Begun",
     "CodeIdentity",
     "Configured",
+    "EarlierPass",
     "FieldNotes",
     "FieldWatch",
     "NodeRecorder",
     "NullNode",
     "NullPass",
     "NullWitness",
+    "PassPlace",
     "PassRecorder",
     "Record",
     "RecordedPlan",
@@ -42,6 +55,8 @@ __all__ = [
     "RunRecorder",
     "SetAside",
     "SourceWitness",
+    "Standing",
+    "Start",
     "Told",
     "config",
     "current_recorder",
@@ -59,4 +74,5 @@ __all__ = [
     "redact",
     "refer",
     "retell",
+    "standing_of",
 ]

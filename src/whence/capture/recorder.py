@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.capture.fields import NO_WATCH, FieldWatch
+from whence.capture.standing import AT_THE_START, Start
 from whence.capture.witness import NullWitness, SourceWitness
 from whence.vocab import Columns
 
@@ -124,7 +125,11 @@ class PassRecorder(Protocol):
     def made_as(self, digests: UInt64Array) -> None:
         """The same of outputs with these digests."""
 
-    def deliver(self, values: list[Any]) -> Iterator[Any]:
+    @property
+    def place(self) -> Start | None:
+        """Where the consumer of the pass stands; None where nothing is kept."""
+
+    def deliver(self, values: Iterator[Any]) -> Iterator[Any]:
         """Make the record of these outputs safe, then hand them out one by one."""
 
     def offer(self, count: int) -> None:
@@ -140,7 +145,7 @@ class PassRecorder(Protocol):
 class RunRecorder(Protocol):
     """Listens to a run: makes a listener for each pass in it."""
 
-    def begin_pass(self, plan: RecordedPlan, epoch: int) -> PassRecorder:
+    def begin_pass(self, plan: RecordedPlan, epoch: int, start: Start = AT_THE_START) -> PassRecorder:
         """A stream begins to be read."""
 
 
@@ -247,9 +252,14 @@ class NullPass:
     def made_as(self, digests: UInt64Array) -> None:
         """Ignore it."""
 
-    def deliver(self, values: list[Any]) -> Iterator[Any]:
+    @property
+    def place(self) -> Start | None:
+        """Nowhere."""
+        return None
+
+    def deliver(self, values: Iterator[Any]) -> Iterator[Any]:
         """Hand out the values."""
-        return iter(values)
+        return values
 
     def offer(self, count: int) -> None:
         """Ignore it."""
@@ -266,7 +276,7 @@ class NullRun:
 
     __slots__ = ()
 
-    def begin_pass(self, plan: RecordedPlan, epoch: int) -> PassRecorder:
+    def begin_pass(self, plan: RecordedPlan, epoch: int, start: Start = AT_THE_START) -> PassRecorder:
         """A pass that nobody listens to."""
         return NullPass()
 

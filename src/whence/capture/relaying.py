@@ -24,6 +24,7 @@ from whence.capture.recorder import (
     UInt64Array,
 )
 from whence.capture.sourcing import ReadingWitness
+from whence.capture.standing import Start
 from whence.capture.witness import Buffer, NullWitness, SourceWitness
 from whence.vocab import Columns, Hasher, digest_bytes, fast64, fast128, sample_digests
 
@@ -117,7 +118,12 @@ class RelayPass:
         """Keep the digests of outputs that functions made of batches."""
         self.tell(-1, "made_as", digests)
 
-    def deliver(self, values: list[Any]) -> Iterator[Any]:
+    @property
+    def place(self) -> Start | None:
+        """Nowhere: a worker delivers to nobody."""
+        return None
+
+    def deliver(self, values: Iterator[Any]) -> Iterator[Any]:
         """Never asked: a worker delivers to nobody."""
         raise AssertionError("a worker delivers nothing")
 

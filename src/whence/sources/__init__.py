@@ -17,6 +17,7 @@ from whence.sources.delimited import CsvSource
 from whence.sources.descriptions import source_from_description
 from whence.sources.files import File, FilesSource
 from whence.sources.finding import Given
+from whence.sources.fingerprint import WRITTEN_AGAIN, find_change, fingerprint
 from whence.sources.items import ItemsSource
 from whence.sources.jsonl import JsonlSource
 from whence.sources.source import Listing, Reader, Source
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from whence.sources.table import TableSource
 
 __all__ = [
+    "WRITTEN_AGAIN",
     "ArraysSource",
     "ArrowColumn",
     "CsvSource",
@@ -43,6 +45,8 @@ __all__ = [
     "TableSource",
     "TextSource",
     "columns_of",
+    "find_change",
+    "fingerprint",
     "source_from_description",
 ]
 

@@ -175,6 +175,10 @@ class Program:
         """The steps that read sources, by number."""
         return [step for step in self.steps if step.source_number >= 0]
 
+    def reads(self) -> list[Source]:
+        """The sources, by number."""
+        return [step.node.source for step in self.steps if step.node.source is not None]
+
     @property
     def top(self) -> int:
         """The step whose outputs are delivered."""

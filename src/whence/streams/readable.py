@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from whence.ops import check_count
 from whence.streams.plan import Program
 from whence.streams.reading import Epoch, StreamIterator, count_outputs, deliver_chunks
+from whence.streams.state import PlanFacts
 from whence.streams.workers import Workers
 
 if TYPE_CHECKING:
@@ -30,6 +32,28 @@ class Readable(ABC):
     def epoch(self, k: int, *, workers: int | None = None) -> Epoch:
         """Read pass number `k`: with its own augmentation and its own order."""
         return Epoch(self._compiled(), check_count(k, "epoch(k)"), self._helped(workers, "epoch"))
+
+    def resume(
+        self,
+        state: Mapping[str, Any],
+        *,
+        workers: int | None = None,
+        data: Literal["checked", "trusted"] = "checked",
+    ) -> Epoch:
+        """Go on with a pass exactly where it stood when its iterator gave `state()`.
+
+        Args:
+            state: what it gave, or what JSON made of that.
+            workers: the processes that it is read with; they needn't be as many as then.
+            data: "trusted" where large files were written anew, as copies are, and hold what they held.
+
+        Raises:
+            StateError: the state is of a stream of other operations, code or data; says what differs.
+
+        Cost: what was received before is made again and left out, unless any position can be made at once.
+        """
+        epoch, start = PlanFacts(self._compiled()).start_from(state, data=data)
+        return Epoch(self._compiled(), epoch, self._helped(workers, "resume"), start)
 
     def __iter__(self) -> StreamIterator:
         return iter(self.epoch(0))
