@@ -29,13 +29,13 @@ class Cursors:
     """The cursors of one run, for its writer.
 
     Args:
-        path: the file; made when the first cursor is asked for.
+        path: the file; made when the first cursor is asked for, gone on with where it is there.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
         self._descriptor = -1
-        self._pages: list[memoryview] = []
+        self._pages: dict[int, memoryview] = {}
         self._maps: list[mmap.mmap] = []
 
     def slots(self, number: int) -> tuple[memoryview, int]:
@@ -47,29 +47,30 @@ class Cursors:
             StoreFullError: there is no room for another page.
         """
         page, place = divmod(number, _PER_PAGE)
-        while len(self._pages) <= page:
-            self._add_page()
+        if page not in self._pages:
+            self._map_page(page)
         return self._pages[page], place * 2
 
-    def _add_page(self) -> None:
+    def _map_page(self, number: int) -> None:
         with explained(self._path):
             if self._descriptor < 0:
                 flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 self._descriptor = os.open(self._path, flags, 0o644)
             # written, not truncated to length: a hole could fail later, at a store, with SIGBUS
-            write_all(self._descriptor, bytes(_PAGE))
-            page = mmap.mmap(self._descriptor, _PAGE, offset=len(self._maps) * _PAGE)
+            missing = (number + 1) * _PAGE - os.fstat(self._descriptor).st_size
+            write_all(self._descriptor, bytes(max(0, missing)))
+            page = mmap.mmap(self._descriptor, _PAGE, offset=number * _PAGE)
         self._maps.append(page)
-        self._pages.append(memoryview(page).cast("Q"))
+        self._pages[number] = memoryview(page).cast("Q")
 
     def close(self) -> None:
         """Close the file; the counters stay in it."""
-        for view in self._pages:
+        for view in self._pages.values():
             view.release()
         for page in self._maps:
             page.flush()
             page.close()
-        self._pages, self._maps = [], []
+        self._pages, self._maps = {}, []
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -17,7 +17,7 @@ import os
 import pathlib
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from whence.errors import DamagedError, StoreError, StoreVersionError
@@ -62,7 +62,10 @@ class Damage:
 
 @dataclass(slots=True, kw_only=True)
 class Scan:
-    """All that a framed file holds: its sound frames, how many there are, its damage, a tail cut off."""
+    """All that a framed file holds: its sound frames, how many there are, its damage, a tail cut off.
+
+    `chain_at` has the chain value at each of the ends that were asked for and at which a frame does end.
+    """
 
     frames: list[Frame] = field(default_factory=list)
     count: int = 0
@@ -70,23 +73,30 @@ class Scan:
     torn_bytes: int = 0
     sound_bytes: int = 0
     chain: bytes = b""
+    chain_at: dict[int, bytes] = field(default_factory=dict)
 
 
 class FrameWriter:
     """Appends frames to one file; one writer, no lock.
 
     Args:
-        path: the file; made with its head if it isn't there.
+        path: the file.
         purpose: what it holds, at most 8 ASCII letters.
+        after: what was found in the file, which ends with it; None makes the file with its head.
     """
 
     __slots__ = ("_chain", "_descriptor", "_failed", "_size", "count", "path", "unsynced")
 
-    def __init__(self, path: pathlib.Path, *, purpose: str) -> None:
+    def __init__(self, path: pathlib.Path, *, purpose: str, after: Scan | None = None) -> None:
         self.path = path
         self.count = 0
         self.unsynced = True
         self._failed = ""
+        if after is not None:
+            with explained(path):
+                self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            self.count, self._size, self._chain = after.count, after.sound_bytes, after.chain
+            return
         head = _MAGIC + bytes([FORMAT_VERSION]) + purpose.encode().ljust(8, b"\x00")
         with explained(path):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
@@ -183,12 +193,13 @@ class FrameWriter:
             self._descriptor = -1
 
 
-def scan_frames(path: pathlib.Path, *, keep: bool = True) -> Scan:
+def scan_frames(path: pathlib.Path, *, keep: bool = True, ends: Collection[int] = ()) -> Scan:
     """Read a framed file; damage is listed, never raised.
 
     Args:
         path: the file.
         keep: False checks and counts the frames, and lets them go.
+        ends: where frames should end whose chain values are wanted.
 
     Raises:
         StoreVersionError: a newer whence wrote it.
@@ -202,6 +213,8 @@ def scan_frames(path: pathlib.Path, *, keep: bool = True) -> Scan:
     scan.damages += _check_head(data, path)
     scan.sound_bytes = HEAD_BYTES
     scan.chain = digest_bytes(data[:HEAD_BYTES])
+    if HEAD_BYTES in ends:
+        scan.chain_at[HEAD_BYTES] = scan.chain
     for item in _walk(data, str(path), scan.chain):
         if isinstance(item, Frame):
             scan.count += 1
@@ -209,6 +222,8 @@ def scan_frames(path: pathlib.Path, *, keep: bool = True) -> Scan:
                 scan.frames.append(item)
             scan.chain = item.chain
             scan.sound_bytes = item.offset + _PREFIX.size + len(item.payload)
+            if scan.sound_bytes in ends:
+                scan.chain_at[scan.sound_bytes] = item.chain
         elif item.offset + item.length == len(data) and item.problem == "torn":
             scan.torn_bytes = item.length
         else:

@@ -15,6 +15,7 @@ salt lie in `payloads`, so that they can be destroyed and the journal still chec
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +73,13 @@ class Journal:
         """List the events of a kind, in order."""
         return [event for event in self.events if event.kind == kind]
 
+    @property
+    def end(self) -> Event | None:
+        """The event that ended the run; None where it goes on, or was gone on with since."""
+        ends = (event for event in reversed(self.events) if event.kind in ("run_end", "run_resume"))
+        last = next(ends, None)
+        return last if last is not None and last.kind == "run_end" else None
+
     def segment(self, name: str) -> Scan:
         """Read a segment, once; an empty scan where the run has none of that name."""
         if name not in self.segments:
@@ -85,8 +93,13 @@ class Journal:
     def survey(self, name: str) -> Scan:
         """Check a segment frame by frame, once, and keep none of them."""
         if name not in self.surveys:
-            self.surveys[name] = _scan_if_there(self.path / "segments" / name, keep=False)
+            ends = {promise["bytes"] for promise in self.promises(name)}
+            self.surveys[name] = _scan_if_there(self.path / "segments" / name, keep=False, ends=ends)
         return self.surveys[name]
+
+    def promises(self, name: str) -> list[dict[str, Any]]:
+        """List what the journal commits to of a segment: at each sealing, all that was in it then."""
+        return [event.public for event in self.find("segment") if event.public["name"] == name]
 
     def cursors(self) -> list[tuple[int, int]]:
         """Read how far each pass came, as (offered, taken)."""
@@ -144,7 +157,8 @@ def read_journal(folder: Folder, run_id: str) -> Journal:
     for frame in scan.frames:
         if frame.kind == EVENT:
             _take_event(journal, bodies, frame)
-    if journal.find("run_end"):  # whoever ended the run had written all of it
+    # whoever ended the run had written all of it, and whoever goes on with it takes a lease first
+    if journal.end is not None and not journal.has_lease():
         for name, tail in (("journal", scan), ("payloads", payloads)):
             if tail.torn_bytes:
                 problem = f"ends in {tail.torn_bytes} bytes that are no frame, though the run had ended"
@@ -152,9 +166,9 @@ def read_journal(folder: Folder, run_id: str) -> Journal:
     return journal
 
 
-def _scan_if_there(path: pathlib.Path, *, keep: bool = True) -> Scan:
+def _scan_if_there(path: pathlib.Path, *, keep: bool = True, ends: Collection[int] = ()) -> Scan:
     try:
-        return scan_frames(path, keep=keep)
+        return scan_frames(path, keep=keep, ends=ends)
     except NotFoundError:
         return Scan()
 
@@ -227,20 +241,27 @@ def read_object(folder: Folder, journal: Journal, digest: bytes) -> bytes:
 
 
 def check_segments(journal: Journal) -> list[Damage]:
-    """Compare a sealed run's segments with what its journal committed to."""
+    """Compare a run's segments with what its journal committed to each time that the run was sealed.
+
+    What was sealed once stands at the beginning of what is there after the run was gone on with.
+    """
     damages: list[Damage] = []
-    committed = {event.public["name"]: event.public for event in journal.find("segment")}
-    for name, promise in committed.items():
-        path = str(journal.path / "segments" / name)
+    committed = dict.fromkeys(event.public["name"] for event in journal.find("segment"))
+    for name in committed:
         scan = journal.survey(name)
         damages.extend(scan.damages)
-        if (scan.chain, scan.sound_bytes, scan.torn_bytes) != (promise["chain"], promise["bytes"], 0):
-            problem = (
-                f"holds {scan.sound_bytes} sound bytes of {promise['bytes']}, or others than were sealed"
-            )
-            if not scan.damages:
-                damages.append(Damage(path=path, offset=scan.sound_bytes, length=0, problem=problem))
-    if journal.find("run_end"):
+        promises = journal.promises(name)
+        is_kept = all(
+            scan.chain_at.get(each["bytes"]) == each["chain"] for each in promises if each["frames"]
+        )
+        size = promises[-1]["bytes"]
+        if journal.end is not None:
+            is_kept = is_kept and (scan.sound_bytes, scan.torn_bytes) == (size, 0)
+        if not is_kept and not scan.damages:
+            problem = f"holds {scan.sound_bytes} sound bytes of {size}, or others than were sealed"
+            path = str(journal.path / "segments" / name)
+            damages.append(Damage(path=path, offset=scan.sound_bytes, length=0, problem=problem))
+    if journal.end is not None:
         for name in journal.segment_names():
             if name not in committed and not _is_left_over(journal, name):
                 problem = "the run ended without this segment"

@@ -35,7 +35,12 @@ def own_lease() -> Lease:
 
 def write_lease(path: pathlib.Path, lease: Lease) -> None:
     """Write a lease."""
-    path.write_bytes(msgspec.json.encode(lease))
+    path.write_bytes(lease_content(lease))
+
+
+def lease_content(lease: Lease) -> bytes:
+    """Spell a lease."""
+    return msgspec.json.encode(lease)
 
 
 def read_lease(path: pathlib.Path) -> Lease | None:

@@ -35,6 +35,12 @@ def decisions_name(pass_number: int) -> str:
     return f"{_DECISIONS_NAME}{pass_number}"
 
 
+def pass_of_decisions(name: str) -> int | None:
+    """Tell of which pass a segment has the decisions as they came; None where it is another segment."""
+    number = name.removeprefix(_DECISIONS_NAME)
+    return int(number) if number != name and number.isdecimal() else None
+
+
 class SealedSegment:
     """One segment with sealed blocks, open for reading; pickled, it is opened again where it is read.
 

@@ -21,9 +21,10 @@ from whence.store.content import encode_content
 from whence.store.cursors import Cursors
 from whence.store.files import explained, sync_folder
 from whence.store.folder import Folder
-from whence.store.frames import FRAME_HEAD_BYTES, FrameWriter
-from whence.store.journal import BODY, EVENT, OBJECT
+from whence.store.frames import FRAME_HEAD_BYTES, FrameWriter, Scan
+from whence.store.journal import BODY, EVENT, OBJECT, Journal
 from whence.store.liveness import own_lease, write_lease
+from whence.store.reopening import Check, Found, take_over
 from whence.vocab import digest_bytes
 
 _SMALL_BYTES = 64 * 1024
@@ -38,9 +39,17 @@ class RunWriter:
         folder: the workspace.
         run_id: the run's id; its folder must not exist yet.
         now_ns: the clock.
+        after: what the run has already, where it was taken over and is gone on with.
     """
 
-    def __init__(self, folder: Folder, run_id: str, *, now_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        run_id: str,
+        *,
+        now_ns: Callable[[], int] = time.time_ns,
+        after: tuple[Found, Journal] | None = None,
+    ) -> None:
         folder.make()
         self.folder = folder
         self.run_id = run_id
@@ -54,18 +63,54 @@ class RunWriter:
         self._retired: list[pathlib.Path] = []
         self._stop = threading.Event()
         self._pid = os.getpid()
+        self._found = None if after is None else after[0]
+        if after is not None:
+            self._number = len(after[1].events)
+            self._kept = set(after[1].objects)
         try:
-            with explained(self.path):
-                (self.path / "segments").mkdir(parents=True)
-                write_lease(self.path / "lease", own_lease())
-            self._journal = FrameWriter(self.path / "journal", purpose="journal")
-            self._payloads = FrameWriter(self.path / "payloads", purpose="payload")
+            if after is None:
+                with explained(self.path):
+                    (self.path / "segments").mkdir(parents=True)
+                    write_lease(self.path / "lease", own_lease())
+            self._journal = self._opened("journal", purpose="journal")
+            self._payloads = self._opened("payloads", purpose="payload")
         except StoreError:
-            shutil.rmtree(self.path, ignore_errors=True)  # nothing was recorded, so nothing is left
+            self._take_away()  # nothing was recorded, so nothing is left
             raise
         self.cursors = Cursors(self.path / "cursors")
         self._syncer = threading.Thread(target=self._sync_regularly, name="whence-sync", daemon=True)
         self._syncer.start()
+
+    @classmethod
+    def reopen(
+        cls,
+        folder: Folder,
+        run_id: str,
+        *,
+        check: Check,
+        now_ns: Callable[[], int] = time.time_ns,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> tuple[RunWriter, Journal]:
+        """Go on with a run that nobody writes.
+
+        Args:
+            folder: the workspace.
+            run_id: the run.
+            check: finds what is damaged beyond the files themselves.
+            now_ns: the clock.
+            sleep: waits, where only time can tell whether a writer on another machine lives.
+
+        Returns:
+            The writer, and what the run has already.
+
+        Raises:
+            NotFoundError: there is no such run, or nothing was recorded in it.
+            StoreBusyError: its writer lives, or another process takes it over at this moment.
+            DamagedError: it isn't whole.
+            StoreReadOnlyError, StoreFullError, StoreError: it can't be written.
+        """
+        after = take_over(folder, run_id, check=check, sleep=sleep)
+        return cls(folder, run_id, now_ns=now_ns, after=after), after[1]
 
     @property
     def is_open(self) -> bool:
@@ -141,10 +186,17 @@ class RunWriter:
     def _segment(self, name: str) -> FrameWriter:
         writer = self._segments.get(name)
         if writer is None:
-            path = self.path / "segments" / name
-            writer = self._segments[name] = FrameWriter(path, purpose=name[:8])
+            writer = self._segments[name] = self._opened(f"segments/{name}", purpose=name[:8])
             self._has_new_file = True
         return writer
+
+    def _opened(self, name: str, *, purpose: str) -> FrameWriter:
+        return FrameWriter(self.path / name, purpose=purpose, after=self._scans.get(name))
+
+    @property
+    def _scans(self) -> dict[str, Scan]:
+        """What was in the files when the run was taken over."""
+        return {} if self._found is None else self._found.scans
 
     def retire(self, name: str) -> None:
         """Take a segment away that is replaced, once what replaces it and the journal are on the disk."""
@@ -173,11 +225,8 @@ class RunWriter:
         with self._lock:
             if not self.is_open:
                 return
-            for name, writer in sorted(self._segments.items()):
-                self.append(
-                    "segment",
-                    {"name": name, "frames": writer.count, "bytes": writer.size, "chain": writer.chain},
-                )
+            for name, held in sorted(self._commitments().items()):
+                self.append("segment", {"name": name} | held)
             self.append("run_end", {"status": status}, body)
             self.sync()
             self._stop.set()
@@ -186,6 +235,18 @@ class RunWriter:
                 (self.path / "lease").unlink()
             sync_folder(self.path)
 
+    def _commitments(self) -> dict[str, dict[str, Any]]:
+        """What a seal commits to: the segments that were found, and those written here as they are now."""
+        found = {
+            name.removeprefix("segments/"): {"frames": s.count, "bytes": s.sound_bytes, "chain": s.chain}
+            for name, s in self._scans.items()
+            if name.startswith("segments/")
+        }
+        return found | {
+            name: {"frames": writer.count, "bytes": writer.size, "chain": writer.chain}
+            for name, writer in self._segments.items()
+        }
+
     def note_fork(self) -> None:
         """Leave a sign, in a process forked from the writer, that something is read and not recorded."""
         if os.getpid() != self._pid:
@@ -193,11 +254,17 @@ class RunWriter:
                 os.close(os.open(self.path / "forked", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
 
     def discard(self) -> None:
-        """Take the run away again, before anybody has heard of it."""
+        """Take the run away again, before anybody has heard of it; or what was added to an earlier one."""
         with self._lock:
             self._stop.set()
             self._close()
+            self._take_away()
+
+    def _take_away(self) -> None:
+        if self._found is None:
             shutil.rmtree(self.path, ignore_errors=True)
+        else:
+            self._found.put_back()
 
     def _close(self) -> None:
         for writer in (*self._segments.values(), self._payloads, self._journal):
