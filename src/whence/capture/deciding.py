@@ -137,8 +137,8 @@ class NodeDecisions:
 
     def found_rows(self, count: int) -> None:
         """So many more rows are there at the source of the node."""
-        self.entries.append([self.index, count, count, b""])
         self._rows += count
+        self.entries = [[self.index, self._rows, self._rows, b""]]  # a source tells of nothing else
 
 
 def _hand_on(decided: list[NodeDecisions], sealing: Sealing) -> None:

@@ -7,6 +7,8 @@ used is noticed; only what is new is written.
 from __future__ import annotations
 
 import zlib
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
@@ -21,6 +23,7 @@ SHA256 = "sha256"
 XXH3 = "xxh3-128"
 
 _BLOCKS_AT_ONCE = 256
+_DIGEST_BYTES = 16
 _SMALL_BYTES = 16 * 1024
 _WAITING_AT_MOST = 1024
 _PART, _CONTENT = itemgetter(0), itemgetter(1)
@@ -40,7 +43,7 @@ class SourceRecord:
         self._quick = np.zeros(part_count, np.uint64)  # 0: not read yet, or read again for nothing
         self._has_changed = False
         self._parts: dict[int, bytes] = {}
-        self._blocks: dict[tuple[int, int], bytes] = {}
+        self._blocks = _Blocks()
         self._new_parts = _Columns()
         self._new_blocks = _Columns()
         self._snapped: bytes | None = None
@@ -90,9 +93,8 @@ class SourceRecord:
 
     def tell_block(self, part: int, first_row: int, size: int, digest: bytes) -> None:
         """Take the XXH3-128 of rows in memory."""
-        if self._blocks.get((part, first_row)) != digest:
+        if self._blocks.has_changed(part, first_row, digest):
             self._has_changed = True
-            self._blocks[part, first_row] = digest
             self._new_blocks.add(part, size, digest)
             self._new_blocks.first_rows.append(first_row)
 
@@ -144,14 +146,51 @@ class SourceRecord:
         if not self._has_changed:
             return
         self._has_changed = False
-        parts, blocks = sorted(self._parts), sorted(self._blocks)
-        places = np.array(parts, "<u8").tobytes() + np.array(blocks, "<u8").tobytes()
-        digests = [*map(self._parts.__getitem__, parts), *map(self._blocks.__getitem__, blocks)]
-        digest = digest_bytes(places + b"".join(digests))
+        parts = sorted(self._parts)
+        places, digests = self._blocks.spell()
+        whole = np.array(parts, "<u8").tobytes(), places, *map(self._parts.__getitem__, parts), digests
+        digest = digest_bytes(b"".join(whole))
         if digest != self._snapped:
             self._snapped = digest
-            public = {"source": self.number, "digests": len(digests)}
+            public = {"source": self.number, "digests": len(parts) + len(self._blocks)}
             self._writer.append("snapshot", public, {"digest": digest})
+
+
+class _Blocks:
+    """The digests of rows in memory, by part and first row.
+
+    There is no object for each: among samples that are let go of together it would keep a page of memory.
+    """
+
+    __slots__ = ("_by_part",)
+
+    def __init__(self) -> None:
+        self._by_part: dict[int, tuple[array[int], bytearray]] = {}
+
+    def __len__(self) -> int:
+        return sum(len(rows) for rows, _ in self._by_part.values())
+
+    def has_changed(self, part: int, first_row: int, digest: bytes) -> bool:
+        """Take a digest; tells whether there was none or another one before."""
+        rows, digests = self._by_part.setdefault(part, (array("q"), bytearray()))
+        place = bisect_left(rows, first_row)
+        begin, end = place * _DIGEST_BYTES, (place + 1) * _DIGEST_BYTES
+        if place == len(rows) or rows[place] != first_row:
+            rows.insert(place, first_row)
+            digests[begin:begin] = digest
+            return True
+        has_changed = digests[begin:end] != digest
+        digests[begin:end] = digest
+        return has_changed
+
+    def spell(self) -> tuple[bytes, bytes]:
+        """All parts with their first rows, in order, and the digests in the same order."""
+        places, digests = [], []
+        for part in sorted(self._by_part):
+            rows, spelled = self._by_part[part]
+            places.append(np.column_stack((np.full(len(rows), part), rows)).astype("<u8").tobytes())
+            digests.append(spelled)
+        return b"".join(places), b"".join(digests)
 
 
 class _Columns:
@@ -160,11 +199,11 @@ class _Columns:
     __slots__ = ("digests", "first_rows", "parts", "rows", "sizes")
 
     def __init__(self) -> None:
-        self.parts: list[int] = []
-        self.sizes: list[int] = []
+        self.parts = array("q")
+        self.sizes = array("q")
         self.digests = bytearray()
         self.rows: dict[str, int] = {}
-        self.first_rows: list[int] = []
+        self.first_rows = array("q")
 
     def add(self, part: int, size: int, digest: bytes) -> None:
         """Take one more."""
@@ -174,22 +213,22 @@ class _Columns:
 
     def extend(self, parts: list[int], sizes: Iterable[int], digests: list[bytes]) -> None:
         """Take several more."""
-        self.parts += parts
-        self.sizes += sizes
+        self.parts.extend(parts)
+        self.sizes.extend(sizes)
         self.digests += b"".join(digests)
 
     def body(self, algorithm: str) -> dict[str, Any]:
         """The body of an event that tells them."""
         body: dict[str, Any] = {
             "algorithm": algorithm,
-            "parts": self.parts,
-            "sizes": self.sizes,
+            "parts": self.parts.tolist(),
+            "sizes": self.sizes.tolist(),
             "digests": bytes(self.digests),
         }
         if self.rows:
             body["rows"] = self.rows
         if self.first_rows:
-            body["first_rows"] = self.first_rows
+            body["first_rows"] = self.first_rows.tolist()
         return body
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -118,7 +119,7 @@ class _Sorting:
         self._weight_bytes = 0
         self._like = Keys(())
         self._spill = self._new_spill()
-        self._runs: list[list[int]] = []
+        self._runs: list[array[int]] = []
 
     def add(self, chunk: Chunk) -> None:
         """Take samples."""
@@ -181,23 +182,24 @@ class _Sorting:
 
     def _write_run(self) -> None:
         whole, order = self._in_order()
-        self._runs.append([self._spill.add(block) for block in _arranged(whole, order, BLOCK_ROWS)])
+        numbers = (self._spill.add(block) for block in _arranged(whole, order, BLOCK_ROWS))
+        self._runs.append(array("q", numbers))
 
     def _merge_some(self, most: int) -> None:
         """Make longer runs of so many each; neighbours, so that equal keys stay as they came."""
-        longer: list[list[int]] = []
+        longer: list[array[int]] = []
         spill = self._new_spill()
         try:
             for first in range(0, len(self._runs), most):
                 merged = self._merged(self._runs[first : first + most])
-                longer.append([spill.add(part) for block in merged for part in block.cut()])
+                longer.append(array("q", (spill.add(part) for block in merged for part in block.cut())))
         except BaseException:
             spill.close()
             raise
         self._spill.close()
         self._spill, self._runs = spill, longer
 
-    def _merged(self, runs: Sequence[list[int]]) -> Iterator[Block]:
+    def _merged(self, runs: Sequence[array[int]]) -> Iterator[Block]:
         """Give the samples of several runs in order."""
         cursors = [_Cursor(self._spill, run, self._like) for run in runs]
         while cursors:
