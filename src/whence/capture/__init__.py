@@ -3,6 +3,7 @@
 from whence.capture.code import CodeIdentity, identify
 from whence.capture.environment import environment
 from whence.capture.fields import NO_WATCH, FieldNotes, FieldWatch
+from whence.capture.foreign import NumpyTwister, PythonRandom, Settable, loaded_generators
 from whence.capture.loading import load_function
 from whence.capture.recorder import (
     NodeRecorder,
@@ -20,7 +21,15 @@ from whence.capture.recording import Recording, describe_function
 from whence.capture.references import refer
 from whence.capture.relaying import MARK, RelayPass, Told, moved, moved_in, parts_heard, retell
 from whence.capture.secrets import redact
-from whence.capture.settings import Configured, Record, config, memory_budget_bytes, record_mode
+from whence.capture.seedables import find_seedables
+from whence.capture.settings import (
+    Configured,
+    Record,
+    config,
+    memory_budget_bytes,
+    record_mode,
+    seeds_foreign,
+)
 from whence.capture.standing import (
     AT_THE_START,
     Begun,
@@ -46,14 +55,17 @@ __all__ = [
     "NullNode",
     "NullPass",
     "NullWitness",
+    "NumpyTwister",
     "PassPlace",
     "PassRecorder",
+    "PythonRandom",
     "Record",
     "RecordedPlan",
     "Recording",
     "RelayPass",
     "RunRecorder",
     "SetAside",
+    "Settable",
     "SourceWitness",
     "Standing",
     "Start",
@@ -63,9 +75,11 @@ __all__ = [
     "describe_function",
     "enter_run",
     "environment",
+    "find_seedables",
     "identify",
     "leave_run",
     "load_function",
+    "loaded_generators",
     "memory_budget_bytes",
     "moved",
     "moved_in",
@@ -74,5 +88,6 @@ __all__ = [
     "redact",
     "refer",
     "retell",
+    "seeds_foreign",
     "standing_of",
 ]

@@ -31,6 +31,7 @@ _MEMORY_TEXT = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([KMGT]?I?B)\s*
 class _Settings:
     record: Record = "full"
     memory_bytes: int = 1 << 30
+    seed_foreign: bool = False
 
 
 _now: list[_Settings] = [_Settings()]
@@ -52,6 +53,11 @@ class Configured:
         """How much memory each operation that puts samples aside may use from now on."""
         return _now[0].memory_bytes
 
+    @property
+    def seed_foreign(self) -> bool:
+        """Whether the operations that are made from now on seed generators that aren't ours."""
+        return _now[0].seed_foreign
+
     def __enter__(self) -> Configured:
         return self
 
@@ -61,10 +67,13 @@ class Configured:
         _now[0] = self._before
 
     def __repr__(self) -> str:
-        return f"whence.config(record={self.record!r}, memory={_as_text(self.memory_bytes)!r})"
+        seeds = ", seed_foreign=True" if self.seed_foreign else ""
+        return f"whence.config(record={self.record!r}, memory={_as_text(self.memory_bytes)!r}{seeds})"
 
 
-def config(*, record: Record | None = None, memory: int | str | None = None) -> Configured:
+def config(
+    *, record: Record | None = None, memory: int | str | None = None, seed_foreign: bool | None = None
+) -> Configured:
     """Change what passes record and how much memory they use from now on, or within a `with` block.
 
     Args:
@@ -74,12 +83,15 @@ def config(*, record: Record | None = None, memory: int | str | None = None) -> 
             shuffle or repeat of what can be read only once) may keep in memory, as estimated, before it goes
             on in a temporary file: bytes, or text such as "512MB", "2GB" or "1.5GiB". At first 1 GiB. The
             file has no name and lies in the folder for temporary files, which `TMPDIR` chooses.
+        seed_foreign: whether operations that are made from now on (`map`, `filter`, `flat_map`,
+            `map_batches`, and `batch` with a function) seed the generators that aren't whence's for each
+            sample, where they aren't told otherwise. At first they don't.
 
     Returns:
         The settings now in force.
 
     Raises:
-        PlanError: not one of these words, or no amount of memory; nothing is changed.
+        PlanError: not one of these words, no amount of memory, or no bool; nothing is changed.
     """
     before = now = _now[0]
     if record is not None:
@@ -91,6 +103,13 @@ def config(*, record: Record | None = None, memory: int | str | None = None) -> 
         now = replace(now, record=record)
     if memory is not None:
         now = replace(now, memory_bytes=_as_bytes(memory))
+    if seed_foreign is not None:
+        if not isinstance(seed_foreign, bool):
+            raise PlanError(
+                f"config(seed_foreign={seed_foreign!r:.40}): wanted True or False",
+                remedy="Write wh.config(seed_foreign=True).",
+            )
+        now = replace(now, seed_foreign=seed_foreign)
     _now[0] = now
     return Configured(before)
 
@@ -103,6 +122,11 @@ def record_mode() -> Record:
 def memory_budget_bytes() -> int:
     """Tell how much an operation that puts samples aside may keep in memory now."""
     return _now[0].memory_bytes
+
+
+def seeds_foreign() -> bool:
+    """Tell whether an operation that is made now seeds generators that aren't ours."""
+    return _now[0].seed_foreign
 
 
 def _as_bytes(memory: Any) -> int:

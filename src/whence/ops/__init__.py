@@ -38,6 +38,7 @@ from whence.ops.pack import Pack
 from whence.ops.positions import Repeat, Sample, Shuffle, Slice
 from whence.ops.restore import outline_op, restore_op
 from whence.ops.scaling import Normalize, Winsorize
+from whence.ops.seeding import as_seeding
 from whence.ops.sort import Sort
 from whence.ops.split import Split, ids_apart
 from whence.ops.window import Window
@@ -94,6 +95,7 @@ __all__ = [
     "WithColumns",
     "Zip",
     "as_key",
+    "as_seeding",
     "check_callable",
     "check_constant",
     "check_count",

@@ -10,11 +10,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from whence.errors import PlanError
 from whence.lineage import Blocks
 from whence.lineage import Mapping as Relation
 from whence.ops.chunk import Chunk, Int64Array, in_groups
 from whence.ops.collating import Collate, check_collate, collate_functions, collate_parameters, gathered
 from whence.ops.op import Context, Fetch, Function, Input, Op, Recorded, check_count
+from whence.ops.seeding import SeededCalls, foreign_parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Batch(Op):
         collate: "stack" makes one dict of stacked arrays, shape (size, ...), out of dict samples and
             one array out of arrays or numbers; what isn't numbers becomes an object array. Or a
             function of a list of samples, `list` for instance.
+        seed_foreign: seed the generators of `random`, `numpy.random` and PyTorch, and of objects that take a
+            seed, for each call of the collate function by its first sample; see `ops.seeding`.
     """
 
     kind: ClassVar[str] = "batch"
@@ -34,10 +38,21 @@ class Batch(Op):
     size: int
     drop_last: bool = False
     collate: Collate = "stack"
+    seed_foreign: bool = False
 
     def __post_init__(self) -> None:
         check_count(self.size, "batch(n)", least=1)
         check_collate(self.collate, "batch")
+        if self.seed_foreign and not self.functions():
+            raise PlanError(
+                "batch(seed_foreign=True): only a function can draw, and there is none",
+                remedy="Leave it out, or pass collate=function.",
+            )
+
+    @property
+    def is_random(self) -> bool:  # type: ignore[override]  # an answer of the instance, not of the class
+        """Whether it may draw."""
+        return self.seed_foreign
 
     @property
     def unit(self) -> int:  # type: ignore[override]  # an answer of the instance, not of the class
@@ -46,7 +61,8 @@ class Batch(Op):
 
     def parameters(self) -> dict[str, Any]:
         """Its parameters, plain."""
-        return {"size": self.size, "drop_last": self.drop_last} | collate_parameters(self.collate)
+        found = {"size": self.size, "drop_last": self.drop_last} | collate_parameters(self.collate)
+        return found | foreign_parameters(seed_foreign=self.seed_foreign)
 
     def functions(self) -> dict[str, Function]:
         """The user's collate function, if there is one."""
@@ -80,18 +96,26 @@ class Batch(Op):
         """Make the items of the batches asked for and gather them."""
         rows = mappings[0].backward(positions)
         items = fetch(0, rows.indices)
-        values = gathered(self, self.collate, items, list(itertools.pairwise(rows.indptr.tolist())), -1)
+        values = self._values(items, list(itertools.pairwise(rows.indptr.tolist())), -1, context)
         firsts = rows.indptr[:-1]
         context.recorder.gathered(
             items.content, np.diff(rows.indptr).tolist(), at=(positions, rows.indices[firsts])
         )
         return Chunk(values, items.ids[firsts], items.origins[firsts])
 
+    def _values(
+        self, items: Chunk, bounds: Sequence[tuple[int, int]], first: int, context: Context
+    ) -> list[Any]:
+        if isinstance(self.collate, str) or not self.seed_foreign:
+            return gathered(self, self.collate, items, bounds, first)
+        with SeededCalls(context, self.collate, {}).over(items.ids[[start for start, _ in bounds]]) as seed:
+            return gathered(self, self.collate, items, bounds, first, seed)
+
     def _gather(self, items: Chunk, done: int, context: Context) -> Chunk:
         began = time.perf_counter_ns()
         count = len(items)
         bounds = [(start, min(start + self.size, count)) for start in range(0, count, self.size)]
-        values = gathered(self, self.collate, items, bounds, done)
+        values = self._values(items, bounds, done, context)
         context.recorder.spent(time.perf_counter_ns() - began, count, len(values))
         context.recorder.gathered(items.content, [end - start for start, end in bounds])
         return Chunk(values, items.ids[:: self.size], items.origins[:: self.size])

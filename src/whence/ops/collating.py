@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from whence.errors import OpError, PlanError, WhenceError
 from whence.ops.chunk import Chunk
 from whence.ops.op import Function, Op, check_callable
+from whence.ops.seeding import Seed, leave_alone
 from whence.ops.stacking import stack
 from whence.vocab import Column, Columns, as_dicts
 
@@ -74,7 +75,12 @@ def collated(op: Op, collate: Collate, items: list[Any], first: int) -> Any:
 
 
 def gathered(
-    op: Op, collate: Collate, chunk: Chunk, bounds: Sequence[tuple[int, int]], first: int
+    op: Op,
+    collate: Collate,
+    chunk: Chunk,
+    bounds: Sequence[tuple[int, int]],
+    first: int,
+    seed: Seed = leave_alone,
 ) -> list[Any]:
     """Make one sample of each group of a chunk; of columns without making rows, where they are stacked.
 
@@ -84,6 +90,7 @@ def gathered(
         chunk: what is gathered.
         bounds: of each group the places in the chunk from its first sample up to its end.
         first: the position of the chunk's first sample in the op's input; -1: not known.
+        seed: is asked before the user's function is called for a group.
     """
     columns = chunk.columns if collate == "stack" else None
     if columns is not None and columns.by_name:
@@ -94,9 +101,11 @@ def gathered(
         column = Column.of(values)
         if column.is_uniform:
             return _parts(column.stacked(), bounds)
-    return [
-        collated(op, collate, values[start:end], first + start if first >= 0 else -1) for start, end in bounds
-    ]
+    made = []
+    for place, (start, end) in enumerate(bounds):
+        seed(place)
+        made.append(collated(op, collate, values[start:end], first + start if first >= 0 else -1))
+    return made
 
 
 def _stacked(columns: Columns, bounds: Sequence[tuple[int, int]]) -> list[Any]:

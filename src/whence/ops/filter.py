@@ -20,6 +20,7 @@ from whence.lineage import Selection, SelectionIndex
 from whence.ops.chunk import Chunk
 from whence.ops.map import takes_rng
 from whence.ops.op import Context, Function, Input, MappingKind, Op, Recorded, failed, plain_params
+from whence.ops.seeding import calls_of, foreign_parameters
 from whence.ops.stacking import stacked
 from whence.ops.watching import Loop, watched_loop
 
@@ -36,6 +37,8 @@ class Filter(Op):
         params: passed to `fn` by keyword and recorded.
         why: recorded with each drop; default: the function's name.
         form: "samples" or "columns".
+        seed_foreign: seed the generators of `random`, `numpy.random` and PyTorch, and of objects that take a
+            seed, for each sample; see `ops.seeding`.
     """
 
     kind: ClassVar[str] = "filter"
@@ -47,6 +50,7 @@ class Filter(Op):
     params: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
     form: Literal["samples", "columns"] = "samples"
+    seed_foreign: bool = False
 
     def __post_init__(self) -> None:
         if self.form not in ("samples", "columns"):
@@ -59,16 +63,23 @@ class Filter(Op):
                 f"filter({self.label}, form='columns'): a function of columns has no sample's own rng",
                 remedy="Use sample(share, seed=...), or filter samples one by one.",
             )
+        if self.form == "columns" and self.seed_foreign:
+            raise PlanError(
+                f"filter({self.label}, form='columns', seed_foreign=True): columns are of many samples",
+                remedy="Filter samples one by one.",
+            )
 
     @property
     def is_random(self) -> bool:  # type: ignore[override]  # an answer of the instance, not of the class
         """Whether it draws."""
-        return takes_rng(self.fn, self.params)
+        return self.seed_foreign or takes_rng(self.fn, self.params)
 
     def parameters(self) -> dict[str, Any]:
         """Its parameters, plain."""
-        found = {"params": plain_params(self.params), "reason": self.reason()}
-        return found if self.form == "samples" else found | {"form": self.form}
+        found: dict[str, Any] = {"params": plain_params(self.params), "reason": self.reason()}
+        if self.form == "columns":
+            found["form"] = self.form
+        return found | foreign_parameters(seed_foreign=self.seed_foreign)
 
     def functions(self) -> dict[str, Function]:
         """The user's predicate."""
@@ -140,7 +151,10 @@ class Filter(Op):
         return good
 
     def _decide(self, context: Context) -> Loop:
-        return watched_loop(self._plain_loop(context), self.fn, context.recorder, FieldWatch.judge)
+        calls = calls_of(context, self.fn, self.params, seed_foreign=self.seed_foreign)
+        return watched_loop(
+            calls.loop(self._plain_loop(context)), self.fn, context.recorder, FieldWatch.judge
+        )
 
     def _plain_loop(self, context: Context) -> Loop:
         """Find the quickest loop for this predicate's signature."""

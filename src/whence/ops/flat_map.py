@@ -18,6 +18,7 @@ from whence.lineage import Mapping as Relation
 from whence.ops.chunk import Chunk, Int64Array, UInt64Array
 from whence.ops.map import takes_rng
 from whence.ops.op import Context, Fetch, Function, Input, MappingKind, Op, Recorded, failed, plain_params
+from whence.ops.seeding import NO_SEEDS, Calls, calls_of, foreign_parameters
 from whence.vocab import Column, Columns, mix64
 
 _CHILD = np.uint64(0xD1B54A32D192ED03)
@@ -30,6 +31,8 @@ class FlatMap(Op):
     Args:
         fn: `fn(sample, **params)`, any iterable of samples.
         params: passed to `fn` by keyword and recorded.
+        seed_foreign: seed the generators of `random`, `numpy.random` and PyTorch, and of objects that take a
+            seed, for each sample; see `ops.seeding`.
     """
 
     kind: ClassVar[str] = "flat_map"
@@ -38,15 +41,17 @@ class FlatMap(Op):
 
     fn: Function
     params: Mapping[str, Any] = field(default_factory=dict)
+    seed_foreign: bool = False
 
     @property
     def is_random(self) -> bool:  # type: ignore[override]  # an answer of the instance, not of the class
         """Whether it draws."""
-        return takes_rng(self.fn, self.params)
+        return self.seed_foreign or takes_rng(self.fn, self.params)
 
     def parameters(self) -> dict[str, Any]:
         """Its parameters, plain."""
-        return {"params": plain_params(self.params)}
+        found = {"params": plain_params(self.params)}
+        return found | foreign_parameters(seed_foreign=self.seed_foreign)
 
     def functions(self) -> dict[str, Function]:
         """The user's function."""
@@ -66,13 +71,17 @@ class FlatMap(Op):
         """Expand chunk by chunk."""
         watch = context.recorder.watch()
         watch.begin(self.fn)
-        return scan_expanded(self, self._parts_of(context), inputs[0], context, watch)
+        return scan_expanded(self, self._parts_of(context), inputs[0], context, watch, self._calls(context))
 
     def pick(
         self, positions: Int64Array, mappings: Sequence[Relation], fetch: Fetch, context: Context
     ) -> Chunk:
         """Make the parents again and take the children asked for."""
-        return pick_expanded(self, self._parts_of(context), positions, mappings[0], fetch, context)
+        calls = self._calls(context)
+        return pick_expanded(self, self._parts_of(context), positions, mappings[0], fetch, context, calls)
+
+    def _calls(self, context: Context) -> Calls:
+        return calls_of(context, self.fn, self.params, seed_foreign=self.seed_foreign)
 
     def _parts_of(self, context: Context) -> _Parts:
         fn, params = self.fn, self.params
@@ -166,17 +175,18 @@ def expansion_of(recorded: Recorded | None) -> list[Relation]:
 
 
 def scan_expanded(
-    op: Op, parts_of: _Parts, upstream: Input, context: Context, watch: FieldWatch | None = None
+    op: Op,
+    parts_of: _Parts,
+    upstream: Input,
+    context: Context,
+    watch: FieldWatch | None = None,
+    calls: Calls = NO_SEEDS,
 ) -> Iterator[Chunk]:
     """Expand a stream chunk by chunk, telling the counts; the fields of the first samples are watched."""
     position = context.first
     for chunk in upstream.scan():
         began = time.perf_counter_ns()
-        expand = parts_of if watch is None or not watch.left else _watched(parts_of, watch)
-        made = [
-            _parts(op, expand, value, chunk, index, position + index, context)
-            for index, value in enumerate(chunk.values)
-        ]
+        made = _families_of(op, parts_of, chunk, position, context, watch, calls)
         counts = np.fromiter(map(len, made), np.int64, len(made))
         context.recorder.expanded(counts)
         numbers = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -188,24 +198,49 @@ def scan_expanded(
             yield out
 
 
-def _watched(parts_of: _Parts, watch: FieldWatch) -> _Parts:
-    def expand(value: Any, ids: UInt64Array) -> Any:
-        if not watch.left:
-            return parts_of(value, ids)
-        return watch.expand(lambda sample: parts_of(sample, ids), value)
+def _families_of(
+    op: Op,
+    parts_of: _Parts,
+    chunk: Chunk,
+    position: int,
+    context: Context,
+    watch: FieldWatch | None,
+    calls: Calls,
+) -> list[Family]:
+    """Take apart the samples of a chunk, whose first one is at an input position (-1: not known)."""
+    made: list[Family] = []
+    with calls.over(chunk.ids) as seed:
+        for index, value in enumerate(chunk.values):
 
-    return expand
+            def expand(sample: Any, index: int = index) -> Family:
+                seed(index)
+                return parts_of(sample, chunk.ids[index : index + 1])
+
+            try:
+                made.append(
+                    watch.expand(expand, value) if watch is not None and watch.left else expand(value)
+                )
+            except WhenceError:
+                raise
+            except Exception as error:
+                place = position + index if position >= 0 else -1
+                raise failed(op, place, context.name_origin(int(chunk.origins[index])), error) from error
+    return made
 
 
 def pick_expanded(
-    op: Op, parts_of: _Parts, positions: Int64Array, mapping: Relation, fetch: Fetch, context: Context
+    op: Op,
+    parts_of: _Parts,
+    positions: Int64Array,
+    mapping: Relation,
+    fetch: Fetch,
+    context: Context,
+    calls: Calls = NO_SEEDS,
 ) -> Chunk:
     """Make the parents of the positions, each once, and take the children asked for."""
     parents, which, numbers = _families(positions, mapping)
     chunk = fetch(0, parents)
-    families = [
-        _parts(op, parts_of, value, chunk, index, -1, context) for index, value in enumerate(chunk.values)
-    ]
+    families = _families_of(op, parts_of, chunk, -1, context, None, calls)
     counts = np.fromiter(map(len, families), np.int64, len(families))
     if (numbers >= counts[which]).any():
         raise OpError(
@@ -238,14 +273,3 @@ def _families(positions: Int64Array, mapping: Relation) -> tuple[Int64Array, Int
 def _child_ids(ids: UInt64Array, numbers: Int64Array) -> UInt64Array:
     """Give each child a draw id of its own, made of its parent's and its number among the siblings."""
     return mix64(ids + (numbers.astype(np.uint64) + np.uint64(1)) * _CHILD)
-
-
-def _parts(
-    op: Op, parts_of: _Parts, value: Any, chunk: Chunk, index: int, position: int, context: Context
-) -> Family:
-    try:
-        return parts_of(value, chunk.ids[index : index + 1])
-    except WhenceError:
-        raise
-    except Exception as error:
-        raise failed(op, position, context.name_origin(int(chunk.origins[index])), error) from error

@@ -19,6 +19,7 @@ from whence.lineage import Identity, Selection, SelectionIndex
 from whence.lineage import Mapping as Relation
 from whence.ops.chunk import Chunk, Int64Array
 from whence.ops.op import Context, Fetch, Function, Input, MappingKind, Op, Recorded, failed, plain_params
+from whence.ops.seeding import calls_of, foreign_parameters
 from whence.ops.watching import Loop, watched_loop
 
 OnError = Literal["raise", "quarantine"]
@@ -34,6 +35,8 @@ class Map(Op):
         draw: named values drawn for each sample and passed by keyword, vectorised for a chunk.
         on_error: "raise" stops the pass at the first failure; "quarantine" sets the sample aside
             with its reason (1 -> 0 or 1).
+        seed_foreign: seed the generators of `random`, `numpy.random` and PyTorch, and of objects that take a
+            seed, for each sample; see `ops.seeding`.
     """
 
     kind: ClassVar[str] = "map"
@@ -44,6 +47,7 @@ class Map(Op):
     params: Mapping[str, Any] = field(default_factory=dict)
     draw: Mapping[str, Draw] = field(default_factory=dict)
     on_error: OnError = "raise"
+    seed_foreign: bool = False
 
     def __post_init__(self) -> None:
         if self.on_error not in ("raise", "quarantine"):
@@ -67,7 +71,7 @@ class Map(Op):
     @property
     def is_random(self) -> bool:  # type: ignore[override]  # an answer of the instance, not of the class
         """Whether it draws."""
-        return bool(self.draw) or takes_rng(self.fn, self.params)
+        return self.seed_foreign or bool(self.draw) or takes_rng(self.fn, self.params)
 
     @property
     def mapping_kind(self) -> MappingKind:  # type: ignore[override]  # an answer of the instance
@@ -81,7 +85,7 @@ class Map(Op):
             found["draw"] = {name: draw.spec() for name, draw in self.draw.items()}
         if self.on_error != "raise":
             found["on_error"] = self.on_error
-        return found
+        return found | foreign_parameters(seed_foreign=self.seed_foreign)
 
     def functions(self) -> dict[str, Function]:
         """The user's function."""
@@ -177,7 +181,8 @@ class Map(Op):
         return Chunk(made, chunk.ids[kept], chunk.origins[kept])
 
     def _loop(self, context: Context) -> Loop:
-        return watched_loop(self._plain_loop(context), self.fn, context.recorder)
+        calls = calls_of(context, self.fn, self.params, seed_foreign=self.seed_foreign)
+        return watched_loop(calls.loop(self._plain_loop(context)), self.fn, context.recorder)
 
     def _plain_loop(self, context: Context) -> Loop:
         """Find the quickest loop for this function's signature."""

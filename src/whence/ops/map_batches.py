@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -14,9 +14,10 @@ from whence.capture import FieldWatch
 from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Identity
 from whence.lineage import Mapping as Relation
-from whence.ops.chunk import Chunk, Int64Array, in_groups
+from whence.ops.chunk import Chunk, Int64Array, UInt64Array, in_groups
 from whence.ops.flat_map import apart, together
 from whence.ops.op import Context, Fetch, Function, Input, Op, Recorded, check_count, failed, plain_params
+from whence.ops.seeding import calls_of, foreign_parameters
 from whence.ops.stacking import stacked
 from whence.vocab import Columns
 
@@ -34,6 +35,8 @@ class MapBatches(Op):
         size: samples in a group; the last may be smaller.
         form: "list" or "columns".
         params: passed to `fn` by keyword and recorded.
+        seed_foreign: seed the generators of `random`, `numpy.random` and PyTorch, and of objects that take a
+            seed, for each group by its first sample; see `ops.seeding`.
     """
 
     kind: ClassVar[str] = "map_batches"
@@ -42,6 +45,7 @@ class MapBatches(Op):
     size: int
     form: Form = "list"
     params: Mapping[str, Any] = field(default_factory=dict)
+    seed_foreign: bool = False
 
     def __post_init__(self) -> None:
         check_count(self.size, f"map_batches({self.label}, size=...)", least=1)
@@ -56,9 +60,15 @@ class MapBatches(Op):
         """Its groups must come whole."""
         return self.size
 
+    @property
+    def is_random(self) -> bool:  # type: ignore[override]  # as above
+        """Whether it may draw."""
+        return self.seed_foreign
+
     def parameters(self) -> dict[str, Any]:
         """Its parameters, plain."""
-        return {"size": self.size, "form": self.form, "params": plain_params(self.params)}
+        found = {"size": self.size, "form": self.form, "params": plain_params(self.params)}
+        return found | foreign_parameters(seed_foreign=self.seed_foreign)
 
     def functions(self) -> dict[str, Function]:
         """The user's function."""
@@ -88,10 +98,11 @@ class MapBatches(Op):
         firsts = np.cumsum(sizes) - sizes
         wanted = np.repeat(starts - firsts, sizes) + np.arange(int(sizes.sum()))
         chunk = fetch(0, wanted.astype(np.int64))
-        made = [
-            self._called(chunk.taken(slice(first, first + size)), -1, context)
+        whole = [
+            (chunk.taken(slice(first, first + size)), -1)
             for first, size in zip(firsts.tolist(), sizes.tolist(), strict=True)
         ]
+        made = self._made_of(whole, chunk.ids[firsts], context)
         places = firsts[which] + positions - starts[which]
         return together(made, chunk.ids, chunk.origins).taken(places)
 
@@ -99,23 +110,40 @@ class MapBatches(Op):
         began = time.perf_counter_ns()
         if self.form == "list":
             chunk.values  # noqa: B018 - makes rows of columns at once, not group by group
-        made = [
-            self._called(chunk.taken(slice(start, start + self.size)), done + start, context)
+        groups = [
+            (chunk.taken(slice(start, start + self.size)), done + start)
             for start in range(0, len(chunk), self.size)
         ]
+        made = self._made_of(groups, chunk.ids[:: self.size], context)
         context.recorder.spent(time.perf_counter_ns() - began, len(chunk), len(chunk))
         return together(made, chunk.ids, chunk.origins)
 
-    def _made(self, group: Chunk, watch: FieldWatch) -> Any:
-        call = functools.partial(self.fn, **self.params)
+    def _made_of(
+        self, groups: Sequence[tuple[Chunk, int]], ids: UInt64Array, context: Context
+    ) -> list[list[Any] | Columns]:
+        """Map some groups, each with the position of its first sample (-1: not known)."""
+        calls = calls_of(context, self.fn, self.params, seed_foreign=self.seed_foreign)
+        with calls.over(ids) as seed:
+            return [
+                self._called(group, position, context, functools.partial(seed, place))
+                for place, (group, position) in enumerate(groups)
+            ]
+
+    def _made(self, group: Chunk, watch: FieldWatch, seed: Callable[[], None]) -> Any:
+        def call(samples: Any) -> Any:
+            seed()
+            return self.fn(samples, **self.params)
+
         if self.form == "columns":
             columns = stacked(group)
             return watch.map_columns(call, columns, len(group)) if watch.begin(self.fn) else call(columns)
         return watch.map_group(call, group.values) if watch.begin(self.fn) else call(group.values)
 
-    def _called(self, group: Chunk, position: int, context: Context) -> list[Any] | Columns:
+    def _called(
+        self, group: Chunk, position: int, context: Context, seed: Callable[[], None]
+    ) -> list[Any] | Columns:
         try:
-            made = apart(self._made(group, context.recorder.watch()))
+            made = apart(self._made(group, context.recorder.watch(), seed))
         except WhenceError:
             raise
         except Exception as error:

@@ -36,6 +36,7 @@ from whence.ops import (
     Window,
     Zip,
     as_key,
+    as_seeding,
     check_callable,
     check_count,
     check_seed,
@@ -77,13 +78,20 @@ class Stream(Tabular["Stream"], Readable):
         name: str | None = None,
         on_error: Literal["raise", "quarantine"] = "raise",
         draw: Mapping[str, Draw] | None = None,
+        seed_foreign: bool | None = None,
         **params: Any,
     ) -> Stream:
         """Apply a function to each sample; see `ops.Map`."""
         check_callable(fn, "map")
-        return self.pipe(
-            Map(label=name or name_of(fn), fn=fn, params=params, draw=draw or {}, on_error=on_error)
+        op = Map(
+            label=name or name_of(fn),
+            fn=fn,
+            params=params,
+            draw=draw or {},
+            on_error=on_error,
+            seed_foreign=as_seeding(seed_foreign, "map"),
         )
+        return self.pipe(op)
 
     def map_batches(
         self,
@@ -92,11 +100,20 @@ class Stream(Tabular["Stream"], Readable):
         *,
         form: Literal["list", "columns"] = "list",
         name: str | None = None,
+        seed_foreign: bool | None = None,
         **params: Any,
     ) -> Stream:
         """Apply a function to groups of samples; see `ops.MapBatches`."""
         check_callable(fn, "map_batches")
-        return self.pipe(MapBatches(label=name or name_of(fn), fn=fn, size=size, form=form, params=params))
+        op = MapBatches(
+            label=name or name_of(fn),
+            fn=fn,
+            size=size,
+            form=form,
+            params=params,
+            seed_foreign=as_seeding(seed_foreign, "map_batches"),
+        )
+        return self.pipe(op)
 
     def filter(
         self,
@@ -105,24 +122,43 @@ class Stream(Tabular["Stream"], Readable):
         reason: str | None = None,
         form: Literal["samples", "columns"] = "samples",
         name: str | None = None,
+        seed_foreign: bool | None = None,
         **params: Any,
     ) -> Stream:
         """Keep the samples for which a predicate holds; see `ops.Filter`."""
         check_callable(fn, "filter")
-        return self.pipe(Filter(label=name or name_of(fn), fn=fn, params=params, why=reason or "", form=form))
+        op = Filter(
+            label=name or name_of(fn),
+            fn=fn,
+            params=params,
+            why=reason or "",
+            form=form,
+            seed_foreign=as_seeding(seed_foreign, "filter", can_seed=form != "columns"),
+        )
+        return self.pipe(op)
 
-    def flat_map(self, fn: Function, *, name: str | None = None, **params: Any) -> Stream:
+    def flat_map(
+        self, fn: Function, *, name: str | None = None, seed_foreign: bool | None = None, **params: Any
+    ) -> Stream:
         """Make any number of samples out of each; see `ops.FlatMap`."""
         check_callable(fn, "flat_map")
-        return self.pipe(FlatMap(label=name or name_of(fn), fn=fn, params=params))
+        seeds = as_seeding(seed_foreign, "flat_map")
+        return self.pipe(FlatMap(label=name or name_of(fn), fn=fn, params=params, seed_foreign=seeds))
 
     # groups
 
     def batch(
-        self, n: int, *, drop_last: bool = False, collate: Literal["stack"] | Function = "stack"
+        self,
+        n: int,
+        *,
+        drop_last: bool = False,
+        collate: Literal["stack"] | Function = "stack",
+        seed_foreign: bool | None = None,
     ) -> Stream:
         """Gather consecutive samples; see `ops.Batch`."""
-        return self.pipe(Batch(label=f"batch({n})", size=n, drop_last=drop_last, collate=collate))
+        seeds = as_seeding(seed_foreign, "batch", can_seed=not (isinstance(collate, str) or collate is list))
+        op = Batch(label=f"batch({n})", size=n, drop_last=drop_last, collate=collate, seed_foreign=seeds)
+        return self.pipe(op)
 
     def unbatch(self) -> Stream:
         """Take batches apart; see `ops.Unbatch`."""
