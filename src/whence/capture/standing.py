@@ -152,26 +152,29 @@ def standing_of(passes: Sequence[Begun]) -> list[Standing]:
     Args:
         passes: all of them, in the order in which they began.
     """
-    kept = [each.delivered for each in passes]
-    again = [each.at.first for each in passes]
+    kept = {each.at.number: each.delivered for each in passes}
+    by_number = {each.at.number: each.at for each in passes}
+    again: list[int] = []
     abandoned: set[int] = set()
     ends: dict[tuple[int, int, int], int] = {}
-    alike: dict[tuple[int, int, int], list[int]] = {}
-    for number, each in enumerate(passes):
+    alike: dict[tuple[int, int, int], list[PassPlace]] = {}
+    for each in passes:
         at = each.at
-        if at.continues is not None:
-            for other in alike[_place_of(passes[at.continues].at)]:
-                kept[other] = min(kept[other], max(at.first, passes[other].at.first))
-            for other in range(*at.abandons):
-                kept[other] = passes[other].at.first
-                abandoned.add(other)
+        before = None if at.continues is None else by_number.get(at.continues)  # it may be lost to damage
+        if before is not None:
+            for other in alike[_place_of(before)]:
+                kept[other.number] = min(kept[other.number], max(at.first, other.first))
+            for number in range(*at.abandons):
+                if number in by_number:
+                    kept[number] = by_number[number].first
+                    abandoned.add(number)
         place = _place_of(at)
-        again[number] = max(at.first, min(each.delivered, ends.get(place, 0)))
+        again.append(max(at.first, min(each.delivered, ends.get(place, 0))))
         ends[place] = max(ends.get(place, 0), each.delivered)
-        alike.setdefault(place, []).append(number)
+        alike.setdefault(place, []).append(at)
     return [
-        Standing(kept=kept[number], again=again[number], is_abandoned=number in abandoned)
-        for number in range(len(passes))
+        Standing(kept=kept[each.at.number], again=up_to, is_abandoned=each.at.number in abandoned)
+        for each, up_to in zip(passes, again, strict=True)
     ]
 
 

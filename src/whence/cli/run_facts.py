@@ -21,7 +21,7 @@ def describe_run(run: Run) -> dict[str, Any]:
     if environment.get("git"):  # the changes themselves are for the report, not for a screen
         environment["git"] = {key: each for key, each in environment["git"].items() if key not in _DIFF_KEYS}
     passes_by_stream: dict[int, list[PassView]] = collections.defaultdict(list)
-    for view in run.passes:
+    for view in run.record.latest_passes:
         passes_by_stream[view.stream].append(view)
     return {
         "kind": "run",
@@ -109,7 +109,9 @@ def _stream(run: Run, stream: StreamView, passes: list[PassView]) -> dict[str, A
             {
                 "epoch": view.epoch,
                 "repeat": view.repeat,
-                "delivered": view.delivered,
+                "first": view.first,
+                "delivered": view.count,
+                "resumed_at": run.record.resumed_at(view),
                 "complete": view.is_complete,
             }
             for view in passes

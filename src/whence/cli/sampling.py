@@ -13,7 +13,7 @@ from whence.workspace import Run
 
 
 def random_addresses(run: Run, count: int, seed: int) -> list[Address]:
-    """Choose delivered samples, each at most once.
+    """Choose delivered samples that stand, each at most once.
 
     Args:
         run: the run.
@@ -28,7 +28,7 @@ def random_addresses(run: Run, count: int, seed: int) -> list[Address]:
 
     Cost: for each pass that of counting the items of its batches; no samples are made.
     """
-    passes = [PassLineage(run.record, view) for view in run.passes]
+    passes = [PassLineage(run.record, view) for view in run.passes if view.kept > view.first]
     ends = [np.cumsum(_item_counts(lineage)) for lineage in passes]
     totals = np.cumsum([int(end[-1]) if len(end) else 0 for end in ends])
     if not len(totals) or not totals[-1]:
@@ -47,9 +47,9 @@ def random_addresses(run: Run, count: int, seed: int) -> list[Address]:
 
 
 def _item_counts(lineage: PassLineage) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Count the items of each delivered output: the samples of a batch, or one."""
+    """Count the items of each output delivered that stands: the samples of a batch, or one."""
     stream = lineage.stream
-    positions = np.arange(lineage.view.delivered, dtype=np.int64)
+    positions = np.arange(lineage.view.first, lineage.view.kept, dtype=np.int64)
     if lineage.node(stream.items_at)["kind"] != "batch":
         return np.ones(len(positions), np.int64)
     index = stream.top
@@ -68,6 +68,6 @@ def _address(lineage: PassLineage, output: int, item: int) -> Address:
         stream=stream.name if len({each.name for each in lineage.record.streams}) > 1 else None,
         epoch=view.epoch,
         repeat=view.repeat,
-        batch=output,
+        batch=view.first + output,
         item=item if has_batches else None,
     )

@@ -175,6 +175,9 @@ def _stream(stream: dict[str, Any]) -> list[Block]:
     cut = sum(not each["complete"] for each in passes)
     if cut:
         note += f", {cut:,} not read to the end"
+    resumed = sum(len(each["resumed_at"]) for each in passes)
+    if resumed:
+        note += f", resumed {count_of(resumed, 'time', 'times')}"
     rows: list[list[Cell]] = [
         [
             step["op"]

@@ -78,7 +78,7 @@ def _count_so_far(run: wh.Run) -> int:
     streams = {stream.number: stream for stream in run.streams}
     for each in run.passes:
         node = streams[each.stream].nodes[streams[each.stream].items_at]
-        count += each.delivered * (int(node["params"]["size"]) if node["kind"] == "batch" else 1)
+        count += each.count * (int(node["params"]["size"]) if node["kind"] == "batch" else 1)
     return count
 
 

@@ -88,7 +88,7 @@ def count_streams(record: RunRecord) -> list[StreamCount]:
     """Count every pass of a run."""
     found = []
     for stream in record.streams:
-        passes = [count_pass(record, view) for view in record.passes if view.stream == stream.number]
+        passes = [count_pass(record, view) for view in record.latest_passes if view.stream == stream.number]
         counted = [each.nodes for each in passes if each.nodes]
         empty = NodeCount(ns=0, ins=(), out=0, dropped=0)
         totals = list(counted[0]) if counted else [empty] * len(stream.nodes)

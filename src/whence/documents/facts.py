@@ -112,7 +112,7 @@ def _numbers(record: RunRecord, streams: list[StreamCount]) -> list[Row]:
         if items:
             rows.append(Row(name="samples delivered", value=f"{items:,}"))
         batched = [stream for stream in streams if _is_batched(stream)]
-        batches = sum(each.view.delivered for stream in batched for each in stream.passes)
+        batches = sum(each.view.count for stream in batched for each in stream.passes)
         if batches:
             rows.append(Row(name="in batches", value=f"{batches:,}"))
     dropped = sum(node.dropped for stream in streams for node in stream.nodes)
@@ -133,12 +133,12 @@ def _is_batched(stream: StreamCount) -> bool:
 def _items(stream: StreamCount) -> int:
     """How many samples the program received: the items of delivered batches, or the outputs."""
     if not _is_batched(stream):
-        return sum(each.view.delivered for each in stream.passes)
+        return sum(each.view.count for each in stream.passes)
     size = int(stream.view.nodes[stream.view.items_at]["params"]["size"])
     total = 0
     for each in stream.counted_passes:
         gathered = each.nodes[stream.view.items_at].ins[0] or 0
-        total += min(each.view.delivered * size, gathered)
+        total += min(each.view.delivered * size, gathered) - each.view.first * size
     return total
 
 

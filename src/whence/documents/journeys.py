@@ -84,7 +84,7 @@ class JourneyView:
 
 def choose_addresses(record: RunRecord, limit: int = JOURNEYS) -> list[Address]:
     """Choose samples that show a run: one source row in several epochs, then others all over the passes."""
-    passes = [view for view in record.passes if view.delivered]
+    passes = [view for view in record.latest_passes if view.count]
     if not passes:
         return []
     first = _somewhere(record, passes[0], 0.5)
@@ -157,7 +157,7 @@ def _somewhere(record: RunRecord, view: PassView, share: float) -> Address:
     streams = {stream.number: stream for stream in record.streams}
     stream = streams.get(view.stream)
     named = stream.name if stream is not None and len(streams) > 1 else None
-    output = min(view.delivered - 1, int(view.delivered * share))
+    output = min(view.delivered - 1, view.first + int(view.count * share))
     has_batches = stream is not None and stream.nodes[stream.items_at]["kind"] == "batch"
     return Address(
         run=record.name,

@@ -197,7 +197,7 @@ class _Drawing:
         top = self._stream.view.top
         self._down(x, y - BOX_HEIGHT - GAP, self._flowing(top))
         passes = self._stream.passes
-        delivered = sum(each.view.delivered for each in passes)
+        delivered = sum(each.view.count for each in passes)
         noun = self._noun(top)
         told = f"{counted(delivered, noun, _plural(noun))} in {counted(len(passes), 'pass', 'passes')}"
         self._box("delivery", "received by the program", told, x, y)

@@ -29,7 +29,7 @@ from whence.documents.journeys import choose_addresses, tell_journeys
 from whence.documents.picture import describe_op, draw_stream
 from whence.documents.plots import HEIGHT, LEFT, RIGHT, WIDTH, plot_metrics
 from whence.documents.questions import list_questions, verdict_text
-from whence.documents.wording import counted, duration_text, share_text, shown
+from whence.documents.wording import counted, duration_text, listed, share_text, shown
 from whence.errors import InputError
 from whence.query import Address, verify_runs
 from whence.runs import RunRecord
@@ -92,7 +92,7 @@ def render_report(
     return template.render(
         head=tell_head(record, streams),
         pictures=[draw_stream(record, stream) for stream in streams[:STREAMS]],
-        streams=[_stream_table(stream) for stream in streams[:STREAMS]],
+        streams=[_stream_table(record, stream) for stream in streams[:STREAMS]],
         streams_left_out=max(0, len(streams) - STREAMS),
         has_gaps=record.has_gaps,
         drops=gather_drops(record, streams),
@@ -131,14 +131,17 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _stream_table(stream: StreamCount) -> dict[str, Any]:
+def _stream_table(record: RunRecord, stream: StreamCount) -> dict[str, Any]:
     """What the tables of one stream say: each op over all passes, and in each pass."""
     several = len(stream.counted_passes) > 1
     return {
         "name": shown(stream.view.name, 80),
         "rows": _rows(stream, stream.nodes) if stream.counted_passes else [],
         "rows_left_out": max(0, len(stream.nodes) - OPS),
-        "passes": [_pass_row(stream, each, with_rows=several) for each in stream.passes[:PASSES]],
+        "passes": [
+            _pass_row(stream, each, record.resumed_at(each.view), with_rows=several)
+            for each in stream.passes[:PASSES]
+        ],
         "passes_left_out": max(0, len(stream.passes) - PASSES),
         "pass_count": len(stream.counted_passes),
         "is_alike": stream.is_alike,
@@ -168,12 +171,16 @@ def _ins_text(count: NodeCount) -> str:
     return f"{sum(each or 0 for each in count.ins):,}"
 
 
-def _pass_row(stream: StreamCount, each: PassCount, *, with_rows: bool) -> dict[str, Any]:
+def _pass_row(
+    stream: StreamCount, each: PassCount, resumed_at: Sequence[int], *, with_rows: bool
+) -> dict[str, Any]:
     view = each.view
     ended = "read to its end" if view.is_complete else "left before its end" if view.is_ended else "not ended"
+    if resumed_at:
+        ended += f", resumed at {listed(resumed_at)}"
     return {
         "epoch": f"{view.epoch}#{view.repeat}" if view.repeat else str(view.epoch),
-        "delivered": view.delivered,
+        "delivered": view.count,
         "ended": ended,
         "mode": "yes" if view.mode == "full" else "no",
         "time": duration_text(each.ns / 1e9) if each.ns else "",

@@ -13,12 +13,24 @@ from whence.query.fits import Influence, Learned, fits_below, is_fit, learned_at
 from whence.query.following import Int64Array, PassLineage
 from whence.query.places import Places, go_up
 from whence.query.trace import origin_of
+from whence.runs import Fate
 from whence.vocab import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExposurePoint:
-    """One delivery of a sample made of the rows asked about."""
+    """One delivery of a sample made of the rows asked about.
+
+    Args:
+        run: the name of the run.
+        stream: the name of the stream.
+        epoch: the number of the pass.
+        repeat: counts the passes over the same epoch.
+        batch: the batch; None where there are none.
+        item: the item in the batch, or the sample.
+        fate: "delivered"; "abandoned" where the consumer was begun anew from a place before it; "again"
+            where it had been delivered before.
+    """
 
     run: str
     stream: str
@@ -26,6 +38,7 @@ class ExposurePoint:
     repeat: int
     batch: int | None
     item: int
+    fate: Fate = "delivered"
 
     @property
     def address(self) -> str:
@@ -43,6 +56,7 @@ class ExposurePoint:
             "repeat": self.repeat,
             "batch": self.batch,
             "item": self.item,
+            "fate": self.fate,
         }
 
 
@@ -78,6 +92,7 @@ class Flow:
                 repeat=self.repeat,
                 batch=output if self._has_batches else None,
                 item=item if self._has_batches else output,
+                fate=self._lineage.view.fate(output),
             )
 
     def _follow(self, rows_by_source: dict[int, Int64Array]) -> tuple[Int64Array, Int64Array]:
@@ -109,8 +124,9 @@ class Flow:
         places, items = reached[top]
         pairs = np.unique(np.column_stack((places.positions, items)), axis=0)
         outputs, items = pairs[:, 0], pairs[:, 1]
-        delivered = outputs < self._lineage.view.delivered
-        self.unreached += int((~delivered).sum())
+        view = self._lineage.view
+        self.unreached += int((outputs >= view.delivered).sum())
+        delivered = (outputs >= view.first) & (outputs < view.delivered)
         return items[delivered], outputs[delivered]
 
     def _learn(self, index: int, positions: Int64Array) -> None:

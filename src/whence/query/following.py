@@ -188,8 +188,17 @@ def stream_of(record: RunRecord, view: PassView) -> StreamView:
     )
 
 
-def find_pass(record: RunRecord, *, epoch: int, stream: str | None, repeat: int = 0) -> PassView:
+def find_pass(
+    record: RunRecord, *, epoch: int, stream: str | None, repeat: int = 0, output: int | None = None
+) -> PassView:
     """Find a pass by its address.
+
+    Args:
+        record: the run.
+        epoch: the number of the pass.
+        stream: the stream's name; None where there is only one.
+        repeat: counts the passes over the same epoch.
+        output: which output is asked for: where passes went on with one another, the last that gave it.
 
     Raises:
         NotFoundError: the run has no such stream, or it wasn't read in that epoch.
@@ -208,9 +217,12 @@ def find_pass(record: RunRecord, *, epoch: int, stream: str | None, repeat: int 
             f"run {record.name} has no stream {stream!r}", remedy=f"It has: {', '.join(names.values())}."
         )
     found = [view for view in record.passes if stream is None or names.get(view.stream) == stream]
-    for view in found:
-        if view.epoch == epoch and view.repeat == repeat:
+    alike = [view for view in found if view.epoch == epoch and view.repeat == repeat]
+    for view in reversed(alike):
+        if output is not None and view.first <= output < view.delivered:
             return view
+    if alike:
+        return alike[-1]
     epochs = ", ".join(f"{view.epoch}#{view.repeat}" if view.repeat else str(view.epoch) for view in found)
     wanted = f"{epoch}#{repeat}" if repeat else str(epoch)
     raise NotFoundError(f"run {record.name} has no pass {wanted}", remedy=f"It has passes {epochs}.")

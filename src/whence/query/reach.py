@@ -121,7 +121,7 @@ def read_reach(entry: dict[str, Any], segment: SealedSegment) -> Reach:
 def _reach_of_pass(record: RunRecord, view: PassView) -> list[Reach] | None:
     lineage = PassLineage(record, view)
     top = lineage.stream.top
-    found = _fold(lineage, top, _Some.first(lineage.size(top), view.delivered), times=1)
+    found = _fold(lineage, top, _Some.between(lineage.size(top), view.first, view.delivered), times=1)
     if found is None:
         return None
     for index, node in enumerate(lineage.stream.nodes):
@@ -162,11 +162,11 @@ class _Some:
         return cls(len(flags), None if flags.all() else flags)
 
     @classmethod
-    def first(cls, size: int, count: int) -> _Some:
-        if count >= size:
+    def between(cls, size: int, first: int, end: int) -> _Some:
+        if first == 0 and end >= size:
             return cls(size, None)
         flags = np.zeros(size, np.bool_)
-        flags[:count] = True
+        flags[first:end] = True
         return cls(size, flags)
 
     def among(self, size: int) -> _Some:

@@ -23,8 +23,8 @@ from whence.ops import Chunk, Fit, restore_op
 from whence.query.addresses import Address
 from whence.query.fits import known_values
 from whence.query.flow import first_input
-from whence.query.following import Int64Array, PassLineage, find_pass
-from whence.query.trace import locate, origin_of, part_of, trace_address
+from whence.query.following import Int64Array, PassLineage
+from whence.query.trace import locate, origin_of, part_of, pass_at, trace_address
 from whence.runs import RunRecord
 from whence.sources import source_from_description
 from whence.streams import Evaluation, Node, Program, Step, Stream, compiled
@@ -133,7 +133,7 @@ class Replayer:
         return self._pass_of(address).journey(address)
 
     def _pass_of(self, address: Address) -> _PassReplay:
-        view = find_pass(self._record, epoch=address.epoch, stream=address.stream, repeat=address.repeat)
+        view = pass_at(self._record, address)
         found = self._passes.get(view.number)
         if found is None:
             found = _PassReplay(PassLineage(self._record, view), self._given, self._roots)

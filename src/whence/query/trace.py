@@ -16,7 +16,7 @@ from whence.query.fields import FieldUse, field_uses
 from whence.query.fits import Fit, Learned, fits_among, fits_below, is_fit, learned_at, nodes_below
 from whence.query.following import SOURCE_BITS, Int64Array, PassLineage, find_pass, lineage_of
 from whence.query.places import Places, go_down
-from whence.runs import RunRecord, SourceView
+from whence.runs import PassView, RunRecord, SourceView
 from whence.vocab import digest_text, plain
 
 __all__ = ["SOURCE_BITS", "Origin", "Step", "Trace", "trace_address"]
@@ -121,7 +121,7 @@ def trace_address(record: RunRecord, address: Address) -> Trace:
 
     Cost: the positions asked for, through each op; not the length of the run.
     """
-    view = find_pass(record, epoch=address.epoch, stream=address.stream, repeat=address.repeat)
+    view = pass_at(record, address)
     lineage = lineage_of(record, view)
     reached = {
         index: [Places.whole(positions) for positions in found]
@@ -137,7 +137,18 @@ def trace_address(record: RunRecord, address: Address) -> Trace:
         steps=[_step(lineage, index, *steps[index], uses.get(index, [])) for index in written],
         fits=_fits(lineage, steps),
         complete=complete and bool(origins),
-        in_flight=not view.is_ended and record.status != "running" and _first_output(address) >= view.taken,
+        in_flight=not view.is_ended and record.status != "running" and _output_of(address) >= view.taken,
+    )
+
+
+def pass_at(record: RunRecord, address: Address) -> PassView:
+    """Find the pass that delivered what is at an address; raises `NotFoundError`."""
+    return find_pass(
+        record,
+        epoch=address.epoch,
+        stream=address.stream,
+        repeat=address.repeat,
+        output=_output_of(address),
     )
 
 
@@ -222,12 +233,14 @@ def locate(lineage: PassLineage, address: Address) -> dict[int, list[Int64Array]
     """
     view, stream = lineage.view, lineage.stream
     has_batches = lineage.node(stream.items_at)["kind"] == "batch"
-    output = _first_output(address)
-    if not 0 <= output < view.delivered:
+    output = _output_of(address)
+    if not view.first <= output < view.delivered:
         what = "batches" if has_batches else "samples"
+        asked = f"Ask for {view.first} to {view.delivered - 1}." if view.count else "Ask for another pass."
         raise NotFoundError(
-            f"{address}: pass {address.epoch} delivered {view.delivered} {what}",
-            remedy=f"Ask for 0 to {view.delivered - 1}." if view.delivered else "Ask for another pass.",
+            f"{address}: pass {address.epoch} delivered {view.count} {what}"
+            + (f", the first of them {view.first}" if view.first else ""),
+            remedy=asked,
         )
     positions = np.array([output], np.int64)
     if address.item is None or address.batch is None:
@@ -281,7 +294,7 @@ def _digest_of(source: SourceView, part: int, row: int) -> str | None:
     return digest_text(digest) if algorithm == "sha256" else f"{algorithm}:{digest.hex()}"
 
 
-def _first_output(address: Address) -> int:
+def _output_of(address: Address) -> int:
     found = address.item if address.batch is None else address.batch
     return -1 if found is None else found
 

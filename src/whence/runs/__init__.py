@@ -3,11 +3,13 @@
 from whence.runs.decisions import Decisions
 from whence.runs.live import LiveRun, as_json, as_number, as_png, content_of, peak_memory_bytes
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
-from whence.runs.record import History, PassView, RunRecord, StreamView, finite_or_none
+from whence.runs.record import RunRecord, finite_or_none
 from whence.runs.sources import SourceView
+from whence.runs.views import Fate, History, PassView, StreamView
 
 __all__ = [
     "Decisions",
+    "Fate",
     "History",
     "LiveRun",
     "PassView",

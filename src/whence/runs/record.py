@@ -5,16 +5,15 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from whence.errors import NotFoundError
 from whence.runs.decisions import LINEAGE, Decisions, check_sealed, read_decisions
 from whence.runs.digests import PassDigests, digests_in_order
 from whence.runs.sources import SourceView, source_view
+from whence.runs.views import History, PassView, StreamView, pass_views, standing_views
 from whence.store import (
     Damage,
     Event,
@@ -25,56 +24,6 @@ from whence.store import (
     read_journal,
     read_object,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """All values of one metric: `step`, `value`, and `at` in nanoseconds since 1970 UTC, each shape (n,)."""
-
-    step: NDArray[np.int64]
-    value: NDArray[np.float64]
-    at: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamView:
-    """A stream as a run recorded it: the program's nodes, the top last."""
-
-    number: int
-    name: str
-    top: int
-    items_at: int
-    nodes: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassView:
-    """One pass over a stream in a run.
-
-    Args:
-        number: counts the passes of the run.
-        stream: the number of the stream.
-        epoch: the number given to `epoch`.
-        repeat: counts the passes over the same stream and epoch.
-        delivered: how many outputs were handed to the consumer.
-        taken: how many of them the consumer certainly had finished with; less than `delivered` by at
-            most one, in a run that died.
-        is_complete: whether the stream was read to its end.
-        is_ended: whether the pass ended, rather than the process.
-        mode: what was recorded ("full" or "lineage").
-        nodes: time in nanoseconds, inputs and outputs of each node's own loop; empty if the pass didn't end.
-    """
-
-    number: int
-    stream: int
-    epoch: int
-    repeat: int
-    delivered: int
-    taken: int
-    is_complete: bool
-    is_ended: bool
-    mode: str
-    nodes: list[list[int]]
 
 
 class RunRecord:
@@ -251,28 +200,18 @@ class RunRecord:
     @functools.cached_property
     def passes(self) -> list[PassView]:
         """The passes in it, by number."""
-        cursors = self.journal.cursors()
-        ends = {event.public["pass"]: event.public for event in self.journal.find("pass_end")}
-        found = []
-        for event in self.journal.find("pass_start"):
-            number = event.public["pass"]
-            end = ends.get(number)
-            offered, taken = cursors[number] if number < len(cursors) else (0, 0)
-            found.append(
-                PassView(
-                    number=number,
-                    stream=event.public["stream"],
-                    epoch=event.public["epoch"],
-                    repeat=event.public["repeat"],
-                    delivered=offered if end is None else end["delivered"],
-                    taken=taken if end is None else end["delivered"],
-                    is_complete=end is not None and end["complete"],
-                    is_ended=end is not None,
-                    mode=event.public["record"],
-                    nodes=[] if end is None else end["nodes"],
-                )
-            )
-        return found
+        return pass_views(self.journal)
+
+    @functools.cached_property
+    def latest_passes(self) -> list[PassView]:
+        """The passes that stand, each as one with those that it went on with; see `standing_views`."""
+        return standing_views(self.passes)
+
+    def resumed_at(self, view: PassView) -> list[int]:
+        """Give the outputs at which a pass was gone on with, in order."""
+        place = (view.stream, view.epoch, view.repeat)
+        alike = [each for each in self.passes if (each.stream, each.epoch, each.repeat) == place]
+        return [each.first for each in alike if each.first or each is not alike[0]]
 
     def set_aside(self, pass_number: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Give the samples set aside in a pass: node, input position and what was said of each."""

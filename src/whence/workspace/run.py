@@ -246,7 +246,10 @@ class Run:
         return self._record.read_object(found[-1]["digest"])
 
     def exposures(self, epoch: int | None = None, stream: str | None = None) -> Iterator[ExposurePoint]:
-        """Give everything delivered in it, item by item."""
+        """Give everything delivered in it, item by item, in the order in which it was.
+
+        Where it was resumed, `fate` tells what was delivered once, again, and abandoned.
+        """
         record = self._record
         for view in record.passes:
             lineage = PassLineage(record, view)
@@ -346,7 +349,7 @@ class Run:
 def _delivered_items(lineage: PassLineage) -> Iterator[ExposurePoint]:
     view, stream = lineage.view, lineage.stream
     has_batches = lineage.node(stream.items_at)["kind"] == "batch"
-    for output in range(view.delivered):
+    for output in range(view.first, view.delivered):
         count = 1
         if has_batches:
             index, position = stream.top, output
@@ -362,6 +365,7 @@ def _delivered_items(lineage: PassLineage) -> Iterator[ExposurePoint]:
                 repeat=view.repeat,
                 batch=output if has_batches else None,
                 item=item if has_batches else output,
+                fate=view.fate(output),
             )
 
 
