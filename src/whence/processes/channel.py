@@ -16,6 +16,7 @@ from typing import Any
 
 from whence.errors import MissingExtraError, UnshippableError
 from whence.processes.memory import Segment, roomy
+from whence.processes.tensors import reducers
 
 _INLINE_BYTES = 4_096
 _APART_BYTES = 4_096
@@ -134,10 +135,18 @@ class Channel:
 
         if not self._by_value:
             try:
-                return memoryview(pickle.dumps(body, protocol=5, buffer_callback=lay_apart)), apart
+                return memoryview(_dumped(body, lay_apart)), apart
             except Exception:  # a function or class that only has to be sent by value, perhaps
                 apart.clear()
         return memoryview(dumped_by_value(body, lay_apart)), apart
+
+
+def _dumped(body: Any, lay_apart: LayApart) -> bytes:
+    stream = io.BytesIO()
+    pickler = pickle.Pickler(stream, protocol=5, buffer_callback=lay_apart)
+    pickler.dispatch_table = reducers()
+    pickler.dump(body)
+    return stream.getvalue()
 
 
 def dumped_by_value(body: Any, lay_apart: LayApart | None = None) -> bytes:
@@ -155,7 +164,9 @@ def dumped_by_value(body: Any, lay_apart: LayApart | None = None) -> bytes:
         ) from error
     stream = io.BytesIO()
     try:
-        cloudpickle.Pickler(stream, protocol=5, buffer_callback=lay_apart).dump(body)
+        pickler = cloudpickle.Pickler(stream, protocol=5, buffer_callback=lay_apart)
+        pickler.dispatch_table = {**reducers(), **pickler.dispatch_table}
+        pickler.dump(body)
     except Exception as error:  # any type may refuse in its own way
         raise UnshippableError(f"{type(error).__name__}: {error}") from error
     return stream.getvalue()

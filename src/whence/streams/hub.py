@@ -68,6 +68,8 @@ class Hub:
         """Number a scan that begins, and tell all workers of its line."""
         if self._pool is None:
             self._pool = self._begin()
+            for worker in range(self.count):
+                self._send(worker, ("number", worker))
         self._numbers += 1
         self._scans[self._numbers] = scan
         for worker in range(self.count):

@@ -224,6 +224,7 @@ class ParallelEvaluation(Evaluation):
             items_at=program.items_at if recorder.with_digests else -1,
             with_outputs=recorder.with_digests,
             parts_heard=heard,
+            prepare=self._workers.prepare,
         )
         try:
             return Pool(work, self._workers.count, start=as_start(self._workers.start))

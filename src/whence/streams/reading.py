@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import operator
+from collections import deque
 from collections.abc import Generator, Iterator
 from typing import Any, Literal
 
 from whence.capture import AT_THE_START, NullPass, PassRecorder, Start, current_recorder
-from whence.errors import StateError, UnknownLengthError
+from whence.errors import PlanError, StateError, UnknownLengthError
 from whence.ops import Chunk
 from whence.streams.evaluation import Evaluation
 from whence.streams.plan import Program
@@ -45,6 +46,10 @@ class Epoch:
 
     def __iter__(self) -> StreamIterator:
         return StreamIterator(self._program, self._number, self._workers, self._start)
+
+    def held(self) -> HeldIterator:
+        """Read it for a consumer that takes samples before it uses them, and says which it has come to."""
+        return HeldIterator(self._program, self._number, self._workers, self._start)
 
     def __len__(self) -> int:
         size = self._program.steps[-1].node.known_size()
@@ -93,6 +98,66 @@ class StreamIterator(Iterator[Any]):
         self._samples.close()
 
 
+class HeldIterator(Iterator[Any]):
+    """Hands out the samples of a pass, of which each counts as received when the consumer says so.
+
+    For a loop that takes some samples ahead: `took()` says that it goes on to the next of those it has.
+    The record and `state()` know of no other.
+    """
+
+    __slots__ = ("_epoch", "_facts", "_hold", "_samples")
+
+    def __init__(
+        self, program: Program, epoch: int, workers: Workers = NONE, start: Start = AT_THE_START
+    ) -> None:
+        self._epoch = epoch
+        self._facts = PlanFacts(program)
+        self._hold = _Hold(start)
+        self._samples = _delivered(program, epoch, workers, "samples", self._hold)
+
+    def __next__(self) -> Any:
+        return self._hold.next_again() if self._hold.again else next(self._samples)
+
+    @property
+    def waiting(self) -> int:
+        """How many were handed out, and the consumer hasn't come to them."""
+        return len(self._hold.waiting)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the consumer has come to none."""
+        return not self._hold.count
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the consumer has come to all that there are."""
+        return self._hold.is_over
+
+    def took(self, count: int = 1) -> None:
+        """Say that the consumer goes on to the next of those that were handed out.
+
+        Args:
+            count: it uses so many together.
+
+        Raises:
+            PlanError: no so many were handed out.
+        """
+        self._hold.take(count)
+
+    def restart(self) -> None:
+        """Hand out again what was handed out and not come to."""
+        self._hold.restart()
+
+    def state(self) -> dict[str, Any]:
+        """Say where the consumer stands; see `StreamIterator.state`."""
+        return self._facts.state(self._epoch, self._hold.delivered, self._hold.recorded)
+
+    def close(self) -> None:
+        """End the pass now: what the consumer didn't come to was not delivered."""
+        self._samples.close()
+        self._hold.close()
+
+
 class _Place:
     """How far the consumer of a pass is, at no cost for each sample."""
 
@@ -123,6 +188,83 @@ class _Place:
         self._end += len(chunk)
         return recorder.deliver(self._handed)
 
+    def end(self, recorder: PassRecorder, complete: bool) -> None:
+        """Nothing more is handed out."""
+        recorder.end(complete=complete)
+
+
+class _Hold:
+    """What was handed out, and how much of it the consumer has come to."""
+
+    __slots__ = ("_recorder", "_to_the_end", "again", "count", "start", "waiting")
+
+    def __init__(self, start: Start) -> None:
+        self.start = start
+        self.count = 0
+        self.waiting: deque[Any] = deque()
+        self.again: deque[Any] = deque()
+        self._recorder: PassRecorder = NullPass()
+        self._to_the_end = False
+
+    @property
+    def delivered(self) -> int:
+        """Up to which output the consumer has come, from the start of the epoch."""
+        return self.start.first + self.count
+
+    @property
+    def recorded(self) -> Start | None:
+        """Where it stands in the run that records it; before its first sample, where that goes on from."""
+        return self._recorder.place or (self.start if self.start.run else None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left."""
+        return self._to_the_end and not self.waiting and not self.again
+
+    def hand_out(self, recorder: PassRecorder, chunk: Chunk) -> Iterator[Any]:
+        """Hand out the samples of a chunk, and keep them until the consumer comes to them."""
+        self._recorder = recorder
+        recorder.offer(0)
+        for value in chunk.values:
+            self.waiting.append(value)
+            yield value
+
+    def next_again(self) -> Any:
+        """Hand out one that was handed out before."""
+        self.waiting.append(self.again.popleft())
+        return self.waiting[-1]
+
+    def restart(self) -> None:
+        """Begin again with the first that waits."""
+        self.again.extendleft(reversed(self.waiting))
+        self.waiting.clear()
+
+    def take(self, count: int) -> None:
+        """The consumer comes to the next."""
+        if not 0 <= count <= len(self.waiting):
+            raise PlanError(
+                f"took({count}): {len(self.waiting)} samples were handed out and not yet come to",
+                remedy="Say took() once for each sample or batch that the loop begins to use.",
+            )
+        for _ in range(count):
+            self.waiting.popleft()
+        self._recorder.took()
+        self._recorder.offer(count)
+        self.count += count
+        if self.is_over:
+            self._recorder.end(complete=True)
+
+    def end(self, recorder: PassRecorder, complete: bool) -> None:
+        """Nothing more is handed out, and perhaps some of it waits."""
+        self._recorder = recorder
+        self._to_the_end = complete
+        if not complete or self.is_over:
+            recorder.end(complete=complete)
+
+    def close(self) -> None:
+        """The consumer comes to nothing more."""
+        self._recorder.end(complete=False)
+
 
 def deliver_chunks(
     program: Program, epoch: int, workers: Workers = NONE, want: Want = "columns"
@@ -149,9 +291,13 @@ class _Together:
         yield chunk
         recorder.took()
 
+    def end(self, recorder: PassRecorder, complete: bool) -> None:
+        """Nothing more is handed out."""
+        recorder.end(complete=complete)
+
 
 def _delivered(
-    program: Program, epoch: int, workers: Workers, want: Want, way: _Place | _Together
+    program: Program, epoch: int, workers: Workers, want: Want, way: _Place | _Hold | _Together
 ) -> Generator[Any, None, None]:
     start = way.start
     recorder = current_recorder().begin_pass(program, epoch, start)
@@ -177,7 +323,11 @@ def _delivered(
             )
         complete = True
     finally:
-        _finish(evaluation, recorder, complete)
+        try:
+            if evaluation is not None:
+                evaluation.close()
+        finally:
+            way.end(recorder, complete)
 
 
 def count_outputs(program: Program, workers: Workers = NONE) -> int:
@@ -201,11 +351,3 @@ def _evaluation_of(
     from whence.streams.parallel import ParallelEvaluation  # noqa: PLC0415 - processes are loaded on first use
 
     return ParallelEvaluation(program, epoch=epoch, recorder=recorder, workers=workers, want=want)
-
-
-def _finish(evaluation: Evaluation | None, recorder: PassRecorder, complete: bool) -> None:
-    try:
-        if evaluation is not None:
-            evaluation.close()
-    finally:
-        recorder.end(complete=complete)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,12 @@ class Workers:
     Args:
         count: how many; 0 reads in this process.
         start: how they begin, "fork" or "spawn"; None: as is usual on this system.
+        prepare: what each does first, given its number.
     """
 
     count: int = 0
     start: str | None = None
+    prepare: Callable[[int], None] | None = None
 
     @classmethod
     def of(cls, count: Any, start: Any, where: str) -> Workers:

@@ -80,6 +80,7 @@ class Work:
         items_at: the step whose items are digested; -1 for none.
         with_outputs: whether outputs that functions made are digested.
         parts_heard: of each source that is witnessed, by its step, the digests of parts known already.
+        prepare: what it does when it is told its number.
     """
 
     program: Program
@@ -88,6 +89,7 @@ class Work:
     items_at: int
     with_outputs: bool
     parts_heard: Mapping[int, Mapping[int, int]]
+    prepare: Callable[[int], None] | None = None
 
     def __call__(self, channel: Channel) -> None:
         """Do pieces as they are given; those that were decided on before those not begun."""
@@ -97,6 +99,7 @@ class Work:
 class _Worker:
     def __init__(self, work: Work, channel: Channel) -> None:
         self._program = work.program
+        self._prepare = work.prepare
         self._channel = channel
         self._relay = RelayPass(
             items_at=work.items_at, with_outputs=work.with_outputs, quick_by_part=work.parts_heard
@@ -127,6 +130,9 @@ class _Worker:
             self._given.append((_Piece(scan=scan, number=words[0], line=line, want=want), body))
         elif kind == "verdict":
             self._decided.append((self._waiting.pop((scan, words[0])), body))
+        elif kind == "number":
+            if self._prepare is not None:
+                self._prepare(scan)
         elif kind == "drop":
             self._lines.pop(scan, None)
             self._given = deque(each for each in self._given if each[0].scan != scan)

@@ -10,6 +10,7 @@ keys beyond a pass, so that their form may change. Rows and columns of the same 
     list, tuple XXH3-128 of the items' keys, seeded with the type's tag
     ndarray     XXH3-128 of its C-order little-endian bytes, seeded with dtype and shape
     Pillow      mode, size and pixels; anything else: its canonical bytes
+    PyTorch     the array that a tensor holds
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from whence.vocab.canonical import canonical
 from whence.vocab.columns import Column, Columns, holds_large
 from whence.vocab.mixing import mix64
 from whence.vocab.samples import checked_array, image_content, is_image, seed_of
+from whence.vocab.tensors import is_tensor, tensor_content
 
 UInt64Array = NDArray[np.uint64]
 
@@ -214,6 +216,8 @@ def _of_lists(values: Sequence[Sequence[Any]], seed: int) -> UInt64Array:
 def _spelled(value: Any) -> bytes:
     if is_image(value):
         return _keys([image_content(value)]).tobytes()
+    if is_tensor(value):
+        return _keys([tensor_content(value)]).tobytes()
     return canonical(value)
 
 

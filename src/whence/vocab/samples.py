@@ -12,6 +12,7 @@ attacker is digested with SHA-256. The rules, for other programs: docs/reference
                 NUL between them, seeded with the list's tag ^ the text's
     fields      of a structured array: the tuple ("fields", dict of an array each)
     Pillow      mode, size and pixels; anything else: its canonical bytes
+    PyTorch     the array that a tensor holds; of a dtype that NumPy lacks ("tensor", dtype, shape, bytes)
 
 Source: XXH3 (xxHash 0.8 specification); fmix64 is the finaliser of MurmurHash3 (Appleby, public domain).
 """
@@ -34,6 +35,7 @@ from whence.vocab.canonical import canonical
 from whence.vocab.columns import Column, Columns, holds_large
 from whence.vocab.integers import integers_of
 from whence.vocab.mixing import MASK, ODD, fold, mix, mix64, mix_in_place
+from whence.vocab.tensors import is_tensor, tensor_content
 
 UInt64Array = NDArray[np.uint64]
 Buffer = bytes | bytearray | memoryview
@@ -120,6 +122,8 @@ def _digest(value: Any) -> int:
         return _digest_array(np.asanyarray(value))
     if is_image(value):
         return _digest(image_content(value))
+    if is_tensor(value):
+        return _digest(tensor_content(value))
     return int(xxh3_64_intdigest(canonical(value), _TAG_CANONICAL))
 
 
