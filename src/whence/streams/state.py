@@ -13,7 +13,7 @@ from typing import Any, Literal
 from whence.capture import Start, identify
 from whence.errors import StateError
 from whence.ops import Op
-from whence.sources import find_change, fingerprint
+from whence.sources import WRITTEN_AGAIN, find_change, fingerprint
 from whence.streams.plan import Program, Step
 from whence.vocab import digest_value, fast128
 
@@ -76,14 +76,14 @@ class PlanFacts:
             raise StateError(f'data={data!r:.40}: wanted "checked" or "trusted"', remedy="Use one of them.")
         epoch, start = _read(state)
         now = self.state(epoch, start.first, None)
-        changes = list(_changed_ops(state["ops"], now["ops"]))
-        changes += _changed_sources(state["sources"], now["sources"], data)
+        changes = _changed_ops(state["ops"], now["ops"])
+        changes = changes or _changed_sources(state["sources"], now["sources"], with_times=data == "checked")
         if changes:
+            remedy = "Go on with the stream as it was, or begin the epoch anew: stream.epoch(k)."
+            if all(change.endswith(WRITTEN_AGAIN) for change in changes):
+                remedy = 'If the files hold what they held, say so: stream.resume(state, data="trusted").'
             raise StateError(
-                f"the stream isn't the one that the state is of: {'; '.join(changes[:5])}",
-                remedy="Go on with the stream as it was, or begin the epoch anew: stream.epoch(k)."
-                if not any("written again" in change for change in changes)
-                else 'If the files hold what they held, say so: stream.resume(state, data="trusted").',
+                f"the stream isn't the one that the state is of: {'; '.join(changes[:5])}", remedy=remedy
             )
         return epoch, start
 
@@ -175,9 +175,7 @@ def _changed_ops(before: list[Mapping[str, Any]], now: list[dict[str, Any]]) -> 
             old, new = then.get("packages", {}).get(package), each.get("packages", {}).get(package)
             changes.append(f"op {label} used {package} {old}, and uses {new}")
         if then.get("draws") != each.get("draws"):
-            changes.append(
-                f"the random draws of op {label} have another key: its seed or its name has changed"
-            )
+            changes.append(f"the seed or the name of op {label} has changed, and with it its random draws")
     return list(dict.fromkeys(changes))
 
 
@@ -193,8 +191,8 @@ def _words(names: Any) -> str:
     return ", ".join(map(str, names))
 
 
-def _changed_sources(before: list[Mapping[str, Any]], now: list[dict[str, Any]], data: Data) -> list[str]:
-    found = [
-        find_change(then, each, with_times=data == "checked") for then, each in zip(before, now, strict=False)
-    ]
+def _changed_sources(
+    before: list[Mapping[str, Any]], now: list[dict[str, Any]], *, with_times: bool
+) -> list[str]:
+    found = [find_change(then, each, with_times=with_times) for then, each in zip(before, now, strict=False)]
     return [change for change in found if change]

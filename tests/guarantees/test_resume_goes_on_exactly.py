@@ -1,0 +1,246 @@
+"""A pass is left at any output and gone on with: nothing is lost or repeated, and the record says so."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+import whence as wh
+from tests.oracle.building import Builder
+from tests.oracle.carried import Carried
+from tests.oracle.laws import check_replays, kinds_of
+from tests.oracle.learned import LearnedOf
+from tests.oracle.marks import alike
+from tests.oracle.operations import OPERATIONS
+from tests.oracle.plans import ops_of
+from tests.oracle.readings import Pipeline, Reading, Workshop, recorded
+from tests.strategies import pipelines
+from whence.errors import NotFoundError, StateError
+from whence.query import find_impact
+from whence.streams import Stream
+
+
+@pytest.fixture(scope="module")
+def workshop() -> Iterator[Workshop]:
+    with Workshop() as made:
+        yield made
+
+
+def through_json(state: dict[str, Any]) -> Any:
+    """A state as it comes back from a checkpoint's file."""
+    return json.loads(json.dumps(state))
+
+
+def whole_pass(stream: Stream, epoch: int) -> list[Any]:
+    return list(stream.epoch(epoch))
+
+
+def cuts_of(pipeline: Pipeline, count: int) -> tuple[int, int]:
+    """Where a pass is left for the first and the second time; anywhere, and the same for one pipeline."""
+    chosen = zlib.crc32(repr(pipeline).encode())
+    first = chosen % (count + 1)
+    return first, first + (chosen >> 8) % (count + 1 - first)
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+@given(pipeline=pipelines())
+def test_a_pass_left_twice_is_one_pass_for_every_question(workshop: Workshop, pipeline: Pipeline) -> None:
+    assume("once" not in kinds_of(pipeline))
+    assume(not any(OPERATIONS[op].may_fail for op in ops_of(pipeline.plan)))
+    epoch = pipeline.epochs[0]
+    with workshop.folder() as folder:
+        learned = LearnedOf(pipeline, folder)
+        expected = whole_pass(Builder(folder).build(pipeline.plan), epoch)
+        first, second = cuts_of(pipeline, len(expected))
+        stream = Builder(folder).build(pipeline.plan)
+        got: list[Any] = []
+        with recorded(pipeline, folder) as run:
+            samples = iter(stream.epoch(epoch))
+            got += [next(samples) for _ in range(first)]
+            state = through_json(samples.state())
+            samples.close()
+            samples = iter(stream.resume(state, workers=pipeline.workers))
+            got += [next(samples) for _ in range(second - first)]
+            state = through_json(samples.state())
+            samples.close()
+            got += stream.resume(state)
+        assert alike(got, expected)
+        reading = Reading(epoch, 0, got, is_complete=True)
+        alone = replace(pipeline, epochs=(epoch,), stops=(None,))
+        Carried(alone, [reading], run.record, learned).check()
+        check_replays(alone, stream, [reading], run.record)
+        assert {point.fate for point in run.exposures()} <= {"delivered"}
+
+
+def make(rows: int = 300, *, pixels: int = 3) -> Stream:
+    def move(row: dict[str, int], *, rng: Any, pixels: int) -> dict[str, int]:
+        return row | {"x": row["x"] + rng.integers(0, pixels)}
+
+    return (
+        wh.from_items([{"x": number} for number in range(rows)], name="rows")
+        .map(move, pixels=pixels)
+        .filter(lambda row: row["x"] % 5, reason="fives")
+        .shuffle(7)
+        .batch(8)
+    )
+
+
+def test_what_came_after_a_checkpoint_is_abandoned_and_delivered_again(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stream = make()
+    expected = [batch["x"].tolist() for batch in stream.epoch(1)]
+    with wh.start_run("train") as run:
+        samples = iter(stream.epoch(1))
+        got = [next(samples)["x"].tolist() for _ in range(10)]
+        state = through_json(samples.state())
+        lost = [next(samples)["x"].tolist() for _ in range(5)]
+        for batch in stream.resume(state):
+            got.append(batch["x"].tolist())
+            run.log_metric("seen", len(got))
+    assert got == expected
+    assert lost == expected[10:15]
+    first, second = run.passes
+    assert (first.first, first.delivered, first.kept) == (0, 15, 10)
+    assert (second.first, second.delivered, second.kept, second.again) == (
+        10,
+        len(expected),
+        len(expected),
+        15,
+    )
+    assert (first.epoch, first.repeat) == (second.epoch, second.repeat) == (1, 0)
+    fates = [(point.batch, point.fate) for point in run.exposures() if point.item == 0]
+    assert fates == [
+        *((batch, "delivered") for batch in range(10)),
+        *((batch, "abandoned") for batch in range(10, 15)),
+        *((batch, "again") for batch in range(10, 15)),
+        *((batch, "delivered") for batch in range(15, len(expected))),
+    ]
+    assert run.history("seen").step.tolist() == run.history("seen").value.tolist()  # as if never interrupted
+    for batch in range(len(expected)):
+        assert run.replay(epoch=1, batch=batch, stream=stream)["x"].tolist() == expected[batch]
+    row = run.trace(epoch=1, batch=12, item=0).origins[0].row
+    impact = find_impact([run.record], "rows", rows=[row])
+    assert [(point.batch, point.fate) for point in impact.exposures] == [(12, "abandoned"), (12, "again")]
+
+
+def test_a_second_pass_over_the_epoch_has_an_address_of_its_own(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stream = make()
+    with wh.start_run("train") as run:
+        samples = iter(stream.epoch(0))
+        next(samples)
+        state = samples.state()
+        list(stream.resume(state))
+        list(stream.epoch(0))
+    assert [(view.repeat, view.first) for view in run.passes] == [(0, 0), (0, 1), (1, 0)]
+    assert run.trace(epoch=0, batch=0, repeat=1).address.endswith("@0#1:0")
+
+
+def test_another_run_goes_on_with_what_it_was_given(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stream = make()
+    expected = [batch["x"].tolist() for batch in stream.epoch(0)]
+    samples = iter(stream.epoch(0))
+    for _ in range(7):
+        next(samples)
+    with wh.start_run("second half") as run:
+        got = [batch["x"].tolist() for batch in stream.resume(through_json(samples.state()))]
+    assert got == expected[7:]
+    assert [(view.first, view.count) for view in run.passes] == [(7, len(expected) - 7)]
+    with pytest.raises(NotFoundError, match="the first of them 7"):
+        run.trace(epoch=0, batch=6)
+    assert run.replay(epoch=0, batch=7, stream=stream)["x"].tolist() == expected[7]
+
+
+def _other_code(row: dict[str, int], *, rng: Any, pixels: int) -> dict[str, int]:
+    return row | {"x": row["x"] - rng.integers(0, pixels)}
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (lambda: make(299), "rows has 299 rows now, 300 then"),
+        (lambda: make(pixels=4), "the parameter pixels of op 'move' has changed"),
+        (lambda: make().batch(2), "its operations are"),
+        (
+            lambda: (
+                wh.from_items([{"x": number} for number in range(300)], name="rows")
+                .map(_other_code, name="move", pixels=3)
+                .filter(lambda row: row["x"] % 5, reason="fives")
+                .shuffle(7)
+                .batch(8)
+            ),
+            r"the code \(fn\) of op 'move' has changed",
+        ),
+        (lambda: make().seeded(3), "the seed or the name of op 'move' has changed"),
+    ],
+)
+def test_a_changed_stream_is_refused_with_what_differs(other: Any, told: str) -> None:
+    samples = iter(make().epoch(0))
+    next(samples)
+    with pytest.raises(StateError, match=told):
+        other().resume(samples.state())
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        [],
+        {},
+        {"format": 2},
+        {"format": 1, "epoch": -1, "delivered": 0, "ops": [], "sources": []},
+        {"format": 1, "epoch": 0, "delivered": "7", "ops": [], "sources": []},
+        {"format": 1, "epoch": 0, "delivered": True, "ops": [], "sources": []},
+        {"format": 1, "epoch": 0, "delivered": 7, "ops": [3], "sources": []},
+        {"format": 1, "epoch": 0, "delivered": 7, "run": 3, "ops": [], "sources": []},
+        {"format": 1, "epoch": 0, "delivered": 7, "pass": "x", "ops": [], "sources": []},
+    ],
+)
+def test_what_is_no_state_is_refused(state: Any) -> None:
+    with pytest.raises(StateError, match=r"resume\(state\)"):
+        make().resume(state)
+
+
+def test_a_state_beyond_the_end_is_refused_when_it_is_reached() -> None:
+    samples = iter(make().epoch(0))
+    state = samples.state() | {"delivered": 10_000}
+    with pytest.raises(StateError, match="gives only"):
+        list(make().resume(state))
+
+
+def test_a_state_of_a_pass_that_this_run_never_had_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stream = make()
+    with wh.start_run("train"):
+        samples = iter(stream.epoch(0))
+        next(samples)
+        with pytest.raises(StateError, match="pass 9"):
+            next(iter(stream.resume(samples.state() | {"pass": 9})))
+
+
+def test_a_state_is_small_and_the_same_before_the_first_and_between_two_samples() -> None:
+    samples = iter(make().epoch(3))
+    before = samples.state()
+    assert (before["epoch"], before["delivered"]) == (3, 0)
+    taken = []
+    for batch in samples:  # the loop takes the iterator's own iterator
+        taken.append(batch)
+        assert samples.state()["delivered"] == len(taken)
+    assert len(json.dumps(before)) < 1_500
+    assert list(make().resume(samples.state())) == []
