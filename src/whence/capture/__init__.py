@@ -1,6 +1,7 @@
 """The witness: what is seen of the data, the code and the machine while a pipeline runs."""
 
 from whence.capture.code import CodeIdentity, identify
+from whence.capture.drawing import at_work, begin_work, end_work
 from whence.capture.environment import environment
 from whence.capture.fields import NO_WATCH, FieldNotes, FieldWatch
 from whence.capture.foreign import NumpyTwister, PythonRandom, Settable, loaded_generators
@@ -70,9 +71,12 @@ __all__ = [
     "Standing",
     "Start",
     "Told",
+    "at_work",
+    "begin_work",
     "config",
     "current_recorder",
     "describe_function",
+    "end_work",
     "enter_run",
     "environment",
     "find_seedables",

@@ -46,6 +46,9 @@ class Foreign(Settable, Protocol):
     def look(self) -> object:
         """Something that is equal to what it was as long as nobody draws or seeds."""
 
+    def is_fresh(self) -> bool:
+        """Whether nobody can have drawn since it was loaded."""
+
     def save(self) -> Any:
         """All of its state."""
 
@@ -66,6 +69,9 @@ class PythonRandom:
         if self._memory is None:
             return self._generator.getstate()
         return bytes(self._memory), self._generator.gauss_next  # type: ignore[attr-defined]  # see `getstate`
+
+    def is_fresh(self) -> bool:
+        return False  # it was here before anything of ours
 
     def save(self) -> Any:
         return self._generator.getstate()
@@ -119,6 +125,10 @@ class NumpyRandom:
         memory = self._memory()
         return repr(self._state.get_state(legacy=False)) if memory is None else bytes(memory)
 
+    def is_fresh(self) -> bool:
+        memory = self._memory()
+        return memory is not None and memory.cast("I")[STATE_WORDS] == STATE_WORDS
+
     def save(self) -> Any:
         if self._memory() is None:
             raise PlanError(
@@ -170,6 +180,9 @@ class TorchRandom:
 
     def look(self) -> object:
         return self._generator.get_state().numpy().tobytes()
+
+    def is_fresh(self) -> bool:
+        return self.look() == TorchRandom(type(self._generator)()).look()
 
     def save(self) -> Any:
         return self._generator.get_state()

@@ -24,8 +24,8 @@ class NodeNotes:
     """
 
     __slots__ = (
-        "_digest", "aside", "duplicated", "expanded", "fields", "fits", "found_rows", "gathers", "in_count",
-        "index", "notices", "ns", "out_count", "related", "selected",
+        "_digest", "aside", "drawn", "duplicated", "expanded", "fields", "fits", "found_rows", "gathers",
+        "in_count", "index", "notices", "ns", "out_count", "related", "selected",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +41,7 @@ class NodeNotes:
         self.aside: list[SetAside] = []
         self.fits: list[dict[str, Any]] = []
         self.notices: dict[str, int] = {}
+        self.drawn: dict[str, bool] = {}  # whether it was told, by generator
         self.ns = self.in_count = self.out_count = 0
 
     def fitted(self, found: Sequence[Mapping[str, Any]]) -> None:
@@ -48,6 +49,10 @@ class NodeNotes:
 
     def noticed(self, what: str, count: int) -> None:
         self.notices[what] = self.notices.get(what, 0) + count
+
+    def drew(self, generators: Sequence[str]) -> None:
+        for name in generators:
+            self.drawn.setdefault(name, False)
 
     def watch(self, part: str = "fn") -> FieldWatch:
         return self.fields.of(part)

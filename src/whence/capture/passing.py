@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from whence.capture.deciding import PassDecisions
+from whence.capture.drawing import warn_of_draws
 from whence.capture.fields import FieldWatches
 from whence.capture.noting import NodeNotes
 from whence.capture.recorder import Int64Array, NodeRecorder, RecordedPlan, UInt64Array
@@ -32,6 +33,7 @@ class StreamRecord:
     def __init__(self, number: int, sources: dict[int, SourceRecord]) -> None:
         self.number = number
         self.sources = sources
+        self.warned: set[int] = set()  # of the nodes that draw what no replay can
         self._fields: dict[int, FieldWatches] = {}
 
     def fields(self, index: int) -> FieldWatches:
@@ -56,6 +58,7 @@ class PassRecording(Counted):
         super().__init__(at)
         self._count_begun = count_begun
         self._number = number = at.number
+        self._plan, self._warned = plan, stream.warned
         self._writer = writer
         self._sources = stream.sources
         self._stream = stream.number
@@ -194,6 +197,8 @@ class PassRecording(Counted):
                 place = {"pass": self._number, "node": node.index}
                 writer.append("fitted", place, {"fields": node.fits})
                 node.fits = []
+            if not all(node.drawn.values()):
+                self._tell_drawn(node)
         self._decisions.flush()
         self._flush_digests()
 
@@ -201,6 +206,14 @@ class PassRecording(Counted):
         for part, seen in node.fields.take(all_news=all_news):
             place = {"stream": self._stream, "node": node.index}
             self._writer.append("fields", place, {"part": part, **seen})
+
+    def _tell_drawn(self, node: NodeNotes) -> None:
+        generators = sorted(node.drawn)
+        node.drawn = dict.fromkeys(generators, True)
+        self._writer.append("drew", {"pass": self._number, "node": node.index, "generators": generators})
+        if node.index not in self._warned:
+            self._warned.add(node.index)
+            warn_of_draws(self._plan.describe_nodes()[node.index], generators)
 
     def _flush_digests(self) -> None:
         if not self._item_digests and not self._output_digests:

@@ -66,6 +66,9 @@ class NodeRecorder(Protocol):
     def noticed(self, what: str, count: int) -> None:
         """Of so many more samples this is to be told."""
 
+    def drew(self, generators: Sequence[str]) -> None:
+        """While it worked somebody drew from these generators, which aren't a sample's own."""
+
     def watch(self, part: str = "fn") -> FieldWatch:
         """What watches the fields of the first samples of a function of its; of none, with no listener."""
 
@@ -195,6 +198,9 @@ class NullNode:
         pass
 
     def noticed(self, what: str, count: int) -> None:
+        pass
+
+    def drew(self, generators: Sequence[str]) -> None:
         pass
 
     def watch(self, part: str = "fn") -> FieldWatch:

@@ -165,6 +165,9 @@ class _RelayNode:
     def noticed(self, what: str, count: int) -> None:
         self._relay.tell(self._index, "noticed", what, count)
 
+    def drew(self, generators: Sequence[str]) -> None:
+        self._relay.tell(self._index, "drew", list(generators))
+
     def watch(self, part: str = "fn") -> FieldWatch:
         return self._relay.watch(self._index, part)
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.capture import PassRecorder
+from whence.capture import PassRecorder, at_work, begin_work, end_work
 from whence.errors import ReplayError
 from whence.lineage import Mapping as Relation
 from whence.ops import Chunk, Context, Input, Kept, Shuffle
@@ -97,6 +97,15 @@ class Evaluation:
 
     def pick(self, index: int, positions: Int64Array) -> Chunk:
         """Make the outputs of a step at some positions, in the order asked for."""
+        if not self._recorder.listens:
+            return self._pick(index, positions)
+        begin_work(self._recorder.node(index))
+        try:
+            return self._pick(index, positions)
+        finally:
+            end_work()
+
+    def _pick(self, index: int, positions: Int64Array) -> Chunk:
         step = self._program.steps[index]
         if step.node.source is not None:
             values = self._reader(index).fetch(positions)
@@ -124,6 +133,10 @@ class Evaluation:
         self._cached.clear()
 
     def _scan(self, index: int) -> Iterator[Chunk]:
+        made = self._begun_scan(index)
+        return at_work(made, self._recorder.node(index)) if self._recorder.listens else made
+
+    def _begun_scan(self, index: int) -> Iterator[Chunk]:
         step = self._program.steps[index]
         if self._is_read_twice(index):
             return self._scan_kept(index)

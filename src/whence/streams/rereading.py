@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from whence.capture import NodeRecorder, NullNode
 from whence.streams.plan import Program
 
 
 class TimeRecorder(NullNode):
-    """Listens to a step that is read for a fit and then once more: only its time counts twice."""
+    """Listens to a step that is read for a fit and then once more: its time counts twice, and its draws."""
 
     __slots__ = ("_recorder",)
 
     def __init__(self, recorder: NodeRecorder) -> None:
         self._recorder = recorder
+
+    def drew(self, generators: Sequence[str]) -> None:
+        """Hand it on."""
+        self._recorder.drew(generators)
 
     def spent(self, ns: int, in_count: int, out_count: int) -> None:
         """Hand on the time."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from whence.capture import MARK, NullPass, PassRecorder, RelayPass, Told
+from whence.capture import MARK, NullPass, PassRecorder, RelayPass, Told, at_work, begin_work, end_work
 from whence.errors import UnshippableError
 from whence.ops import Asking, Chunk, Context, Input
 from whence.processes import Channel, packed_error
@@ -178,7 +178,9 @@ class _Worker:
         chunk = Chunk.joined(piece.chunks)
         context = self._evaluation.context_at(index)
         asked = time.perf_counter_ns()
+        begin_work(context.recorder)
         gists, count, error = op.gists(chunk, context.first, context)
+        end_work()
         if error is not None:
             piece.error, piece.failed = error, index
             chunk = chunk.taken(slice(count))
@@ -263,7 +265,8 @@ class _PieceEvaluation(Evaluation):
                 raise error
 
         upstream = Input(scan=below, size=None, is_indexable=False)
-        return op_of(self._program.steps[index]).scan([upstream], self._contexts[index])
+        made = op_of(self._program.steps[index]).scan([upstream], self._contexts[index])
+        return at_work(made, self._recorder.node(index)) if self._recorder.listens else made
 
     def _context_of(self, index: int, step: Step) -> Context:
         context = super()._context_of(index, step)
