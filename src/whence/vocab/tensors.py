@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from whence.errors import CanonicalError
@@ -24,7 +23,8 @@ def tensor_content(tensor: Any) -> Any:
         try:
             return dense.numpy()
         except TypeError:  # bfloat16, float8
-            words = dense.contiguous().reshape(-1).view(sys.modules["torch"].uint8).numpy()
+            one_byte = dense.new_empty(0).bool().dtype
+            words = dense.contiguous().reshape(-1).view(one_byte).numpy().view("u1")
             return "tensor", str(tensor.dtype), list(tensor.shape), words
     except Exception as error:  # layouts and devices refuse each in their own way
         raise CanonicalError(f"a tensor can't be read ({type(error).__name__})") from error
