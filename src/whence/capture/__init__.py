@@ -21,6 +21,7 @@ from whence.capture.recorder import (
 from whence.capture.recording import Recording, describe_function
 from whence.capture.references import refer
 from whence.capture.relaying import MARK, RelayPass, Told, moved, moved_in, parts_heard, retell
+from whence.capture.resuming import Past, resume_facts
 from whence.capture.secrets import redact
 from whence.capture.seedables import find_seedables
 from whence.capture.settings import (
@@ -59,6 +60,7 @@ __all__ = [
     "NumpyTwister",
     "PassPlace",
     "PassRecorder",
+    "Past",
     "PythonRandom",
     "Record",
     "RecordedPlan",
@@ -91,6 +93,7 @@ __all__ = [
     "record_mode",
     "redact",
     "refer",
+    "resume_facts",
     "retell",
     "seeds_foreign",
     "standing_of",

@@ -108,6 +108,18 @@ class FieldWatch:
         self.notes = FieldNotes()
         self._told = (0, False)
 
+    @classmethod
+    def after(cls, found: Mapping[str, Any]) -> FieldWatch:
+        """Go on with what was seen in a process that went before."""
+        watch = cls()
+        watch.notes.add_plain(found)
+        watch._told = watch.notes.count, watch.notes.unknown
+        if watch.notes.unknown:
+            watch.left = 0
+        elif not watch.notes.sources:  # several functions make fields, each of which is to be seen
+            watch.left = max(0, WATCHED - watch.notes.count)
+        return watch
+
     @property
     def has_news(self) -> bool:
         """Whether more was seen than told."""
@@ -298,15 +310,19 @@ def _names_types(code: CodeType) -> bool:
 
 
 class FieldWatches:
-    """The watches of one op, one for each of its functions."""
+    """The watches of one op, one for each of its functions.
+
+    Args:
+        by_part: those that go on with what was seen before, by the parameter that holds the function.
+    """
 
     __slots__ = ("_by_part", "is_settled")
 
     is_settled: bool
     """Whether all was told and nothing is watched any more."""
 
-    def __init__(self) -> None:
-        self._by_part: dict[str, FieldWatch] = {}
+    def __init__(self, by_part: Mapping[str, FieldWatch] | None = None) -> None:
+        self._by_part = dict(by_part or {})
         self.is_settled = True
 
     def of(self, part: str) -> FieldWatch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,13 +28,21 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class StreamRecord:
-    """What a run remembers of a stream that was read in it."""
+    """What a run remembers of a stream that was read in it.
 
-    def __init__(self, number: int, sources: dict[int, SourceRecord]) -> None:
+    Args:
+        number: of the stream.
+        sources: by the nodes that read them.
+        fields: what watched the fields at a node in a process that went before.
+    """
+
+    def __init__(
+        self, number: int, sources: dict[int, SourceRecord], fields: Mapping[int, FieldWatches] | None = None
+    ) -> None:
         self.number = number
         self.sources = sources
         self.warned: set[int] = set()  # of the nodes that draw what no replay can
-        self._fields: dict[int, FieldWatches] = {}
+        self._fields = dict(fields or {})
 
     def fields(self, index: int) -> FieldWatches:
         """What watches the fields of a node's first samples, in whichever pass they come."""

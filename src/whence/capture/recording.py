@@ -8,7 +8,7 @@ failures in the journal, the progress of delivery in the pass's cursor.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from whence.capture.code import identify
@@ -19,12 +19,12 @@ from whence.capture.recorder import (
     RecordedPlan,
 )
 from whence.capture.references import refer
+from whence.capture.resuming import Past
 from whence.capture.settings import record_mode
 from whence.capture.sourcing import SourceRecord
 from whence.capture.standing import (
     AT_THE_START,
     Counted,
-    EarlierPass,
     PassPlace,
     Start,
     free_repeat,
@@ -40,18 +40,18 @@ class Recording:
 
     Args:
         writer: where it writes.
-        earlier: the passes that the run had before it was resumed.
+        past: what the run had before it was resumed.
     """
 
-    def __init__(self, writer: RunWriter, earlier: Sequence[EarlierPass] = ()) -> None:
+    def __init__(self, writer: RunWriter, past: Past | None = None) -> None:
         self._writer = writer
         self._lock = threading.RLock()
         self._streams: dict[bytes, StreamRecord] = {}
         self._stream_by_plan: dict[int, tuple[RecordedPlan, StreamRecord]] = {}
-        self._sources: dict[bytes, SourceRecord] = {}
-        self._passes: list[Counted] = list(earlier)
-        self._earlier_count = len(earlier)
-        self._names: set[str] = set()
+        self._sources: dict[tuple[bytes, int], SourceRecord] = {}
+        self._past = Past() if past is None else past
+        self._passes: list[Counted] = list(self._past.passes)
+        self._earlier_count = len(self._passes)
         self._has_gap = False
 
     def begin_pass(self, plan: RecordedPlan, epoch: int, start: Start = AT_THE_START) -> PassRecorder:
@@ -139,17 +139,16 @@ class Recording:
         digest = digest_value([plan.name, nodes])
         stream = self._streams.get(digest)
         if stream is None:
-            stream = StreamRecord(len(self._streams), sources)
+            named = plan.name or "stream"
+            before = self._past.take_stream(digest, named, nodes)
+            if before is not None:
+                stream = StreamRecord(before.number, sources, before.fields)
+            else:
+                stream = StreamRecord(self._past.stream_count, sources)
+                name = self._past.name_stream(named)
+                body = {"name": name, "top": plan.top, "items_at": plan.items_at, "nodes": nodes}
+                self._writer.append("stream", {"stream": stream.number, "digest": digest}, body)
             self._streams[digest] = stream
-            name = _free_name(plan.name or "stream", self._names)
-            self._names.add(name)
-            body = {
-                "name": name,
-                "top": plan.top,
-                "items_at": plan.items_at,
-                "nodes": nodes,
-            }
-            self._writer.append("stream", {"stream": stream.number, "digest": digest}, body)
         self._stream_by_plan[id(plan)] = (plan, stream)  # the plan is kept, so its id isn't given again
         return stream
 
@@ -167,22 +166,19 @@ class Recording:
         return nodes, sources
 
     def _source_of(self, source: Any) -> SourceRecord:
-        record = SourceRecord.of(source, len(self._sources), self._writer)
-        known = self._sources.get(record.identity)
+        record = SourceRecord.of(source, self._writer)
+        # data in memory aren't told apart by what describes them
+        key = (record.identity, 0 if source.known_by == "place" else id(source))
+        known = self._sources.get(key)
         if known is None:
-            taken = {each.name for each in self._sources.values()}
-            self._sources[record.identity] = known = record
-            known.begin(_free_name(record.name, taken))
+            before = self._past.take_source(source, record.identity, record.rows)
+            if before is not None:
+                record.go_on(before.number, before.name, before.told)
+            else:
+                number = self._past.source_count
+                record.begin(number, self._past.name_source(record.name))
+            self._sources[key] = known = record
         return known
-
-
-def _free_name(wanted: str, taken: Collection[str]) -> str:
-    """Number a name that another one has already."""
-    name, count = wanted, 1
-    while name in taken:
-        count += 1
-        name = f"{wanted}-{count}"
-    return name
 
 
 def describe_function(fn: Callable[..., Any]) -> dict[str, Any]:

@@ -26,20 +26,48 @@ _BLOCKS_AT_ONCE = 256
 _DIGEST_BYTES = 16
 _SMALL_BYTES = 16 * 1024
 _WAITING_AT_MOST = 1024
+_NO_NUMBER = -1
 _PART, _CONTENT = itemgetter(0), itemgetter(1)
+
+
+class Told:
+    """What the journal says of a source's content: the latest digest of each part and block, and of all."""
+
+    def __init__(self) -> None:
+        self.parts: dict[int, bytes] = {}
+        self.blocks: dict[tuple[int, int], bytes] = {}
+        self.snapshot: bytes | None = None
+
+    def add(self, body: Mapping[str, Any]) -> None:
+        """Take what an event told."""
+        parts, digests = body["parts"], body["digests"]
+        width = len(digests) // len(parts)
+        found = [digests[at : at + width] for at in range(0, len(digests), width)]
+        if body["algorithm"] == SHA256:
+            self.parts.update(zip(parts, found, strict=True))
+        else:
+            self.blocks.update(zip(zip(parts, body["first_rows"], strict=True), found, strict=True))
 
 
 class SourceRecord:
     """What all passes of a run know of one source."""
 
     def __init__(
-        self, number: int, identity: bytes, outline: dict[str, Any], part_count: int, writer: RunWriter
+        self,
+        number: int,
+        identity: bytes,
+        outline: dict[str, Any],
+        part_count: int,
+        writer: RunWriter,
+        *,
+        is_held: bool = False,
     ) -> None:
         self.number = number
         self.identity = identity
         self.waiting: list[tuple[int, bytes]] = []
         self._outline = outline
         self._writer = writer
+        self._is_held = is_held
         self._quick = np.zeros(part_count, np.uint64)  # 0: not read yet, or read again for nothing
         self._has_changed = False
         self._parts: dict[int, bytes] = {}
@@ -49,7 +77,7 @@ class SourceRecord:
         self._snapped: bytes | None = None
 
     @classmethod
-    def of(cls, source: Any, number: int, writer: RunWriter) -> SourceRecord:
+    def of(cls, source: Any, writer: RunWriter) -> SourceRecord:
         """Describe a source for the record."""
         listing = source.listing()
         paths = "\0".join(listing.paths).encode("utf-8", "surrogateescape")
@@ -61,17 +89,32 @@ class SourceRecord:
             "description": source.describe(),
         }
         # without the rows: some sources know them only when they have been read
-        identity = digest_value([outline, digest_bytes(paths), _memory_of(source)])
-        outline |= {"rows": listing.rows, "paths": zlib.compress(paths, 1)}
-        return cls(number, identity, outline, len(listing.paths), writer)
+        identity = digest_value([outline, digest_bytes(paths)])
+        outline |= {"rows": listing.rows, "paths": zlib.compress(paths, 1), "identity": identity}
+        is_held = source.known_by == "content"
+        return cls(_NO_NUMBER, identity, outline, len(listing.paths), writer, is_held=is_held)
 
     @property
     def name(self) -> str:
         """What origins call it."""
         return str(self._outline["name"])
 
-    def begin(self, name: str) -> None:
+    @property
+    def rows(self) -> list[int] | None:
+        """How many rows each part has, as far as that was known before reading."""
+        rows: list[int] | None = self._outline["rows"]
+        return rows
+
+    def go_on(self, number: int, name: str, told: Told) -> None:
+        """Be the source that the run had under this number before; nothing is told twice."""
+        self.number, self._outline["name"] = number, name
+        self._parts, self._snapped = told.parts, told.snapshot
+        for (part, first_row), digest in sorted(told.blocks.items()):
+            self._blocks.has_changed(part, first_row, digest)
+
+    def begin(self, number: int, name: str) -> None:
         """Write what the source is, under a name that no other source of the run has."""
+        self.number = number
         self._outline["name"] = name
         self._writer.append("source", {"source": self.number}, self._outline)
 
@@ -123,15 +166,20 @@ class SourceRecord:
                 new.append(part)
                 contents.append(data)
         self._quick[parts] = np.fromiter(map(known.__getitem__, parts.tolist()), np.uint64, len(parts))
-        self._has_changed = True
         whole = list(map(digest_bytes, contents))
-        self._parts.update(zip(new, whole, strict=True))
-        self._new_parts.extend(new, map(len, contents), whole)
+        if self._parts.keys().isdisjoint(new):
+            self._has_changed = True
+            self._parts.update(zip(new, whole, strict=True))
+            self._new_parts.extend(new, map(len, contents), whole)
+        else:  # they have changed; or an earlier process told them, and they needn't be told again
+            for number, data, found in zip(new, contents, whole, strict=True):
+                self.tell_part(number, -1, len(data), found)
 
     @property
     def is_due(self) -> bool:
-        """Whether digests wait to be written: parts at once, memory by and by, since it dies with us."""
-        return bool(self._new_parts.parts) or len(self._new_blocks.parts) >= _BLOCKS_AT_ONCE
+        """Whether digests wait to be written: at once what the source is known by when the run is resumed."""
+        new_blocks = self._new_blocks.parts
+        return bool(self._new_parts.parts) or len(new_blocks) >= (1 if self._is_held else _BLOCKS_AT_ONCE)
 
     def flush(self, pass_number: int) -> None:
         """Write the digests that are new since the last time."""
@@ -295,8 +343,3 @@ class ReadingWitness:
         """Digest rows that are Python objects."""
         content = sample_digests(values).astype("<u8", copy=False)
         self._record.tell_block(part, first_row, content.nbytes, fast128(content.data))
-
-
-def _memory_of(source: Any) -> int:
-    """Tell sources in memory apart: equal descriptions don't make their contents equal."""
-    return id(source) if source.kind in ("items", "arrays", "table") else 0

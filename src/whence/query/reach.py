@@ -99,8 +99,9 @@ def write_reach(record: RunRecord, writer: RunWriter) -> None:
 
 
 def reach_entries(record: RunRecord) -> list[dict[str, Any]] | None:
-    """Look up what was kept with a sealed run; None where nothing was."""
-    events = record.journal.find(REACH)
+    """Look up what was kept with a sealed run; None where nothing was, or only before it was resumed."""
+    resumed = max((event.number for event in record.journal.find("run_resume")), default=-1)
+    events = [event for event in record.journal.find(REACH) if event.number > resumed]
     return events[-1].public["entries"] if events and record.is_ended else None
 
 

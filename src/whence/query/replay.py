@@ -380,7 +380,7 @@ class _PassReplay:
             Difference(cause="package", what=f"{package} was {before}, is {after}")
             for package, (before, after) in sorted(packages.items())
         ]
-        return found + _platform_differences(self._lineage.record)
+        return found + _platform_differences(self._lineage)
 
 
 def _at(digests: NDArray[Any], place: int) -> int:
@@ -395,8 +395,8 @@ def _code_change(label: str, recorded: dict[str, Any], now: dict[str, Any]) -> s
     return f"the code of op {label!r} has changed" + (f": {', '.join(changed[:5])}" if changed else "")
 
 
-def _platform_differences(record: RunRecord) -> list[Difference]:
-    before, now = record.environment, environment_outline()
+def _platform_differences(lineage: PassLineage) -> list[Difference]:
+    before, now = lineage.record.environment_of(lineage.view.number), environment_outline()
     found = []
     for group, key in (("python", "version"), ("platform", "system"), ("platform", "machine")):
         old = (before.get(group) or {}).get(key)

@@ -227,6 +227,13 @@ def check_sealed(journal: Journal, segment: SealedSegment) -> list[Damage]:
     return damages
 
 
+def check_passes(journal: Journal) -> list[Damage]:
+    """Check what the seal of a run doesn't: the sealed passes of one that goes on, or whose writer died."""
+    if journal.end is not None:
+        return []
+    return check_sealed(journal, SealedSegment(journal.path / "segments" / LINEAGE))
+
+
 def _read_gathered(journal: Journal, pass_number: int) -> dict[int, Decisions]:
     """Read what was written before each delivery, of a pass that isn't sealed."""
     name = decisions_name(pass_number)

@@ -20,10 +20,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from whence.capture import Recording, enter_run, environment, leave_run, redact
+from whence.capture import Past, Recording, enter_run, environment, leave_run, redact, resume_facts
 from whence.errors import InputError, PlanError, SourceError
+from whence.runs.decisions import check_passes
 from whence.runs.naming import friendly_name, make_run_id
-from whence.store import Folder, RunWriter
+from whence.store import Folder, Journal, RunWriter
 from whence.vocab import plain
 
 Status = Literal["finished", "failed"]
@@ -35,36 +36,54 @@ class LiveRun:
     Args:
         folder: the workspace.
         title: what the user calls the run; need not be unique.
-        params: its parameters.
-        tags: its tags.
+        params: its parameters; of a run that is resumed, further ones.
+        tags: its tags; the same.
+        resume: the id of the run to go on with, whose title stays; None begins one.
         before_sealing: is given the writer when all passes have ended, to add what is made of them.
+
+    Raises:
+        NotFoundError, StoreBusyError, DamagedError: the run to go on with isn't there, is being written, or
+            isn't whole.
+        StoreReadOnlyError, StoreFullError, StoreError: it can't be written; then nothing has changed.
     """
 
     def __init__(
         self,
         folder: Folder,
         *,
-        title: str,
+        title: str = "",
         params: Mapping[str, Any] | None,
         tags: Mapping[str, Any] | None,
+        resume: str | None = None,
         before_sealing: Callable[[RunWriter], None] | None = None,
     ) -> None:
-        self.id = make_run_id(time.time_ns() // 1_000_000, secrets.token_bytes(10))
-        self.name = friendly_name(self.id)
-        self._writer = RunWriter(folder, self.id)
+        given = {"params": plain_pairs("params", params or {}), "tags": plain_pairs("tags", tags or {})}
+        before: Journal | None = None
+        if resume is None:
+            self.id = make_run_id(time.time_ns() // 1_000_000, secrets.token_bytes(10))
+            self._writer = RunWriter(folder, self.id)
+        else:
+            self.id = resume
+            self._writer, before = RunWriter.reopen(folder, self.id, check=check_passes)
         self._began_ns = time.perf_counter_ns()
         self._began_cpu_ns = time.process_time_ns()
         self._pid = os.getpid()
         self._before_sealing = before_sealing
         self._lock = threading.RLock()
         try:
-            self._writer.append("run_start", {"name": self.name}, {"title": words(title)})
+            if before is None:
+                self.name = friendly_name(self.id)
+                self._writer.append("run_start", {"name": self.name}, {"title": words(title)})
+            else:
+                self.name = before.find("run_start")[0].public["name"]
+                self._writer.append("run_resume", resume_facts(before))
+                self._writer.sync()  # or a power cut could leave more in segments than a sealed journal knows
             self._writer.append("environment", {}, {"environment": plain(environment())})
-            self._recording = Recording(self._writer)
-            self.log_params(params or {})
-            self.set_tags(tags or {})
+            self._recording = Recording(self._writer, None if before is None else Past.of(before))
+            for kind, pairs in given.items():
+                self._log_pairs(kind, pairs)
         except BaseException:
-            self._writer.discard()  # the caller never had this run
+            self._writer.discard()  # the caller never had this run, or as it was before
             raise
         enter_run(self._recording)
         atexit.register(self._finish_at_exit)
@@ -76,11 +95,11 @@ class LiveRun:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record parameters."""
-        self._log_pairs("params", params)
+        self._log_pairs("params", plain_pairs("params", params))
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Record tags."""
-        self._log_pairs("tags", tags)
+        self._log_pairs("tags", plain_pairs("tags", tags))
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None) -> None:
         """Record metrics at a step; by default the number of batches delivered so far."""
@@ -146,11 +165,10 @@ class LiveRun:
         error = getattr(sys, "last_value", None)
         self.finish("failed" if error is not None else "finished", error)
 
-    def _log_pairs(self, kind: str, pairs: Mapping[str, Any]) -> None:
+    def _log_pairs(self, kind: str, pairs: dict[str, Any]) -> None:
         self._check_open()
-        given = as_pairs(kind, pairs)
-        if given:
-            self._writer.append(kind, {}, {kind: {key: plain(value) for key, value in given.items()}})
+        if pairs:
+            self._writer.append(kind, {}, {kind: pairs})
 
     def _check_open(self) -> None:
         if not self.is_open:
@@ -196,6 +214,11 @@ def as_pairs(what: str, given: Any) -> dict[str, Any]:
             remedy='Write {"lr": 0.1}, for example.',
         )
     return {words(key): value for key, value in given.items()}
+
+
+def plain_pairs(what: str, given: Any) -> dict[str, Any]:
+    """Take names with values that are kept as plain ones."""
+    return {key: plain(value) for key, value in as_pairs(what, given).items()}
 
 
 def content_of(given: bytes | bytearray | memoryview | str | os.PathLike[str]) -> bytes:

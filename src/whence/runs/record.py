@@ -63,16 +63,16 @@ class RunRecord:
     @functools.cached_property
     def status(self) -> str:
         """finished, failed, running, lost (its process is gone) or unknown (it was begun elsewhere)."""
-        ended = self.journal.find("run_end")
-        if ended:
-            return str(ended[-1].public["status"])
+        end = self.journal.end
+        if end is not None:
+            return str(end.public["status"])
         alive = self.journal.is_alive()
         return "unknown" if alive is None else "running" if alive else "lost"
 
     @property
     def is_ended(self) -> bool:
-        """Whether the run was sealed."""
-        return bool(self.journal.find("run_end"))
+        """Whether the run was sealed, and not gone on with since."""
+        return self.journal.end is not None
 
     @property
     def started_at_ns(self) -> int:
@@ -82,13 +82,16 @@ class RunRecord:
     @property
     def ended_at_ns(self) -> int | None:
         """When it ended; None while it goes on, or if it died."""
-        ended = self.journal.find("run_end")
-        return ended[-1].at_ns if ended else None
+        end = self.journal.end
+        return None if end is None else end.at_ns
 
     @property
     def totals(self) -> dict[str, Any]:
-        """Wall and CPU time, peak memory, and the traceback of a failed run."""
-        return self._body("run_end")
+        """Wall and CPU time, peak memory, and the traceback of a failed run.
+
+        Of a run that was resumed: of all its processes together, but for those that died.
+        """
+        return total_of([event.body or {} for event in self.journal.find("run_end")], end=self.journal.end)
 
     @functools.cached_property
     def params(self) -> dict[str, Any]:
@@ -121,8 +124,18 @@ class RunRecord:
 
     @functools.cached_property
     def environment(self) -> dict[str, Any]:
-        """The machine, the packages and the code's version as they were."""
+        """The machine, the packages and the code's version as they were, when it was last gone on with."""
         found: dict[str, Any] = self._body("environment").get("environment", {})
+        return found
+
+    def environment_of(self, pass_number: int) -> dict[str, Any]:
+        """The same of the process that read a pass."""
+        found: dict[str, Any] = {}
+        for event in self.journal.events:
+            if event.kind == "environment":
+                found = (event.body or {}).get("environment", {})
+            elif event.kind == "pass_start" and event.public["pass"] == pass_number:
+                break
         return found
 
     @functools.cached_property
@@ -306,6 +319,19 @@ class RunRecord:
         for event in self.journal.find(kind):
             merged |= (event.body or {}).get(kind, {})
         return merged
+
+
+def total_of(bodies: list[dict[str, Any]], *, end: Event | None) -> dict[str, Any]:
+    """Sum what several processes said of themselves when they ended a run; the last one says how it ended."""
+    found = dict(bodies[-1]) if bodies else {}
+    for name in ("wall_s", "cpu_s"):
+        if name in found:
+            found[name] = sum(body.get(name, 0.0) for body in bodies)
+    if "peak_memory_bytes" in found:
+        found["peak_memory_bytes"] = max(body.get("peak_memory_bytes", 0) for body in bodies)
+    if end is None:
+        found.pop("traceback", None)
+    return found
 
 
 def finite_or_none(number: float) -> float | None:

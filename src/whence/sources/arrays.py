@@ -11,6 +11,7 @@ from whence.sources.columns import Column
 from whence.sources.source import (
     Gives,
     Int64Array,
+    KnownBy,
     Listing,
     Reader,
     Samples,
@@ -27,6 +28,7 @@ class ArraysSource(Source):
 
     kind: ClassVar[str] = "arrays"
     gives: ClassVar[Gives] = "rows"
+    known_by: ClassVar[KnownBy] = "content"
 
     def __init__(self, columns: dict[str, Column], name: str) -> None:
         self._columns = columns

@@ -14,6 +14,7 @@ from whence.sources.columns import Column
 from whence.sources.source import (
     Gives,
     Int64Array,
+    KnownBy,
     Listing,
     Reader,
     Sizer,
@@ -29,9 +30,10 @@ class ItemsSource(Source):
 
     kind: ClassVar[str] = "items"
 
-    def __init__(self, items: Any, name: str) -> None:
+    def __init__(self, items: Any, name: str | None) -> None:
         self._items = items
-        self.name = name
+        self.name = name or self.kind
+        self._is_named = bool(name)
         self._begun = False
 
     @classmethod
@@ -47,12 +49,19 @@ class ItemsSource(Source):
         """
         _check_items(items)
         held = Column(items, "items") if isinstance(items, np.ndarray) else items
-        return cls(held, name or "items")
+        return cls(held, name)
 
     @property
     def gives(self) -> Gives:  # type: ignore[override]  # an answer of the instance, not of the class
         """Positions of a sequence; else the items."""
         return "rows" if self.indexable else "samples"
+
+    @property
+    def known_by(self) -> KnownBy:  # type: ignore[override]  # an answer of the instance, not of the class
+        """What the items hold, where they are held; else the name that was given."""
+        if isinstance(self._items, Column | list | tuple | range):
+            return "content"
+        return "name" if self._is_named else "nothing"
 
     @property
     def indexable(self) -> bool:

@@ -26,6 +26,10 @@ Gives = Literal["rows", "portions", "samples"]
 """What another process can be given of a source that is read from its start: the positions of rows, which it
 reads as cheaply as they are read here; portions, which it decodes; or nothing but the samples themselves."""
 
+KnownBy = Literal["place", "content", "name", "nothing"]
+"""How another process can tell that it reads the same source: by where its data lie, which the description
+says; by what rows hold that are in memory; by the name that the user gave it; or not at all."""
+
 Samples = list[Any] | Columns
 """Samples as rows, or as columns where a reader has them so."""
 
@@ -107,6 +111,7 @@ class Source(ABC):
 
     kind: ClassVar[str]
     gives: ClassVar[Gives] = "samples"
+    known_by: ClassVar[KnownBy] = "place"
     name: str
 
     @abstractmethod

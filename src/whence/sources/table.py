@@ -12,6 +12,7 @@ from whence.sources.arrowcolumns import columns_at, columns_of, told_bytes
 from whence.sources.source import (
     Gives,
     Int64Array,
+    KnownBy,
     Listing,
     Reader,
     Samples,
@@ -30,6 +31,7 @@ class TableSource(Source):
 
     kind: ClassVar[str] = "table"
     gives: ClassVar[Gives] = "rows"
+    known_by: ClassVar[KnownBy] = "content"
 
     def __init__(self, table: Any, name: str) -> None:
         self._table = table

@@ -1,7 +1,7 @@
 """Journals, segments, objects, cursors: everything that touches the workspace's disk."""
 
 from whence.store.catalog import Catalog, CatalogRow
-from whence.store.content import decode_content
+from whence.store.content import decode_content, encode_content
 from whence.store.files import explained, explained_reading, write_whole
 from whence.store.folder import Folder
 from whence.store.frames import Damage, Frame, Scan, read_frame, scan_frames
@@ -36,6 +36,7 @@ __all__ = [
     "check_segments",
     "decisions_name",
     "decode_content",
+    "encode_content",
     "explained",
     "explained_reading",
     "read_frame",

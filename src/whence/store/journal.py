@@ -103,7 +103,11 @@ class Journal:
 
     def cursors(self) -> list[tuple[int, int]]:
         """Read how far each pass came, as (offered, taken)."""
-        return read_cursors(self.path / "cursors")
+        found = read_cursors(self.path / "cursors")
+        for number, *reached in (lost for event in self.find("run_resume") for lost in event.public["lost"]):
+            found += [(0, 0)] * (number + 1 - len(found))
+            found[number] = (reached[0], reached[1])
+        return found
 
     def has_lease(self) -> bool:
         """Whether a writer's lease is there; the one who ends a run takes it away."""
