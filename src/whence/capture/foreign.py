@@ -56,6 +56,10 @@ class Foreign(Settable, Protocol):
         """Be again as it was when it was saved."""
 
 
+_LOADED_AT = STATE_WORDS - 1
+"""Where the generator of NumPy stands when it is loaded; `numpy.random.seed` leaves it one further."""
+
+
 class PythonRandom:
     """A generator of Python's module `random`."""
 
@@ -127,7 +131,7 @@ class NumpyRandom:
 
     def is_fresh(self) -> bool:
         memory = self._memory()
-        return memory is not None and memory.cast("I")[STATE_WORDS] == STATE_WORDS
+        return memory is not None and memory.cast("I")[STATE_WORDS] == _LOADED_AT
 
     def save(self) -> Any:
         if self._memory() is None:

@@ -150,22 +150,37 @@ def test_of_a_stream_read_within_anothers_function_the_operation_itself_is_named
     assert {label for label, _ in drawn(run)} == {"drawing"}
 
 
+@pytest.mark.parametrize(
+    ("draw", "seen"),
+    [
+        ("np.random.random()", "[['numpy.random']]"),
+        ("np.random.randint(0, 2, dtype=np.uint32)", "[['numpy.random']]"),
+        ("np.random.seed(1)", "[['numpy.random']]"),
+        ("rng.numpy().normal()", "[]"),
+        ("np.random.default_rng(1).normal()", "[]"),
+    ],
+)
+def test_of_a_generator_that_an_operation_loads_only_draws_are_seen(
+    tmp_path: pathlib.Path, draw: str, seen: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.replace("DRAW", draw), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == seen
+
+
 SCRIPT = """
 import sys, warnings
 warnings.simplefilter("ignore")
 import numpy as np
 import whence as wh
-def draws(sample):
-    return float(np.random.random())
+def draws(sample, *, rng):
+    return DRAW
 assert "numpy.random" not in sys.modules
 with wh.start_run(workspace=sys.argv[1]) as run:
     wh.from_items([1], name="n").map(draws).collect()
 print([event.public["generators"] for event in run.record.journal.find("drew")])
 """
-
-
-def test_a_generator_that_is_loaded_by_the_first_draw_is_seen(tmp_path: pathlib.Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[['numpy.random']]"
