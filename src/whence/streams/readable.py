@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal
 
-from whence.ops import check_count
+from whence.ops import Op, check_count
 from whence.streams.plan import Program
 from whence.streams.reading import Epoch, StreamIterator, count_outputs, deliver_chunks
 from whence.streams.state import PlanFacts
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from whence.streams.tensors import StreamDataset
+    from whence.streams.dataset import StreamDataset
 
 
 class Readable(ABC):
@@ -103,17 +103,25 @@ class Readable(ABC):
         return write_parquet(deliver_chunks(self._compiled(), 0, self._helped(workers, "to_parquet")), path)
 
     def to_torch(self, *, workers: int | None = None, epoch: int = 0) -> StreamDataset:
-        """Read an epoch as a dataset of PyTorch, arrays as tensors. Needs `whence[torch]`.
+        """Read it as a dataset of PyTorch, epoch after epoch, arrays as tensors. Needs `whence[torch]`.
 
-        Give the workers here, and none to torch's `DataLoader`: then the run records what is received.
+        A `DataLoader` takes it with any `num_workers`; a run records the batches that the loop receives.
+
+        Args:
+            workers: the processes that it is read with where the loader has `num_workers=0`.
+            epoch: the one that the first iteration gives.
         """
-        from whence.streams.tensors import StreamDataset  # noqa: PLC0415 - torch is loaded on first use
+        from whence.streams.dataset import as_dataset  # noqa: PLC0415 - torch is loaded on first use
 
-        return StreamDataset(self, workers=self._helped(workers, "to_torch").count, epoch=epoch)
+        return as_dataset(self, workers=self._helped(workers, "to_torch"), epoch=epoch)
 
     @abstractmethod
     def shard(self, index: int, count: int) -> Readable:
         """Keep every `count`-th sample beginning with number `index`."""
+
+    @abstractmethod
+    def pipe(self, op: Op) -> Readable:
+        """Chain any operation."""
 
     @abstractmethod
     def _compiled(self) -> Program:
