@@ -244,3 +244,46 @@ def test_a_state_is_small_and_the_same_before_the_first_and_between_two_samples(
         assert samples.state()["delivered"] == len(taken)
     assert len(json.dumps(before)) < 1_500
     assert list(make().resume(samples.state())) == []
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("first", [0, 1, 31, 32, 38])
+def test_what_can_be_made_at_any_position_isnt_made_again(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, first: int, workers: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    calls = tmp_path / "calls"
+
+    def move(row: dict[str, int], *, rng: Any, calls: str) -> dict[str, int]:
+        with open(calls, "ab") as told:
+            told.write(b".")
+        return row | {"x": row["x"] + rng.integers(0, 1000)}
+
+    def halved(batch: Any) -> Any:
+        return {"x": batch["x"] // 2}
+
+    (tmp_path / "rows.csv").write_text("x\n" + "".join(f"{number}\n" for number in range(300)))
+    rows = wh.from_csv(tmp_path / "rows.csv", name="rows").shuffle(3)
+    stream = rows.map(move, calls=str(calls)).batch(8).map(halved)
+    expected = [batch["x"].tolist() for batch in stream.epoch(1)]
+    samples = iter(stream.epoch(1))
+    for _ in range(first):
+        next(samples)
+    state = samples.state()
+    samples.close()
+    calls.unlink()
+    with wh.start_run("rest") as run:
+        got = [batch["x"].tolist() for batch in stream.resume(state, workers=workers)]
+    assert got == expected[first:]
+    if first < len(expected):
+        assert calls.stat().st_size == 300 - 8 * first
+    digests = run.record.digests(0)
+    with wh.start_run("whole") as other:
+        list(stream.epoch(1))
+    whole = other.record.digests(0)
+    assert digests.items[8 * first :].tolist() == whole.items[8 * first :].tolist()
+    assert digests.groups[first:] == whole.groups[first:]
+    assert digests.outputs[first:].tolist() == whole.outputs[first:].tolist()
+    for batch in range(first, len(expected)):
+        assert run.replay(epoch=1, batch=batch, stream=stream)["x"].tolist() == expected[batch]
+        assert run.trace(epoch=1, batch=batch).complete

@@ -17,7 +17,7 @@ from tests.oracle.operations import OPERATIONS
 from tests.oracle.plans import Plan, ops_of
 from whence.capture import environment
 from whence.errors import OpError, PlanError
-from whence.streams import Stream, evaluation
+from whence.streams import Stream, pacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ class Reading:
 def chunks_of(first: int, largest: int) -> Iterator[None]:
     """Let the engine move samples in chunks of other sizes: nothing may depend on them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "_FIRST_CHUNK", first)
-        for name in ("_LARGEST_CHUNK", "_LARGEST_QUICK_CHUNK", "_LARGEST_COLUMN_CHUNK"):
-            patch.setattr(evaluation, name, largest, raising=False)
+        patch.setattr(pacing, "FIRST_CHUNK", first)
+        for name in ("LARGEST_CHUNK", "LARGEST_QUICK_CHUNK", "LARGEST_COLUMN_CHUNK"):
+            patch.setattr(pacing, name, largest)
         yield
 
 

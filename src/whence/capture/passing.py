@@ -124,6 +124,12 @@ class PassRecording(Counted):
             start += 8 * size
         self._group_sizes.extend(sizes)
 
+    def skipped(self, items: int, batches: int, outputs: int) -> None:
+        """Leave room for the digests of what was delivered earlier and isn't made again."""
+        if self.with_digests:
+            frame = {"p": self._number, "i": b"", "g": b"", "s": [], "k": [items, batches, outputs]}
+            self._writer.append_segment(DIGESTS, FRAME, _encode(frame))
+
     def made(self, values: list[Any] | Columns) -> None:
         """Witness outputs that functions made of batches."""
         if self.with_digests:

@@ -122,6 +122,9 @@ class PassRecorder(Protocol):
     def witness(self, index: int) -> SourceWitness:
         """A listener for one reading of the source at a node of the plan."""
 
+    def skipped(self, items: int, batches: int, outputs: int) -> None:
+        """So many items, batches and outputs of functions come before those that will be told of."""
+
     def made(self, values: list[Any] | Columns) -> None:
         """The next outputs aren't the batches that were gathered: functions made them of those."""
 
@@ -251,6 +254,9 @@ class NullPass:
     def witness(self, index: int) -> SourceWitness:
         """The witness that ignores everything."""
         return self._witness
+
+    def skipped(self, items: int, batches: int, outputs: int) -> None:
+        """Ignore it."""
 
     def made(self, values: list[Any] | Columns) -> None:
         """Ignore it."""

@@ -118,6 +118,10 @@ class RelayPass:
         """Keep the digests of outputs that functions made of batches."""
         self.tell(-1, "made_as", digests)
 
+    def skipped(self, items: int, batches: int, outputs: int) -> None:
+        """Never told: the first process knows where a pass begins."""
+        raise AssertionError("a worker begins where it is told")
+
     @property
     def place(self) -> Start | None:
         """Nowhere: a worker delivers to nobody."""

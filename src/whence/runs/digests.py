@@ -35,12 +35,20 @@ def digests_in_order(frames: Sequence[dict[str, Any]]) -> PassDigests:
     Args:
         frames: as written: "i" digests of items, "g" of groups, "s" sizes of groups as [size, count, ...];
             where groups don't follow those before, "b" their positions and "a" those of their first items;
-            "o" digests of outputs, if any.
+            "o" digests of outputs, if any; "k" how many items, groups and outputs before those that follow
+            were delivered earlier and not made again.
     """
     items = np.zeros(0, np.uint32)
     groups: list[bytes] = []
     followed: list[NDArray[np.uint32]] = []
+    outputs: list[NDArray[np.uint64]] = []
     for frame in frames:
+        if "k" in frame:
+            item_count, group_count, output_count = frame["k"]
+            followed.append(np.zeros(item_count, np.uint32))
+            groups += [b""] * group_count
+            outputs.append(np.zeros(output_count, np.uint64))
+        outputs.append(np.frombuffer(frame.get("o", b""), "<u8"))
         found = np.frombuffer(frame["i"], "<u4")
         whole = frame["g"]
         digests = [whole[at : at + _GROUP_BYTES] for at in range(0, len(whole), _GROUP_BYTES)]
@@ -58,8 +66,8 @@ def digests_in_order(frames: Sequence[dict[str, Any]]) -> PassDigests:
         for position, digest in zip(decode_counts(frame["b"], len(digests)).tolist(), digests, strict=True):
             groups += [b""] * (position + 1 - len(groups))
             groups[position] = digest
-    outputs = np.frombuffer(b"".join(frame.get("o", b"") for frame in frames), "<u8")
-    return PassDigests(items=_joined(items, followed), groups=groups, outputs=outputs)
+    made = np.concatenate(outputs) if outputs else np.zeros(0, np.uint64)
+    return PassDigests(items=_joined(items, followed), groups=groups, outputs=made)
 
 
 def _joined(items: NDArray[np.uint32], followed: list[NDArray[np.uint32]]) -> NDArray[np.uint32]:

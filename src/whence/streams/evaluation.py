@@ -8,8 +8,6 @@ samples are never depends on their sizes.
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,6 +21,7 @@ from whence.lineage import Mapping as Relation
 from whence.ops import Chunk, Context, Input, Kept, Shuffle
 from whence.sources import Reader
 from whence.streams.caching import CachedStep
+from whence.streams.pacing import Pace
 from whence.streams.plan import SOURCE_BITS, Program, Step, op_of
 from whence.streams.rereading import TimeRecorder, read_again
 from whence.vocab import Columns
@@ -30,15 +29,6 @@ from whence.vocab import Columns
 Int64Array = NDArray[np.int64]
 MappingsOf = Callable[[int], Sequence[Relation]]
 
-_FIRST_CHUNK = 64
-_LARGEST_CHUNK = 1024
-_LARGEST_QUICK_CHUNK = 8192
-_LARGEST_COLUMN_CHUNK = 65_536
-_VERY_QUICK_NS = 2_000_000
-_LEAP = 8
-_QUICK_NS = 40_000_000
-_SLOW_NS = 200_000_000
-_CHUNK_BYTES = 4 * 1024 * 1024
 _ROW_MASK = (1 << SOURCE_BITS) - 1
 
 
@@ -69,12 +59,7 @@ class Evaluation:
         self._draw_numbers = program.draw_numbers()
         self._frozen = program.frozen()
         self._contexts = [self._context_of(index, step) for index, step in enumerate(program.steps)]
-        self._chunk_size = _FIRST_CHUNK
-        self._reads_rows = False
-        self._rows_read = 0
-        self._row_bytes = 0
-        self._row_outputs = 1
-        self._away_ns = 0
+        self._pace = Pace()
         self._told: dict[int, int] = {}
         self._shared = {index for index, count in enumerate(program.readings()) if count > 1}
         self._again = read_again(program, self._shared)
@@ -83,17 +68,30 @@ class Evaluation:
         self._cached: dict[int, CachedStep] = {}
         self._learned: dict[int, Chunk] = {}
         self._learning = 0
+        self._first = 0
+
+    def begin_at(self, first: int) -> int:
+        """Choose where a scan begins, before it does: outputs before `first` aren't wanted.
+
+        Returns:
+            The output with which it will begin: `first`, or one before it, where the outputs at any positions
+            can be made at once; else 0, since what came before decides what comes.
+        """
+        if first and self._can_begin_anywhere():
+            self._first = self._beginning(min(first, self._size_of(self._program.top)))
+            self._tell_skipped()
+        return self._first
 
     def scan(self) -> Iterator[Chunk]:
-        """Make all outputs of the top, in order."""
+        """Make all outputs of the top, in order, from the one at which it was begun."""
         for index, step in enumerate(self._program.steps):
             # before anything is read: positions follow from the sizes, of what is never reached too
             if step.node.source is not None:
                 self._tell_rows(index, step.node.source.size())
-        for chunk in self._weighed(self._scan(self._program.top)):
-            left = time.perf_counter_ns()
-            yield chunk
-            self._away_ns += time.perf_counter_ns() - left
+        for chunk in self._pace.weighed(
+            self._scan_from_first() if self._first else self._scan(self._program.top)
+        ):
+            yield from self._pace.handed_out(chunk)
 
     def pick(self, index: int, positions: Int64Array) -> Chunk:
         """Make the outputs of a step at some positions, in the order asked for."""
@@ -197,7 +195,7 @@ class Evaluation:
         """Make what lies below a cache, as if it were epoch 0 and all there is."""
         evaluation = self._alike(recorder)
         try:
-            yield from evaluation._paced(evaluation._scan(self._program.steps[index].inputs[0]))
+            yield from evaluation._pace.paced(evaluation._scan(self._program.steps[index].inputs[0]))
         finally:
             evaluation.close()
 
@@ -207,7 +205,7 @@ class Evaluation:
         if found is None:
             step = self._program.steps[index]
             below = self._input_of(step.inputs[0])
-            weighed = replace(below, scan=lambda: self._weighed(below.scan()))
+            weighed = replace(below, scan=lambda: self._pace.weighed(below.scan()))
             self._learning += 1
             try:
                 found = Chunk.joined(list(op_of(step).scan([weighed], self._contexts[index])))
@@ -234,13 +232,47 @@ class Evaluation:
         # all that a cache keeps is made before the first of it is picked: too much for a few from its start
         return known and all(self._cached_at(cache).is_filled for cache in self._program.caches_below(index))
 
+    def _can_begin_anywhere(self) -> bool:
+        """Whether the outputs of the top can be picked at any position, with nothing made before them."""
+        ops = [step.node.op for step in self._program.steps if step.node.op is not None]
+        return self._program.steps[self._program.top].node.is_indexable and not any(
+            op.learns or op.keeps for op in ops
+        )
+
+    def _beginning(self, first: int) -> int:
+        """The output nearest before `first`, or it, with which a scan can begin."""
+        return first
+
+    def _scan_from_first(self) -> Iterator[Chunk]:
+        return self._pace.paced(self._picked(self._program.top, self._first))
+
+    def _tell_skipped(self) -> None:
+        """Tell the recorder how many digests there would have been of what isn't made."""
+        position, at = self._first, self._program.items_at
+        if not position or position == self._size_of(self._program.top):
+            return  # nothing is left out, or nothing comes
+        batches = 0
+        if (op := self._program.steps[at].node.op) is not None and op.kind == "batch":
+            ways = self._way_down(np.array([position], np.int64), self._program.steps[at].inputs[0])
+            position, batches = int(ways[-1][0]), int(ways[-2][0])
+        self._recorder.skipped(position, batches, 0 if self._program.delivers_items else self._first)
+
+    def _way_down(self, positions: Int64Array, to: int) -> list[Int64Array]:
+        """For outputs of the top, ascending: where each begins at every step down to one, the top first."""
+        found, index = [positions], self._program.top
+        while index != to:
+            below = self._mappings_at(index)[0].backward(found[-1])
+            found.append(below.indices[below.indptr[:-1]])
+            index = self._program.steps[index].inputs[0]
+        return found
+
     def _scan_source(self, index: int) -> Iterator[Chunk]:
-        return self._paced(self._read_source(index))
+        return self._pace.paced(self._read_source(index))
 
     def _read_source(self, index: int) -> Iterator[Chunk]:
         row = 0
         with self._open(index) as reader:  # of its own: another scan of the source may be left half-way
-            for values in reader.chunks(lambda: self._chunk_size):
+            for values in reader.chunks(lambda: self._pace.size):
                 rows = np.arange(row, row + len(values), dtype=np.int64)
                 row += len(values)
                 self._tell_rows(index, row)
@@ -254,17 +286,16 @@ class Evaluation:
         ids = None if draw == source else (rows | (draw << SOURCE_BITS)).view(np.uint64)
         if isinstance(samples, Columns):
             return Chunk.of_columns(samples, ids, origins)
-        self._reads_rows = True
+        self._pace.reads_rows = True
         return Chunk(samples, ids, origins)
 
     def _scan_by_position(self, index: int) -> Iterator[Chunk]:
-        return self._paced(self._picked(index))
+        return self._pace.paced(self._picked(index))
 
-    def _picked(self, index: int) -> Iterator[Chunk]:
+    def _picked(self, index: int, start: int = 0) -> Iterator[Chunk]:
         size = self._size_of(index)
-        start = 0
         while start < size:
-            end = min(start + self._chunk_size, size)
+            end = min(start + self._pace.size, size)
             yield self.pick(index, np.arange(start, end, dtype=np.int64))
             start = end
 
@@ -345,73 +376,3 @@ class Evaluation:
             if 0 <= row < len(listing.paths):
                 return "/".join(part for part in (listing.root.rstrip("/"), listing.paths[row]) if part)
         return f"{source.name}, row {row}"
-
-    def _paced(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-        """Hand on what is read, and choose by the time that each chunk takes how large the next ones are.
-
-        The time is that of reading it and of all that is done with it before another one is asked for, but
-        not what the consumer does meanwhile.
-        """
-        began, away = time.perf_counter_ns(), self._away_ns
-        for chunk in chunks:
-            rows = len(chunk)
-            row_bytes = bytes_made(chunk) // rows + 1
-            self._rows_read += rows
-            yield chunk
-            now = time.perf_counter_ns()
-            elapsed_ns = now - began - (self._away_ns - away)
-            size = self._chunk_size
-            self._chunk_size = adapted(
-                size,
-                elapsed_ns * size // max(rows, 1),
-                max(row_bytes, self._row_bytes) * size,
-                self._row_outputs if self._reads_rows else None,
-            )
-            began, away = now, self._away_ns
-
-    def _weighed(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-        """Hand on what is made, and note how much memory it takes for each row read."""
-        for chunk in chunks:
-            self._weigh(chunk)
-            yield chunk
-
-    def _weigh(self, chunk: Chunk) -> None:
-        if self._rows_read:
-            self._row_bytes = bytes_made(chunk) // self._rows_read
-            self._row_outputs = max(1, len(chunk) // self._rows_read)
-            self._rows_read = 0
-
-
-def adapted(size: int, elapsed_ns: int, made_bytes: int, row_outputs: int | None) -> int:
-    """Let chunks grow while they are quick and small, and shrink when they aren't.
-
-    Args:
-        size: how many rows a chunk has.
-        elapsed_ns: how long all that is done with so many takes.
-        made_bytes: about how much memory it takes.
-        row_outputs: how many samples each row becomes, which are what is counted: a chunk of many samples
-            leaves the processor's caches from one operation to the next. None for columns, which don't mind.
-    """
-    if elapsed_ns > _SLOW_NS:
-        return max(1, size // 2)
-    largest = _LARGEST_CHUNK
-    if elapsed_ns < _VERY_QUICK_NS:
-        largest = _LARGEST_QUICK_CHUNK if row_outputs else _LARGEST_COLUMN_CHUNK
-    largest //= row_outputs or 1
-    if elapsed_ns < _QUICK_NS and size < largest:
-        times = 2 if row_outputs or elapsed_ns > _VERY_QUICK_NS // _LEAP else _LEAP
-        return max(1, min(size * times, largest, _CHUNK_BYTES * size // made_bytes))
-    return size
-
-
-def bytes_made(chunk: Chunk) -> int:
-    """About how much memory the samples of a chunk take."""
-    if chunk.columns is not None:
-        return max(1, chunk.columns.nbytes)
-    return _bytes_of(chunk.values[0]) * len(chunk)
-
-
-def _bytes_of(value: Any) -> int:
-    if isinstance(value, dict):
-        return sum(map(_bytes_of, value.values())) + 1
-    return int(getattr(value, "nbytes", 0)) or sys.getsizeof(value)

@@ -8,26 +8,25 @@ way that memory is bounded. Nothing here depends on how many workers there are, 
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from whence.capture import PassRecorder, RelayPass, moved, moved_in, parts_heard, retell
 from whence.errors import OpError, UnshippableError, WhenceError
 from whence.ops import Asking, Chunk, Decide
 from whence.processes import Pool, as_start, dumped_by_value, unpacked_error
-from whence.streams.evaluation import Evaluation, adapted
+from whence.streams.evaluation import Evaluation
 from whence.streams.hub import Hub, Piece
 from whence.streams.lines import Form, Line, find_line
+from whence.streams.linescan import Base, LineScan
 from whence.streams.plan import Program, op_of
 from whence.streams.workers import Workers
 from whence.streams.working import Result, Want, Work, packed, unpacked
 
-_UNDER_WAY_BYTES = 256 * 1024 * 1024
-
-Base = Generator[tuple[int, int, Any], None, None]
-"""Pieces of a base: the position of the first output, how many there are, and what a worker is given."""
+_LARGEST_STEP_BACK = 65_536
 
 
 class Counted(Chunk):
@@ -63,7 +62,9 @@ class ParallelEvaluation(Evaluation):
         self._want = want
         self._lines: dict[int, Line | None] = {}
         self._hub = Hub(self._begun, workers.count)
-        self._first_size = self._chunk_size
+        self._first_size = self._pace.size
+        self._base_start = 0
+        self._inputs_before: dict[int, int] = {}
 
     @property
     def has_witnessed(self) -> bool:  # type: ignore[override]  # an answer of the instance, not of the class
@@ -83,9 +84,34 @@ class ParallelEvaluation(Evaluation):
             return super()._scan_anew(index)
         return self._scan_line(line, self._want if index == self._program.top else "samples")
 
+    def _beginning(self, first: int) -> int:
+        """Where the line of the top can be cut; 0 where its base can only be read from its start."""
+        line = self._line_at(self._program.top)
+        if line is None:
+            return first
+        if line.form not in ("rows", "picked"):
+            return 0
+        outputs = np.arange(max(0, first - _LARGEST_STEP_BACK), first + 1, dtype=np.int64)
+        if first == self._size_of(self._program.top):
+            outputs = outputs[:-1]
+        ways = self._way_down(outputs, line.base)
+        whole = np.flatnonzero(ways[-1] % line.unit == 0)
+        if not len(whole):
+            return 0
+        before = [int(way[whole[-1]]) for way in ways]
+        self._base_start = before[-1]
+        self._inputs_before = dict(zip(reversed(line.ops), before[1:], strict=True))
+        return before[0]
+
+    def _scan_from_first(self) -> Iterator[Chunk]:
+        line = self._line_at(self._program.top)
+        return super()._scan_from_first() if line is None else self._scan_line(line, self._want)
+
     def _scan_line(self, line: Line, want: Want) -> Iterator[Chunk]:
         """Make all outputs of a line, in order."""
-        scan = _Scan(self._program, line, want, self._hub, self._first_size, self._deciders_of(line))
+        scan = LineScan(self._program, line, want, self._hub, self._first_size, self._deciders_of(line))
+        if line.top == self._program.top:
+            scan.before.update(self._inputs_before)
         base = self._base_of(line, scan.size)
         scan.enter()
         try:
@@ -95,7 +121,7 @@ class ParallelEvaluation(Evaluation):
             scan.leave()
             base.close()
 
-    def _taken(self, scan: _Scan, piece: Piece, result: Result) -> Iterator[Chunk]:
+    def _taken(self, scan: LineScan, piece: Piece, result: Result) -> Iterator[Chunk]:
         """Tell what a piece decided, and hand on its outputs."""
         line = scan.line
         first_of = dict(scan.before)
@@ -122,7 +148,7 @@ class ParallelEvaluation(Evaluation):
 
     def _rows_of(self, line: Line, size: Callable[[], int]) -> Base:
         end = self._size_of(line.base)
-        start = 0
+        start = self._base_start
         while start < end:
             stop = min(start + max(1, size() // line.unit) * line.unit, end)
             yield start, stop - start, (start, stop)
@@ -143,7 +169,7 @@ class ParallelEvaluation(Evaluation):
         chunks = self._scan(line.base)
         goes_on, failure = True, None
         while goes_on:
-            self._chunk_size = size()
+            self._pace.size = size()
             try:
                 chunk = next(chunks, None)
             except Exception as error:  # what came before it is handed on first
@@ -205,10 +231,6 @@ class ParallelEvaluation(Evaluation):
             self._program, epoch=0, recorder=recorder, workers=self._workers, want="samples"
         )
 
-    def _weigh(self, chunk: Chunk) -> None:
-        if not isinstance(chunk, Counted):
-            super()._weigh(chunk)
-
     def _begun(self) -> Pool:
         """Begin the workers, now that they are needed: what was found out so far goes with them."""
         program, recorder = self._program, self._recorder
@@ -230,140 +252,6 @@ class ParallelEvaluation(Evaluation):
             return Pool(work, self._workers.count, start=as_start(self._workers.start))
         except UnshippableError as error:
             raise _refused(program, error) from error
-
-
-class _Scan:
-    """One reading of a line: what is given out, and what has come back, by number."""
-
-    def __init__(
-        self,
-        program: Program,
-        line: Line,
-        want: Want,
-        hub: Hub,
-        size: int,
-        deciders: dict[int, tuple[RelayPass, Decide]],
-    ) -> None:
-        self.line = line
-        self.want = want
-        self.before: Counter[int] = Counter()
-        self._program = program
-        self._hub = hub
-        self._size = size
-        self._deciders = deciders
-        self._turn: Counter[int] = Counter()
-        self._number = 0
-        self._count = 0
-        self._pieces: deque[Piece] = deque()
-        self._by_number: dict[int, Piece] = {}
-        self._made_bytes = 0
-        self._late: BaseException | None = None
-        self._is_given_out = False
-
-    def enter(self) -> None:
-        """Let workers know of it."""
-        self._number = self._hub.enter(self)
-
-    def leave(self) -> None:
-        """Let them forget it."""
-        self._hub.leave(self._number)
-
-    def size(self) -> int:
-        """How many outputs of the base the next piece should have."""
-        return self._size
-
-    def results(self, base: Base) -> Iterator[tuple[Piece, Result]]:
-        """Give out all of the base, and say what came of each piece, in order."""
-        while True:
-            self._give(base)
-            if not self._pieces:
-                break
-            head = self._pieces[0]
-            while head.result is None:
-                # what was asked while another scan listened is answered before anything is waited for
-                if not self._decide():
-                    self._hub.listen()
-                self._give(base)
-            self._pieces.popleft()
-            del self._by_number[head.number]
-            yield head, head.result
-        if self._late is not None:
-            raise self._late
-
-    def take(self, number: int, result: Result | UnshippableError) -> None:
-        """Keep what came of a piece until its turn."""
-        piece = self._by_number[number]
-        if isinstance(result, UnshippableError):
-            label = self._program.steps[self.line.top].label
-            raise UnshippableError(
-                f"what op {label!r} made in a worker can't be made again here: {result.message}",
-                remedy="Let samples be numbers, text, arrays or dicts of these there, or use workers=0.",
-            )
-        piece.result = result
-        made_bytes = max(1, result.made_bytes)
-        size = adapted(piece.count, result.took_ns, made_bytes, 1)
-        # pieces of one size come back together: only the first of them changes it
-        self._size = max(self._size, size) if size > piece.count else min(self._size, size)
-        self._made_bytes = max(made_bytes, self._made_bytes // 2)
-
-    def take_gists(self, number: int, place: int, gists: Any) -> None:
-        """Keep what an op asks about a piece until its turn."""
-        self._by_number[number].gists[place] = gists
-
-    def named(self, stretches: Sequence[str]) -> str:
-        """Say what lies at some stretches of the base."""
-        label = self._program.steps[self.line.base].label
-        ops = [repr(self._program.steps[index].label) for index in self.line.ops]
-        by = f" (ops {' to '.join(dict.fromkeys((ops[0], ops[-1])))})" if ops else ""
-        return f"samples {' and '.join(stretches)} of {label!r}{by}"
-
-    def _decide(self) -> bool:
-        """Answer what is asked in order; tells whether there was anything to answer."""
-        is_answered = False
-        for place, (relay, decide) in self._deciders.items():
-            while (piece := self._by_number.get(self._turn[place])) is not None and place in piece.gists:
-                verdict = decide(piece.gists.pop(place))
-                piece.told += relay.take()
-                self._turn[place] += 1
-                self._hub.answer(self._number, piece, verdict)
-                is_answered = True
-        return is_answered
-
-    def _give(self, base: Base) -> None:
-        """Give out pieces while a worker has room, and one in any case."""
-        while not self._is_given_out and len(self._pieces) < self._most():
-            worker = self._hub.free()
-            if worker is None and self._pieces:
-                return
-            try:
-                found = next(base, None)
-                if found is not None:
-                    self._give_one(worker, *found)
-            except Exception as error:
-                self._late = error  # what was given out before it comes first
-                found = None
-            self._is_given_out = found is None
-
-    def _give_one(self, worker: int | None, first: int, count: int, body: Any) -> None:
-        piece = Piece(number=self._count, first=first, count=count, body=body)
-        try:
-            self._hub.give(self._number, piece, worker)
-        except UnshippableError as error:
-            raise UnshippableError(
-                f"{self.named([f'{first:,} to {first + count - 1:,}'])} can't be sent to a worker: "
-                f"{error.message}",
-                remedy="Let samples be numbers, text, arrays or dicts of these there, or use workers=0.",
-            ) from error
-        self._count += 1
-        self._pieces.append(piece)
-        self._by_number[piece.number] = piece
-
-    def _most(self) -> int:
-        """How many pieces may be under way: enough that no worker waits, unless they are large."""
-        most = 4 * self._hub.count
-        if self._made_bytes:
-            most = min(most, _UNDER_WAY_BYTES // self._made_bytes)
-        return max(self._hub.count + 1, most)
 
 
 def _timed(decide: Decide, relay: RelayPass, index: int) -> Decide:

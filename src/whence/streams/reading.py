@@ -306,7 +306,7 @@ def _delivered(
     try:
         evaluation = _evaluation_of(program, epoch, recorder, workers, want)
         witness = OutputWitness(program, recorder)
-        made = 0
+        made = evaluation.begin_at(start.first)
         for chunk in evaluation.scan():
             if not evaluation.has_witnessed:
                 witness.tell(chunk)

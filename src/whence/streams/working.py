@@ -19,8 +19,9 @@ from whence.capture import MARK, NullPass, PassRecorder, RelayPass, Told, at_wor
 from whence.errors import UnshippableError
 from whence.ops import Asking, Chunk, Context, Input
 from whence.processes import Channel, packed_error
-from whence.streams.evaluation import Evaluation, bytes_made
+from whence.streams.evaluation import Evaluation
 from whence.streams.lines import Line
+from whence.streams.pacing import bytes_made
 from whence.streams.plan import Program, Step, op_of
 from whence.streams.witnessing import OutputWitness
 from whence.vocab import Columns

@@ -9,14 +9,14 @@ import pytest
 
 import whence as wh
 from whence.query import Address
-from whence.streams import evaluation
+from whence.streams import pacing
 
 
 def test_a_reading_left_half_way_spoils_no_digest(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "_FIRST_CHUNK", 1)
-    monkeypatch.setattr(evaluation, "_LARGEST_CHUNK", 1)
+    monkeypatch.setattr(pacing, "FIRST_CHUNK", 1)
+    monkeypatch.setattr(pacing, "LARGEST_CHUNK", 1)
     path = tmp_path / "lines.txt"
     path.write_text("a\nb\n")
     with wh.start_run(workspace=tmp_path) as run:

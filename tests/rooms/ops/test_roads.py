@@ -21,7 +21,7 @@ import whence as wh
 from tests.rooms.vocab.exactly import exact
 from whence.errors import OpError
 from whence.ops import Chunk
-from whence.streams import Stream, evaluation
+from whence.streams import Stream, pacing
 from whence.streams.reading import deliver_chunks
 from whence.streams.stream import compiled
 
@@ -160,7 +160,7 @@ PLANS = st.builds(
 @contextlib.contextmanager
 def chunks_of(size: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "_FIRST_CHUNK", size)
+        patch.setattr(pacing, "FIRST_CHUNK", size)
         yield
 
 

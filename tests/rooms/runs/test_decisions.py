@@ -21,7 +21,7 @@ from whence.capture.deciding import PassDecisions
 from whence.errors import PositionError, StoreFullError
 from whence.runs.decisions import Decisions, read_decisions
 from whence.store import BLOCK, Folder, RunWriter, SealedSegment, read_journal, scan_frames
-from whence.streams import evaluation
+from whence.streams import pacing
 
 MASKS = st.lists(st.lists(st.booleans(), max_size=150), max_size=12)
 COUNTS = st.lists(st.lists(st.integers(0, 4) | st.integers(0, 400), max_size=100), max_size=10)
@@ -278,8 +278,8 @@ def test_the_blocks_are_the_same_whatever_the_chunks_were(
 ) -> None:
     contents = []
     for size in (1, 7, 256):
-        for name in ("_FIRST_CHUNK", "_LARGEST_CHUNK", "_LARGEST_QUICK_CHUNK"):
-            monkeypatch.setattr(evaluation, name, size)
+        for name in ("FIRST_CHUNK", "LARGEST_CHUNK", "LARGEST_QUICK_CHUNK"):
+            monkeypatch.setattr(pacing, name, size)
         with wh.start_run("t", workspace=tmp_path) as run:
             stream = wh.from_items(range(2_000), name="n").filter(is_third)
             stream.flat_map(lambda number: [number // 5] * (number % 4)).dedup().collect()

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 import pytest
 
 import whence as wh
-from whence.streams import evaluation
+from whence.streams import pacing
 
 
 @pytest.fixture(autouse=True)
 def chunks_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """How far chunks grow depends on the clock, and what is held depends on them."""
-    for size in ("_FIRST_CHUNK", "_LARGEST_CHUNK", "_LARGEST_QUICK_CHUNK"):
-        monkeypatch.setattr(evaluation, size, 256)
+    for size in ("FIRST_CHUNK", "LARGEST_CHUNK", "LARGEST_QUICK_CHUNK"):
+        monkeypatch.setattr(pacing, size, 256)
 
 
 def numbers(count: int) -> Iterator[int]:

@@ -10,7 +10,7 @@ import pytest
 
 import whence as wh
 from whence.ops import Chunk, in_groups
-from whence.streams import Stream, evaluation
+from whence.streams import Stream, pacing
 
 ROWS = 300_000
 
@@ -28,7 +28,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(evaluation, "time", made)
+    monkeypatch.setattr(pacing, "time", made)
     return made
 
 

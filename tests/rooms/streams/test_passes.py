@@ -10,7 +10,7 @@ import pytest
 
 import whence as wh
 from whence.errors import ExhaustedError, OpError
-from whence.streams import evaluation
+from whence.streams import evaluation, pacing
 
 
 def test_outside_a_run_nothing_is_written(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,8 +69,8 @@ def test_counting_in_a_run_takes_no_address(tmp_path: pathlib.Path) -> None:
 def test_a_failure_ends_the_pass_and_keeps_what_was_delivered(tmp_path: pathlib.Path) -> None:
     stream = wh.from_items([4, 2, 1, 0, 1], name="numbers").map(lambda number: 4 // number)
     with pytest.MonkeyPatch.context() as patch:
-        for size in ("_FIRST_CHUNK", "_LARGEST_CHUNK", "_LARGEST_QUICK_CHUNK"):
-            patch.setattr(evaluation, size, 1)
+        for size in ("FIRST_CHUNK", "LARGEST_CHUNK", "LARGEST_QUICK_CHUNK"):
+            patch.setattr(pacing, size, 1)
         run = wh.start_run(workspace=tmp_path)
         with pytest.raises(OpError), run:
             list(stream)
@@ -96,7 +96,7 @@ def test_an_order_is_followed_though_a_source_was_never_reached(tmp_path: pathli
     stream = one.concat(other).shuffle(seed=1)
     whole = list(stream)
     with wh.start_run(workspace=tmp_path) as run, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "_FIRST_CHUNK", 1)
+        patch.setattr(pacing, "FIRST_CHUNK", 1)
         samples = iter(stream.epoch(0))
         assert next(samples) == whole[0]
         samples.close()
