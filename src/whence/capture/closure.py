@@ -30,7 +30,7 @@ from typing import Any
 
 from whence.capture import anatomy
 from whence.capture.modules import Modules
-from whence.capture.packages import home_of_file, home_of_module
+from whence.capture.packages import Home, home_of_file, home_of_module
 from whence.capture.usage import Facts, Usage, facts_of, facts_of_class
 from whence.errors import CanonicalError
 from whence.vocab import canonical, digest_bytes, digest_text
@@ -117,7 +117,10 @@ class Closure:
 
     def foreign(self, module: str, named: str) -> Reference:
         """Say something of Python's or a package's by its name, and note the package's version."""
-        home = home_of_module(module)
+        return self.of_home(home_of_module(module), named)
+
+    def of_home(self, home: Home, named: str) -> Reference:
+        """Do so where it is known already whose it is."""
         if home.owner == "package":
             self.packages[home.distribution] = home.version or "unknown"
         return [home.owner, named]

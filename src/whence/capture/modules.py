@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any, Protocol
 
-from whence.capture.packages import home_of_file, home_of_module
+from whence.capture.packages import Home, home_of_file, home_of_module
 from whence.capture.syntax import normal_text, read_source
 from whence.capture.usage import Chain
 from whence.vocab import digest_bytes, digest_text
@@ -27,6 +27,9 @@ class Walk(Protocol):
 
     def foreign(self, module: str, named: str) -> list[Any]:
         """Say something of Python's or a package's by its name."""
+
+    def of_home(self, home: Home, named: str) -> list[Any]:
+        """Do so where it is known already whose it is."""
 
     def keep_text(self, name: str, text: str) -> None:
         """Keep source text for people."""
@@ -88,8 +91,8 @@ class Modules:
             return ["unknown", "module"]
         if home_of_file(spec.origin).owner == "user":
             return self._whole(full, spec.origin)
-        home = home_of_file(spec.origin)
-        return self._walk.foreign(home.module, full)
+        self._walk.constants.setdefault(full, f"module {full}")
+        return self._walk.of_home(home_of_file(spec.origin), full)  # not loaded, its name says nothing
 
     def _whole(self, name: str, file: str | None) -> list[Any]:
         """Say a module by all its text, where what is used of it can't be told."""

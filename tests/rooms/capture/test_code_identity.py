@@ -466,3 +466,25 @@ def test_an_identity_is_the_same_in_another_process(tmp_path: Path) -> None:
         for seed in (1, 2, 3)
     }
     assert len(said) == 1
+
+
+LAZY = """
+import sys
+from whence.capture import identify
+def lazy(sample):
+    from PIL import Image
+    return Image
+assert "PIL" not in sys.modules
+before = identify(lazy)
+import PIL.Image
+after = identify(lazy)
+assert before == after, (before, after)
+print(list(before.packages))
+"""
+
+
+def test_a_package_is_the_same_whether_it_was_loaded_before_or_not(tmp_path: Path) -> None:
+    script = tmp_path / "lazy.py"
+    script.write_text(LAZY)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "['pillow']"), done.stderr
