@@ -2,9 +2,10 @@
 
 from whence.capture.code import CodeIdentity, identify
 from whence.capture.drawing import at_work, begin_work, end_work
-from whence.capture.environment import environment
+from whence.capture.environment import environment, outline
 from whence.capture.fields import NO_WATCH, FieldNotes, FieldWatch
 from whence.capture.foreign import NumpyTwister, PythonRandom, Settable, loaded_generators
+from whence.capture.libraries import libraries
 from whence.capture.loading import load_function
 from whence.capture.recorder import (
     NodeRecorder,
@@ -84,11 +85,13 @@ __all__ = [
     "find_seedables",
     "identify",
     "leave_run",
+    "libraries",
     "load_function",
     "loaded_generators",
     "memory_budget_bytes",
     "moved",
     "moved_in",
+    "outline",
     "parts_heard",
     "record_mode",
     "redact",

@@ -94,15 +94,18 @@ def environment(root: str | None = None) -> dict[str, Any]:
         described = {
             "argv": [_without_home(argument) for argument in redact_arguments(sys.argv)],
             "cwd": os.getcwd(),
-            "python": _python(),
-            "platform": _platform(),
+            **outline(),
             "cpu": _cpu(),
             "memory_bytes": _memory_bytes(),
-            "packages": installed_packages(),
             "variables": _variables(),
             "time_zone": time.strftime("%z"),
         }
         return {**described, "git": git.result(), "gpus": list(gpus.result())}
+
+
+def outline() -> dict[str, Any]:
+    """Describe of the environment what samples may depend on: `python`, `platform` and `packages`."""
+    return {"python": _python(), "platform": _platform(), "packages": installed_packages()}
 
 
 def _python() -> dict[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from whence.capture.code import identify
+from whence.capture.libraries import LibraryNotes
 from whence.capture.passing import PassRecording, StreamRecord
 from whence.capture.recorder import (
     NullPass,
@@ -50,6 +51,7 @@ class Recording:
         self._stream_by_plan: dict[int, tuple[RecordedPlan, StreamRecord]] = {}
         self._sources: dict[tuple[bytes, int], SourceRecord] = {}
         self._past = Past() if past is None else past
+        self._libraries = LibraryNotes(writer)
         self._passes: list[Counted] = list(self._past.passes)
         self._earlier_count = len(self._passes)
         self._has_gap = False
@@ -69,6 +71,7 @@ class Recording:
                 self._note_gap()
                 return NullPass()
             stream = self._stream_of(plan)
+            self._libraries.tell()  # what the functions use is loaded now, or never
             continued = self._continued(start)
             if continued is not None and (continued.stream, continued.epoch) == (stream.number, epoch):
                 repeat = continued.repeat  # another stream of the same plan has places of its own
@@ -124,6 +127,7 @@ class Recording:
         for each in self._passes:
             if isinstance(each, PassRecording):
                 each.end(complete=False)
+        self._libraries.tell()
 
     def _note_gap(self) -> None:
         """Write once that passes went unrecorded: a gap is written down as a gap."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from whence.query import ExposurePoint, field_uses, only_for_fits
+from whence.query import ExposurePoint, drawn_in, field_uses, only_for_fits
 from whence.runs import History, PassView, StreamView, finite_or_none
 from whence.workspace import Model, Run, summarise_run
 
@@ -33,6 +33,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "drops": _drops(run, passes_by_stream),
         "fits": _fits(run, passes_by_stream),
         "noticed": _noticed(run, passes_by_stream),
+        "foreign": _foreign(run),
         "sources": [
             {"name": source.name, "kind": source.kind, "root": source.root, "parts": len(source.paths)}
             for source in run.sources
@@ -156,6 +157,24 @@ def _fits(run: Run, passes_by_stream: dict[int, list[PassView]]) -> list[dict[st
                 {"stream": stream.name, "op": users[0], "epoch": views[-1].epoch, **each} for each in fields
             ]
     return found
+
+
+def _foreign(run: Run) -> list[dict[str, Any]]:
+    """What draws from generators that aren't its samples' own, and so can't be replayed."""
+    found: dict[tuple[int, int], set[str]] = collections.defaultdict(set)
+    for view in run.record.passes:
+        for index, generators in drawn_in(run.record, view.number).items():
+            found[view.stream, index].update(generators)
+    streams = {stream.number: stream for stream in run.streams}
+    return [
+        {
+            "stream": streams[number].name,
+            "op": streams[number].nodes[index]["label"],
+            "generators": sorted(generators),
+        }
+        for (number, index), generators in sorted(found.items())
+        if number in streams
+    ]
 
 
 def _noticed(run: Run, passes_by_stream: dict[int, list[PassView]]) -> list[dict[str, Any]]:

@@ -258,6 +258,15 @@ def _fits(value: dict[str, Any]) -> list[Block]:
             for each in value["noticed"]
         ]
         blocks += [Section(title="noticed", note="over all passes"), Grid(rows=rows, right=frozenset({0}))]
+    if value["foreign"]:
+        rows = [
+            [
+                Words(f"drew from {' and '.join(each['generators'])}", "doubt"),
+                f"{each['op']}{_of_stream(value, each)}",
+            ]
+            for each in value["foreign"]
+        ]
+        blocks += [Section(title="not replayable", note="draws that no replay makes again"), Grid(rows=rows)]
     return blocks
 
 

@@ -86,6 +86,8 @@ def _step_row(step: dict[str, Any]) -> list[Cell]:
         notes.append(Words(pairs(drawn), "random"))
     elif step["random"]:
         notes.append(Words(f"random: key {step['random'].get('key', '')}", "random"))
+    if step["foreign"]:
+        notes.append(Words(f"  drew from {' and '.join(step['foreign'])}: not replayable", "doubt"))
     where = next((f"{code['file']}:{code['line']}" for code in step["code"].values() if code["file"]), "")
     return [mark, label, tuple(notes) if notes else "", dim(where.rpartition("/")[2])]
 

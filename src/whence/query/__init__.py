@@ -2,6 +2,7 @@
 
 from whence.query.addresses import Address, parse_address
 from whence.query.diff import Change, CodeChange, OpChange, RunDiff, SourceChange, diff_runs
+from whence.query.differences import Difference, drawn_in
 from whence.query.fields import FieldOrigin, FieldStep, FieldTrace, FieldUse, field_uses, trace_field
 from whence.query.fits import Fit, Influence, only_for_fits
 from whence.query.flow import ExposurePoint, name_origin
@@ -9,7 +10,7 @@ from whence.query.following import PassLineage, find_pass
 from whence.query.impact import Drop, Impact, find_impact, find_impact_across
 from whence.query.outlines import Outline, outline_of
 from whence.query.reach import write_reach
-from whence.query.replay import Difference, Replay, Replayer, Stage
+from whence.query.replay import Replay, Replayer, Stage
 from whence.query.trace import Origin, Step, Trace, trace_address
 from whence.query.verify import Finding, Verdict, verify_runs
 from whence.query.where import parse_where
@@ -42,6 +43,7 @@ __all__ = [
     "Trace",
     "Verdict",
     "diff_runs",
+    "drawn_in",
     "field_uses",
     "find_impact",
     "find_impact_across",

@@ -14,13 +14,12 @@ from whence.capture import (
     NullPass,
     PassRecorder,
     SourceWitness,
-    describe_function,
-    environment,
     load_function,
 )
 from whence.errors import ReplayError, WhenceError
 from whence.ops import Chunk, Fit, restore_op
 from whence.query.addresses import Address
+from whence.query.differences import Difference, find_differences
 from whence.query.fits import known_values
 from whence.query.flow import first_input
 from whence.query.following import Int64Array, PassLineage
@@ -29,18 +28,6 @@ from whence.runs import RunRecord
 from whence.sources import source_from_description
 from whence.streams import Evaluation, Node, Program, Step, Stream, compiled
 from whence.vocab import UNKNOWN, digest_bytes, fast128, sample_digests
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """Something that isn't as it was: its cause (source, code, params, package, platform) and what it is."""
-
-    cause: str
-    what: str
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"cause": self.cause, "what": self.what}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +184,8 @@ class _PassReplay:
         self._evaluation = Evaluation(
             self._program, epoch=lineage.view.epoch, recorder=recorder, mappings_of=lineage.mappings
         )
-        self._standing = self._standing_differences()
+        self._standing: list[Difference] | None = None
+        self._is_given = given is not None
 
     def replay(self, address: Address) -> Replay:
         """Make a sample or a batch again."""
@@ -211,7 +199,7 @@ class _PassReplay:
             equal=equal,
             digest=digest,
             recorded=recorded,
-            differences=[*self._source_differences(), *self._standing],
+            differences=self._differences(),
         )
 
     def journey(self, address: Address) -> list[Stage]:
@@ -244,7 +232,7 @@ class _PassReplay:
             return self._evaluation.pick(index, positions)
         except WhenceError as error:
             self._check_files(address, error)
-            differences = [*self._source_differences(), *self._standing]
+            differences = self._differences()
             if not differences:
                 raise
             reasons = "; ".join(difference.what for difference in differences[:3])
@@ -270,8 +258,14 @@ class _PassReplay:
                     f"--root {origin.source}=FOLDER, in Python roots={{{origin.source!r}: folder}}.",
                 ) from cause
 
-    def _source_differences(self) -> list[Difference]:
-        return [Difference(cause="source", what=what) for what in dict.fromkeys(self._check.changed)]
+    def _differences(self) -> list[Difference]:
+        """What isn't as it was; asked when something was made, and so all that is used is loaded."""
+        if self._standing is None:
+            self._standing = find_differences(
+                self._lineage, self._program, self._functions, is_given=self._is_given
+            )
+        changed = dict.fromkeys(self._check.changed)
+        return [*(Difference(cause="source", what=what) for what in changed), *self._standing]
 
     def _digests(self, index: int, positions: Int64Array, values: list[Any]) -> tuple[str, str | None]:
         """Digest what was made as it was digested when it was delivered: an item, or a whole batch."""
@@ -362,55 +356,6 @@ class _PassReplay:
             )
         return Program.of_steps(steps, name=lineage.stream.name)
 
-    def _standing_differences(self) -> list[Difference]:
-        """What isn't as it was, whichever sample is asked for."""
-        found: list[Difference] = []
-        packages: dict[str, tuple[str, str]] = {}
-        for (index, name), fn in self._functions.items():
-            recorded = self._lineage.node(index)["functions"][name]
-            now = describe_function(fn)
-            if now["digest"] != recorded["digest"]:
-                label = self._lineage.node(index)["label"]
-                found.append(Difference(cause="code", what=_code_change(label, recorded, now)))
-            for package, version in recorded["packages"].items():
-                current = now["packages"].get(package, version)
-                if current != version:
-                    packages[package] = (version, current)
-        found += [
-            Difference(cause="package", what=f"{package} was {before}, is {after}")
-            for package, (before, after) in sorted(packages.items())
-        ]
-        return found + _platform_differences(self._lineage)
-
 
 def _at(digests: NDArray[Any], place: int) -> int:
     return int(digests[place]) if place < len(digests) else UNKNOWN
-
-
-def _code_change(label: str, recorded: dict[str, Any], now: dict[str, Any]) -> str:
-    changed = [name for name in recorded["source"] if now["source"].get(name) != recorded["source"][name]]
-    changed += [
-        name for name in recorded["constants"] if now["constants"].get(name) != recorded["constants"][name]
-    ]
-    return f"the code of op {label!r} has changed" + (f": {', '.join(changed[:5])}" if changed else "")
-
-
-def _platform_differences(lineage: PassLineage) -> list[Difference]:
-    before, now = lineage.record.environment_of(lineage.view.number), environment_outline()
-    found = []
-    for group, key in (("python", "version"), ("platform", "system"), ("platform", "machine")):
-        old = (before.get(group) or {}).get(key)
-        new = (now.get(group) or {}).get(key)
-        if old is not None and old != new:
-            found.append(Difference(cause="platform", what=f"{group} {key} was {old}, is {new}"))
-    return found
-
-
-def environment_outline() -> dict[str, Any]:
-    """The environment as a run records it, once a process."""
-    if not _OUTLINE:
-        _OUTLINE.update(environment())
-    return _OUTLINE
-
-
-_OUTLINE: dict[str, Any] = {}

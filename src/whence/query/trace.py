@@ -12,6 +12,7 @@ from whence.chance import draw_from_spec, draw_key
 from whence.errors import NotFoundError
 from whence.lineage import each_once
 from whence.query.addresses import Address
+from whence.query.differences import drawn_in
 from whence.query.fields import FieldUse, field_uses
 from whence.query.fits import Fit, Learned, fits_among, fits_below, is_fit, learned_at, nodes_below
 from whence.query.following import SOURCE_BITS, Int64Array, PassLineage, find_pass, lineage_of
@@ -55,6 +56,8 @@ class Step:
         random: what it drew for this sample: named values, or key and draw id from which they follow.
         fitted: by field the values that it used and that were learned of all samples.
         fields: what it did with fields, as follows from its parameters or was seen on its first samples.
+        foreign: the generators that it was seen to draw from in this pass and that aren't its samples' own;
+            where there are any, it draws anew in a replay.
         known: False at a gap: it isn't known which inputs the op made this sample of.
     """
 
@@ -65,6 +68,7 @@ class Step:
     random: dict[str, Any]
     fitted: dict[str, Any] = field(default_factory=dict)
     fields: list[FieldUse] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
     known: bool = True
 
     def to_json(self) -> dict[str, Any]:
@@ -77,6 +81,7 @@ class Step:
             "random": self.random,
             "fitted": plain(self.fitted),
             "fields": [use.to_json() for use in self.fields],
+            "foreign": self.foreign,
             "known": self.known,
         }
 
@@ -319,6 +324,7 @@ def _step(lineage: PassLineage, index: int, positions: Int64Array, known: bool, 
             for learned in learned_at(lineage, fit)
         },
         fields=uses,
+        foreign=drawn_in(lineage.record, lineage.view.number).get(index, []),
         known=known,
     )
 
@@ -336,6 +342,8 @@ def _random(lineage: PassLineage, index: int, positions: Int64Array) -> dict[str
             "from": _one(below.tolist()),
             "to": _one(positions.tolist()),
         }
+    if node["kind"] == "map_batches":  # drawn once for the group
+        positions = positions // node["params"]["size"] * node["params"]["size"]
     if node["kind"] == "flat_map":  # drawn once for the parent
         parents = each_once(lineage.mappings(index)[0].backward(positions).indices)
         ids = lineage.ids(lineage.inputs(index)[0], parents)
