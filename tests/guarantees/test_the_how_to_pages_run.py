@@ -17,7 +17,12 @@ END = "--- end of block"
 
 
 @pytest.mark.parametrize(
-    ("page", "data", "count"), [("tables.md", "penguins.csv", 6), ("workers.md", "seed_tasks.jsonl", 3)]
+    ("page", "data", "count"),
+    [
+        ("tables.md", "penguins.csv", 6),
+        ("workers.md", "seed_tasks.jsonl", 3),
+        ("resume.md", "seed_tasks.jsonl", 5),
+    ],
 )
 def test_each_block_prints_what_stands_below_it(
     tmp_path: pathlib.Path, page: str, data: str, count: int
