@@ -102,7 +102,7 @@ class StreamDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]  # 
             SourceError: a file that is read is missing or unreadable.
         """
         place, reading = self._place, self._reading
-        if not self._is_chosen and reading is not None and not _is_over(reading):
+        if not self._is_chosen and reading is not None and not reading.is_over:
             place = reading.state()
         return {"format": FORMAT, "epoch": self._next if place is None else place["epoch"], "place": place}
 
@@ -134,6 +134,7 @@ class StreamDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]  # 
         self._is_holding = False
         if isinstance(self._reading, HeldIterator):
             self._reading.close()
+            self._read = None  # what is closed isn't begun again
 
     @property
     def waiting(self) -> int:
@@ -164,10 +165,8 @@ class StreamDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]  # 
         if isinstance(reading, HeldIterator):
             for value in reading:  # noqa: UP028 - it stays open: another iteration may go on with it
                 yield value
-            return
-        yield from reading
-        if self._reading is reading:
-            self._reading = None
+        else:
+            yield from reading
 
     def _begin(self, program: Program, workers: Workers) -> StreamIterator | HeldIterator:
         """Begin a pass, or begin again with one that was only looked into."""
@@ -219,10 +218,6 @@ def as_dataset(stream: Readable, *, workers: Workers, epoch: int) -> StreamDatas
     """Make a dataset of a stream."""
     is_sized = stream._compiled().steps[-1].node.known_size() is not None
     return (SizedStreamDataset if is_sized else StreamDataset)(stream, workers=workers, epoch=epoch)
-
-
-def _is_over(reading: StreamIterator | HeldIterator) -> bool:
-    return isinstance(reading, HeldIterator) and reading.is_over
 
 
 read_loaders_of(StreamDataset)

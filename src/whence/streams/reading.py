@@ -71,7 +71,7 @@ class StreamIterator(Iterator[Any]):
     ) -> None:
         self._epoch = epoch
         self._facts = PlanFacts(program)
-        self._place = _Place(start)
+        self._place = _Place(start, program.steps[-1].node.known_size())
         self._samples = _delivered(program, epoch, workers, "samples", self._place)
 
     def __iter__(self) -> Iterator[Any]:
@@ -80,6 +80,11 @@ class StreamIterator(Iterator[Any]):
 
     def __next__(self) -> Any:
         return next(self._samples)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all was handed out; of a length that only reading tells, once more was asked for."""
+        return self._place.is_over
 
     def state(self) -> dict[str, Any]:
         """Say where the pass stands, as a small JSON value: `stream.resume(state)` goes on exactly there.
@@ -112,7 +117,7 @@ class HeldIterator(Iterator[Any]):
     ) -> None:
         self._epoch = epoch
         self._facts = PlanFacts(program)
-        self._hold = _Hold(start)
+        self._hold = _Hold(start, program.steps[-1].node.known_size())
         self._samples = _delivered(program, epoch, workers, "samples", self._hold)
 
     def __next__(self) -> Any:
@@ -161,10 +166,12 @@ class HeldIterator(Iterator[Any]):
 class _Place:
     """How far the consumer of a pass is, at no cost for each sample."""
 
-    __slots__ = ("_end", "_handed", "_recorder", "start")
+    __slots__ = ("_end", "_handed", "_is_whole", "_recorder", "_size", "start")
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, size: int | None) -> None:
         self.start = start
+        self._size = size
+        self._is_whole = False
         self._recorder: PassRecorder | None = None
         self._handed: Iterator[Any] = iter(())
         self._end = start.first
@@ -173,6 +180,11 @@ class _Place:
     def delivered(self) -> int:
         """How many outputs were handed out, from the start of the epoch."""
         return self._end - operator.length_hint(self._handed)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left."""
+        return self._is_whole or self.delivered == self._size
 
     @property
     def recorded(self) -> Start | None:
@@ -189,22 +201,24 @@ class _Place:
         return recorder.deliver(self._handed)
 
     def end(self, recorder: PassRecorder, complete: bool) -> None:
-        """Nothing more is handed out."""
-        recorder.end(complete=complete)
+        """Nothing more is handed out; a loop that knows the length doesn't ask for the end."""
+        self._is_whole = complete or self.is_over
+        recorder.end(complete=self._is_whole)
 
 
 class _Hold:
     """What was handed out, and how much of it the consumer has come to."""
 
-    __slots__ = ("_recorder", "_to_the_end", "again", "count", "start", "waiting")
+    __slots__ = ("_is_whole", "_recorder", "_size", "again", "count", "start", "waiting")
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, size: int | None) -> None:
         self.start = start
+        self._size = size
         self.count = 0
         self.waiting: deque[Any] = deque()
         self.again: deque[Any] = deque()
         self._recorder: PassRecorder = NullPass()
-        self._to_the_end = False
+        self._is_whole = False
 
     @property
     def delivered(self) -> int:
@@ -218,8 +232,8 @@ class _Hold:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left."""
-        return self._to_the_end and not self.waiting and not self.again
+        """Whether the consumer has come to all."""
+        return self.delivered == self._size or (self._is_whole and not self.waiting and not self.again)
 
     def hand_out(self, recorder: PassRecorder, chunk: Chunk) -> Iterator[Any]:
         """Hand out the samples of a chunk, and keep them until the consumer comes to them."""
@@ -257,9 +271,9 @@ class _Hold:
     def end(self, recorder: PassRecorder, complete: bool) -> None:
         """Nothing more is handed out, and perhaps some of it waits."""
         self._recorder = recorder
-        self._to_the_end = complete
-        if not complete or self.is_over:
-            recorder.end(complete=complete)
+        self._is_whole = complete
+        if self.is_over or not complete:
+            recorder.end(complete=self.is_over)
 
     def close(self) -> None:
         """The consumer comes to nothing more."""

@@ -30,9 +30,16 @@ def is_kept(row: dict[str, Any]) -> bool:
     return bool(row["n"] % 3)
 
 
+def rows() -> wh.Stream:
+    return wh.from_arrays(name="rows", x=np.arange(300).reshape(100, 3), n=np.arange(100))
+
+
 def stream() -> wh.Stream:
-    columns = {"x": np.arange(300).reshape(100, 3), "n": np.arange(100)}
-    return wh.from_arrays(name="rows", **columns).filter(is_kept).shuffle(seed=3).map(shaken)
+    return rows().filter(is_kept).shuffle(seed=3).map(shaken)
+
+
+def sized() -> wh.Stream:
+    return rows().shuffle(seed=3).map(shaken)
 
 
 def loader(dataset: Any, workers: int = 0, size: int | None = 8) -> Any:
@@ -66,12 +73,16 @@ def test_a_loop_goes_on_exactly_where_it_was(workers: int, taken: int) -> None:
     assert received(loader(again)) == whole[1]
 
 
-def test_after_its_end_an_epoch_is_followed_by_the_next() -> None:
-    first = stream().to_torch()
-    list(loader(first))
-    again = stream().to_torch()
+@pytest.mark.parametrize("knows_length", [False, True])
+def test_after_its_end_an_epoch_is_followed_by_the_next(knows_length: bool) -> None:
+    chosen = sized() if knows_length else stream()
+    first = chosen.to_torch()
+    batches = iter(loader(first))
+    for _ in range(13 if knows_length else 10):  # whoever doesn't know the length has to ask once more
+        next(batches, None)
+    again = chosen.to_torch()
     again.load_state_dict(kept(first.state_dict()))
-    assert received(loader(again)) == received(loader(stream().to_torch(epoch=1)))
+    assert received(loader(again)) == received(loader(chosen.to_torch(epoch=1)))
 
 
 def test_choosing_the_epoch_of_a_state_keeps_its_place_and_another_does_not() -> None:

@@ -114,3 +114,42 @@ def test_all_this_is_the_same_outside_a_run() -> None:
         held.took()
     assert held.is_over
     assert not held.is_untouched
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_loop_that_knows_the_length_need_not_ask_for_the_end(run: wh.Run, is_held: bool) -> None:
+    epoch = stream().epoch(0)
+    if is_held:
+        held = epoch.held()
+        for _ in range(10):
+            next(held)
+            held.took()
+        assert held.is_over
+        held.close()
+    else:
+        plain = iter(epoch)
+        for number in range(10):
+            assert not plain.is_over
+            assert next(plain) == number * 2
+        assert plain.is_over
+        plain.close()
+    (view,) = run.passes
+    assert (view.delivered, view.is_complete) == (10, True)
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_loop_that_leaves_with_the_last_in_sight_has_not_read_to_the_end(
+    run: wh.Run, is_held: bool
+) -> None:
+    if is_held:
+        held = stream().epoch(0).held()
+        list(held)
+        held.took(9)
+        held.close()
+    else:
+        plain = iter(stream().epoch(0))
+        for _ in range(9):
+            next(plain)
+        plain.close()
+    (view,) = run.passes
+    assert (view.delivered, view.is_complete) == (9, False)
