@@ -150,7 +150,8 @@ def _exposure_row(exposure: dict[str, Any]) -> list[Cell]:
     place = f"item {exposure['item']:,}"
     if exposure["batch"] is not None:
         place = f"batch {exposure['batch']:,}, {place}"
-    return [name(exposure_address(exposure)), dim(f"epoch {exposure['epoch']}, {place}")]
+    fate = "" if exposure["fate"] == "delivered" else Words(exposure["fate"], "doubt")
+    return [name(exposure_address(exposure)), dim(f"epoch {exposure['epoch']}, {place}"), fate]
 
 
 def _fit_row(fit: dict[str, Any]) -> list[Cell]:
