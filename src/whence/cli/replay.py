@@ -26,7 +26,7 @@ from whence.cli.sampling import random_addresses
 from whence.cli.screen import Screen
 from whence.cli.wording import count_of
 from whence.errors import InputError, WhenceError
-from whence.query import Address, Replay, Replayer, parse_address
+from whence.query import Address, Difference, Replay, Replayer, parse_address
 from whence.workspace import Run
 
 _SAMPLE = 100
@@ -135,9 +135,15 @@ def many_page(value: dict[str, Any]) -> list[Block]:
                 indent=2,
             )
         )
+    if value["causes"]:
+        rows: list[list[Cell]] = [
+            [Words(each["cause"], "doubt"), each["what"], dim(_counts(each))] for each in value["causes"]
+        ]
+        blocks += [Section(title="not as it was"), Grid(rows=rows)]
     if differing:
         shown = differing[:_DIFFERING_SHOWN]
-        rows: list[list[Cell]] = [[name(each["address"]), _why(each)] for each in shown]
+        everywhere = {each["what"] for each in value["causes"] if each["samples"] == _made(value)}
+        rows = [[name(each["address"]), _why(each, everywhere)] for each in shown]
         blocks += [Section(title="differing"), Grid(rows=rows)]
         if len(differing) > len(shown):
             blocks.append(
@@ -146,9 +152,20 @@ def many_page(value: dict[str, Any]) -> list[Block]:
     return blocks
 
 
-def _why(each: dict[str, Any]) -> str:
-    causes = "; ".join(difference["what"] for difference in each["differences"])
-    return each["problem"] or causes or "no cause is visible from here"
+def _made(value: dict[str, Any]) -> int:
+    return int(value["checked"] + value["unrecorded"])
+
+
+def _counts(cause: dict[str, Any]) -> str:
+    if not cause["differing"]:
+        return f"{count_of(cause['samples'], 'sample')}, equal all the same"
+    return f"{cause['differing']:,} of {count_of(cause['samples'], 'sample')} differ"
+
+
+def _why(each: dict[str, Any], everywhere: set[str]) -> str:
+    """Why a sample differs, but for what is told of all of them."""
+    own = "; ".join(found["what"] for found in each["differences"] if found["what"] not in everywhere)
+    return each["problem"] or own or ("" if everywhere else "no cause is visible from here")
 
 
 def _replay_many(run: Run, roots: dict[str, str], arguments: argparse.Namespace, screen: Screen) -> int:
@@ -164,7 +181,9 @@ def _replay_many(run: Run, roots: dict[str, str], arguments: argparse.Namespace,
         "differing": [],
         "unrecorded": 0,
         "failed": 0,
+        "causes": [],
     }
+    tally: dict[Difference, list[int]] = {}
     first_error: WhenceError | None = None
     replayer = run.replayer(roots=roots)
     for count, address in enumerate(addresses):
@@ -172,7 +191,7 @@ def _replay_many(run: Run, roots: dict[str, str], arguments: argparse.Namespace,
             screen.progress(f"replaying {count:,} of {len(addresses):,}")
         outcome = _outcome(replayer, address)
         if isinstance(outcome, Replay):
-            _tally(value, outcome)
+            _tally(value, tally, outcome)
             continue
         first_error = first_error or outcome
         value["failed"] += 1
@@ -188,6 +207,12 @@ def _replay_many(run: Run, roots: dict[str, str], arguments: argparse.Namespace,
     screen.progress("")
     if first_error is not None and value["failed"] == len(addresses):
         raise first_error  # one cause for all: say it once
+    value["causes"] = [
+        each.to_json() | {"samples": samples, "differing": differing}
+        for each, (samples, differing) in sorted(
+            tally.items(), key=lambda found: (-found[1][1], found[0].cause)
+        )
+    ]
     screen.show(value | {"seed": seed}, many_page)
     return 0 if value["checked"] and not value["differing"] else 1
 
@@ -200,7 +225,11 @@ def _outcome(replayer: Replayer, address: Address) -> Replay | WhenceError:
         return error
 
 
-def _tally(value: dict[str, Any], replayed: Replay) -> None:
+def _tally(value: dict[str, Any], tally: dict[Difference, list[int]], replayed: Replay) -> None:
+    for difference in replayed.differences:
+        counts = tally.setdefault(difference, [0, 0])
+        counts[0] += 1
+        counts[1] += replayed.equal is False
     if replayed.equal is None:
         value["unrecorded"] += 1
         return
