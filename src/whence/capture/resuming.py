@@ -23,6 +23,9 @@ from whence.store import Event, Journal, decode_content, encode_content
 from whence.vocab import digest_value, fast128, sample_digests
 
 
+_WHERE_IT_STANDS = ("name", "file", "line", "reference")  # the name of a lambda has its line
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastStream:
     """A stream that was read before.
@@ -206,7 +209,7 @@ def _alike(nodes: list[dict[str, Any]]) -> bytes:
 
 
 def _in_itself(function: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in function.items() if name not in ("file", "line", "reference")}
+    return {name: value for name, value in function.items() if name not in _WHERE_IT_STANDS}
 
 
 def _watches_by_stream(journal: Journal) -> dict[int, dict[int, FieldWatches]]:
