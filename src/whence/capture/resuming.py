@@ -22,7 +22,6 @@ from whence.capture.witness import Buffer
 from whence.store import Event, Journal, decode_content, encode_content
 from whence.vocab import digest_value, fast128, sample_digests
 
-
 _WHERE_IT_STANDS = ("name", "file", "line", "reference")  # the name of a lambda has its line
 
 
@@ -102,9 +101,8 @@ class Past:
             source_count=max(_count(sources, "source"), _count(journal.find("source_parts"), "source")),
             source_names={event.body["name"] for event in sources if event.body},
             passes=[
-                EarlierPass(PassPlace.of(event.public), ends.get(number, _offered(reached, number)))
-                for event in journal.find("pass_start")
-                for number in [event.public["pass"]]
+                EarlierPass(at, max(at.first, ends.get(at.number, _offered(reached, at.number))))
+                for at in (PassPlace.of(event.public) for event in journal.find("pass_start"))
             ],
         )
 

@@ -68,6 +68,7 @@ class Journal:
     objects: dict[bytes, bytes] = field(default_factory=dict)
     segments: dict[str, Scan] = field(default_factory=dict)
     surveys: dict[str, Scan] = field(default_factory=dict)
+    committed: dict[str, list[dict[str, Any]]] | None = None
 
     def find(self, kind: str) -> list[Event]:
         """List the events of a kind, in order."""
@@ -93,13 +94,17 @@ class Journal:
     def survey(self, name: str) -> Scan:
         """Check a segment frame by frame, once, and keep none of them."""
         if name not in self.surveys:
-            ends = {promise["bytes"] for promise in self.promises(name)}
+            ends = {promise["bytes"] for promise in self.promises().get(name, [])}
             self.surveys[name] = _scan_if_there(self.path / "segments" / name, keep=False, ends=ends)
         return self.surveys[name]
 
-    def promises(self, name: str) -> list[dict[str, Any]]:
-        """List what the journal commits to of a segment: at each sealing, all that was in it then."""
-        return [event.public for event in self.find("segment") if event.public["name"] == name]
+    def promises(self) -> dict[str, list[dict[str, Any]]]:
+        """Group what the journal commits to by segment: at each sealing, all that was in it then."""
+        if self.committed is None:
+            self.committed = {}
+            for event in self.find("segment"):
+                self.committed.setdefault(event.public["name"], []).append(event.public)
+        return self.committed
 
     def cursors(self) -> list[tuple[int, int]]:
         """Read how far each pass came, as (offered, taken)."""
@@ -250,22 +255,22 @@ def check_segments(journal: Journal) -> list[Damage]:
     What was sealed once stands at the beginning of what is there after the run was gone on with.
     """
     damages: list[Damage] = []
-    committed = dict.fromkeys(event.public["name"] for event in journal.find("segment"))
-    for name in committed:
+    committed = journal.promises()
+    has_ended = journal.end is not None
+    for name, promises in committed.items():
         scan = journal.survey(name)
         damages.extend(scan.damages)
-        promises = journal.promises(name)
         is_kept = all(
             scan.chain_at.get(each["bytes"]) == each["chain"] for each in promises if each["frames"]
         )
         size = promises[-1]["bytes"]
-        if journal.end is not None:
+        if has_ended:
             is_kept = is_kept and (scan.sound_bytes, scan.torn_bytes) == (size, 0)
         if not is_kept and not scan.damages:
             problem = f"holds {scan.sound_bytes} sound bytes of {size}, or others than were sealed"
             path = str(journal.path / "segments" / name)
             damages.append(Damage(path=path, offset=scan.sound_bytes, length=0, problem=problem))
-    if journal.end is not None:
+    if has_ended:
         for name in journal.segment_names():
             if name not in committed and not _is_left_over(journal, name):
                 problem = "the run ended without this segment"
