@@ -32,6 +32,9 @@ CASES = [
     ("pandas", "wh.from_items([{'a': 1}]).to_pandas()", "pip install 'whence[pandas]'"),
     ("torch", "wh.from_items([{'a': 1}]).to_torch()", "pip install 'whence[torch]'"),
     ("torch", "wh.from_items([1]).map(lambda x, rng: rng.torch()).collect()", "pip install 'whence[torch]'"),
+    ("lightning", "import whence.integrations.lightning", "pip install 'whence[lightning]'"),
+    ("transformers", "import whence.integrations.transformers", "pip install 'whence[transformers]'"),
+    ("keras", "import whence.integrations.keras", "pip install 'whence[keras]'"),
 ]
 
 

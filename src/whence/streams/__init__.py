@@ -15,7 +15,7 @@ from whence.streams.evaluation import Evaluation, MappingsOf
 from whence.streams.grouped import Grouped
 from whence.streams.plan import SOURCE_BITS, Node, Program, Step
 from whence.streams.readable import Readable
-from whence.streams.reading import Epoch, StreamIterator
+from whence.streams.reading import Epoch, HeldIterator, StreamIterator
 from whence.streams.stream import Stream, compiled
 from whence.streams.tabular import Tabular
 
@@ -24,6 +24,7 @@ __all__ = [
     "Epoch",
     "Evaluation",
     "Grouped",
+    "HeldIterator",
     "MappingsOf",
     "Node",
     "Program",

@@ -54,7 +54,7 @@ class StreamDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]  # 
         self._workers = workers
         self._next = check_count(epoch, "to_torch(epoch)")
         self._is_chosen = True
-        self._is_holding = False
+        self._is_holding = self._is_rehearsing = False
         self._place: Mapping[str, Any] | None = None
         self._reading: StreamIterator | HeldIterator | None = None
         self._read: tuple[Program, int] | None = None
@@ -136,6 +136,10 @@ class StreamDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]  # 
             self._reading.close()
             self._read = None  # what is closed isn't begun again
 
+    def rehearse(self) -> None:
+        """Hand out what was received before a state, too: the loop leaves it out by itself."""
+        self._is_rehearsing = True
+
     @property
     def waiting(self) -> int:
         """How many batches were handed out and not come to."""
@@ -180,12 +184,18 @@ class StreamDataset(torch.utils.data.IterableDataset):  # type: ignore[misc]  # 
             epoch = (
                 Epoch(program, number, workers) if start is None else Epoch(program, number, workers, start)
             )
-            self._reading = epoch.held() if self._is_holding else iter(epoch)
+            self._reading = self._opened(epoch)
             self._read = program, number
         if self._reading is None or self._read is None:
             raise AssertionError("a pass was begun")
         self._next, self._is_chosen = self._read[1] + 1, False
         return self._reading
+
+    def _opened(self, epoch: Epoch) -> StreamIterator | HeldIterator:
+        is_rehearsing, self._is_rehearsing = self._is_rehearsing, False
+        if not self._is_holding:
+            return iter(epoch)
+        return epoch.rehearsed() if is_rehearsing else epoch.held()
 
     def _is_again(self, held: HeldIterator, program: Program) -> bool:
         if self._read is None or not self._is_holding or self._place is not None:

@@ -51,6 +51,10 @@ class Epoch:
         """Read it for a consumer that takes samples before it uses them, and says which it has come to."""
         return HeldIterator(self._program, self._number, self._workers, self._start)
 
+    def rehearsed(self) -> HeldIterator:
+        """The same for one that leaves out by itself what was received before: that is handed out too."""
+        return HeldIterator(self._program, self._number, self._workers, self._start, left_out=0)
+
     def __len__(self) -> int:
         size = self._program.steps[-1].node.known_size()
         if size is None:
@@ -113,11 +117,17 @@ class HeldIterator(Iterator[Any]):
     __slots__ = ("_epoch", "_facts", "_hold", "_samples")
 
     def __init__(
-        self, program: Program, epoch: int, workers: Workers = NONE, start: Start = AT_THE_START
+        self,
+        program: Program,
+        epoch: int,
+        workers: Workers = NONE,
+        start: Start = AT_THE_START,
+        left_out: int | None = None,
     ) -> None:
         self._epoch = epoch
         self._facts = PlanFacts(program)
-        self._hold = _Hold(start, program.steps[-1].node.known_size())
+        left_out = start.first if left_out is None else left_out
+        self._hold = _Hold(start, program.steps[-1].node.known_size(), left_out)
         self._samples = _delivered(program, epoch, workers, "samples", self._hold)
 
     def __next__(self) -> Any:
@@ -166,10 +176,11 @@ class HeldIterator(Iterator[Any]):
 class _Place:
     """How far the consumer of a pass is, at no cost for each sample."""
 
-    __slots__ = ("_end", "_handed", "_is_whole", "_recorder", "_size", "start")
+    __slots__ = ("_end", "_handed", "_is_whole", "_recorder", "_size", "left_out", "start")
 
     def __init__(self, start: Start, size: int | None) -> None:
         self.start = start
+        self.left_out = start.first
         self._size = size
         self._is_whole = False
         self._recorder: PassRecorder | None = None
@@ -209,10 +220,22 @@ class _Place:
 class _Hold:
     """What was handed out, and how much of it the consumer has come to."""
 
-    __slots__ = ("_is_whole", "_recorder", "_size", "again", "count", "start", "waiting")
+    __slots__ = (
+        "_before",
+        "_is_whole",
+        "_recorder",
+        "_size",
+        "again",
+        "count",
+        "left_out",
+        "start",
+        "waiting",
+    )
 
-    def __init__(self, start: Start, size: int | None) -> None:
+    def __init__(self, start: Start, size: int | None, left_out: int) -> None:
         self.start = start
+        self.left_out = left_out
+        self._before = start.first - left_out
         self._size = size
         self.count = 0
         self.waiting: deque[Any] = deque()
@@ -240,7 +263,10 @@ class _Hold:
         self._recorder = recorder
         recorder.offer(0)
         for value in chunk.values:
-            self.waiting.append(value)
+            if self._before:
+                self._before -= 1
+            else:
+                self.waiting.append(value)
             yield value
 
     def next_again(self) -> Any:
@@ -298,6 +324,7 @@ class _Together:
     """Hands out chunks as they are, from the start of the epoch."""
 
     start = AT_THE_START
+    left_out = 0
 
     def hand_out(self, recorder: PassRecorder, chunk: Chunk) -> Iterator[Chunk]:
         """Hand out the samples of a chunk together."""
@@ -313,20 +340,20 @@ class _Together:
 def _delivered(
     program: Program, epoch: int, workers: Workers, want: Want, way: _Place | _Hold | _Together
 ) -> Generator[Any, None, None]:
-    start = way.start
+    start, left_out = way.start, way.left_out
     recorder = current_recorder().begin_pass(program, epoch, start)
     complete = False
     evaluation = None
     try:
         evaluation = _evaluation_of(program, epoch, recorder, workers, want)
         witness = OutputWitness(program, recorder)
-        made = evaluation.begin_at(start.first)
+        made = evaluation.begin_at(left_out)
         for chunk in evaluation.scan():
             if not evaluation.has_witnessed:
                 witness.tell(chunk)
             made += len(chunk)
-            if made > start.first:
-                late = start.first - (made - len(chunk))
+            if made > left_out:
+                late = left_out - (made - len(chunk))
                 yield from way.hand_out(recorder, chunk if late <= 0 else chunk.taken(slice(late, None)))
             else:
                 recorder.offer(0)  # received earlier: only what was decided is written

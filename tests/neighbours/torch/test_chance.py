@@ -11,7 +11,7 @@ import pytest
 import whence as wh
 from whence.chance import Bits
 
-torch = pytest.importorskip("torch", reason="run by `make test-neighbours`")
+torch: Any = pytest.importorskip("torch", reason="run by `make test-neighbours`")
 
 
 def noisy(line: str, *, rng: Any) -> float:

@@ -13,7 +13,7 @@ import whence as wh
 from tests.neighbours.received import Received, recorded
 from whence.errors import PlanError, StateError
 
-torch = pytest.importorskip("torch", reason="run by `make test-neighbours`")
+torch: Any = pytest.importorskip("torch", reason="run by `make test-neighbours`")
 data = torch.utils.data
 
 pytestmark = [

@@ -15,7 +15,7 @@ from tests.neighbours.received import Received, recorded
 from whence.errors import PlanError
 from whence.vocab import sample_digest
 
-torch = pytest.importorskip("torch", reason="run by `make test-neighbours`")
+torch: Any = pytest.importorskip("torch", reason="run by `make test-neighbours`")
 data = torch.utils.data
 
 # torch counts the cores, and says that four are too many where there are two

@@ -153,3 +153,16 @@ def test_a_loop_that_leaves_with_the_last_in_sight_has_not_read_to_the_end(
         plain.close()
     (view,) = run.passes
     assert (view.delivered, view.is_complete) == (9, False)
+
+
+def test_a_loop_that_leaves_out_by_itself_is_given_what_it_leaves_out(run: wh.Run) -> None:
+    held = stream().epoch(1).held()
+    list(held)
+    held.took(4)
+    again = stream().resume(held.state()).rehearsed()
+    assert list(again) == list(range(0, 20, 2))
+    assert again.waiting == 6
+    again.took(2)
+    assert again.state()["delivered"] == 6
+    again.close()
+    assert [(view.first, view.delivered) for view in run.passes] == [(0, 4), (4, 6)]
