@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 import zipfile
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,7 @@ Place = tuple[int, int]
 NEW_INTERPRETER = """
 import pathlib, sys
 from tests.killed.training import train
-train(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3]))
+train(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
 """
 
 
@@ -44,6 +45,8 @@ class Whole:
     """The training as it is when nobody kills it.
 
     Args:
+        images: what it reads.
+        kind: how its batches are made.
         places: epoch and number of each batch, in order.
         digests: of the contents of each.
         losses: before each.
@@ -52,6 +55,8 @@ class Whole:
         weights: of the model in the end.
     """
 
+    images: pathlib.Path
+    kind: str
     places: list[Place]
     digests: dict[Place, str]
     losses: list[float]
@@ -60,14 +65,16 @@ class Whole:
     weights: bytes
 
     @classmethod
-    def of(cls, images: pathlib.Path, folder: pathlib.Path) -> Whole:
+    def of(cls, images: pathlib.Path, folder: pathlib.Path, kind: str) -> Whole:
         """Train once."""
         folder.mkdir()
-        assert begin(images, folder, 0).wait() == 0
+        assert begin(images, folder, 0, kind).wait() == 0
         run = wh.open(folder).run()
         noted = read_notes(folder)[0]
         (model,) = wh.open(folder).models("digits")
         return cls(
+            images=images,
+            kind=kind,
             places=[(epoch, at) for epoch, at, _ in noted.batches],
             digests={(epoch, at): digest for epoch, at, digest in noted.batches},
             losses=run.history("loss").value.tolist(),
@@ -101,13 +108,15 @@ def read_notes(folder: pathlib.Path) -> dict[int, Noted]:
 class Child:
     """A process forked from this one, which has imported what the training needs and done nothing with it."""
 
-    def __init__(self, images: pathlib.Path, folder: pathlib.Path, session: int, workers: int | None) -> None:
+    def __init__(
+        self, images: pathlib.Path, folder: pathlib.Path, session: int, kind: str, workers: int | None
+    ) -> None:
         self._code: int | None = None
         self.pid = os.fork()
         if self.pid == 0:
             code = 3
             try:
-                train(images, folder, session, workers=workers)
+                train(images, folder, session, kind, workers=workers)
                 code = 0
             except BaseException:
                 (folder / "failed").write_text(traceback.format_exc())
@@ -138,8 +147,8 @@ class Child:
 class Program(subprocess.Popen[bytes]):
     """The training in an interpreter of its own."""
 
-    def __init__(self, images: pathlib.Path, folder: pathlib.Path, session: int) -> None:
-        command = [sys.executable, "-c", NEW_INTERPRETER, str(images), str(folder), str(session)]
+    def __init__(self, images: pathlib.Path, folder: pathlib.Path, session: int, kind: str) -> None:
+        command = [sys.executable, "-c", NEW_INTERPRETER, str(images), str(folder), str(session), kind]
         paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
         super().__init__(command, env=os.environ | {"PYTHONPATH": paths})
 
@@ -148,12 +157,15 @@ def begin(
     images: pathlib.Path,
     folder: pathlib.Path,
     session: int,
+    kind: str,
     *,
     workers: int | None = None,
     is_program: bool = False,
 ) -> Child | Program:
     """Begin the training, or go on with it, in another process."""
-    return Program(images, folder, session) if is_program else Child(images, folder, session, workers)
+    if is_program:
+        return Program(images, folder, session, kind)
+    return Child(images, folder, session, kind, workers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,17 +193,15 @@ class Killed:
     """A training that is killed again and again.
 
     Args:
-        images: what it reads.
         folder: where it is.
         whole: what it is without kills.
     """
 
-    def __init__(self, images: pathlib.Path, folder: pathlib.Path, whole: Whole) -> None:
+    def __init__(self, folder: pathlib.Path, whole: Whole) -> None:
         folder.mkdir()
         self.folder = folder
         self.kills = 0
         self.has_finished = False
-        self._images = images
         self._whole = whole
         self._session = 0
         self._held: dict[str, _Held] = {}
@@ -214,7 +224,13 @@ class Killed:
 
     def _begun(self, **how: Any) -> tuple[dict[str, Any] | None, Child | Program]:
         self._session += 1
-        return load(self.folder), begin(self._images, self.folder, self._session, **how)
+        whole = self._whole
+        return load(self.folder), begin(whole.images, self.folder, self._session, whole.kind, **how)
+
+    @property
+    def fates(self) -> Counter[str]:
+        """What became of all deliveries."""
+        return sum((held.fates for held in self._held.values()), Counter())
 
     def _check(self, saved: dict[str, Any] | None, code: int) -> None:
         failed = self.folder / "failed"
@@ -243,6 +259,11 @@ class _Held:
         self._whole = whole
         self._pass_count = self._metric_count = 0
         self._deliveries: dict[int, list[tuple[Place, str]]] = {}
+
+    @property
+    def fates(self) -> Counter[str]:
+        """What became of all deliveries."""
+        return Counter(fate for each in self._deliveries.values() for _, fate in each)
 
     def add(self, record: RunRecord, noted: Noted | None, saved: dict[str, Any] | None) -> None:
         """Hold what a session added to the record against its notes and the checkpoint it went on from."""

@@ -44,28 +44,31 @@ def grain(digit: dict[str, Any], *, rng: Any) -> dict[str, Any]:
     return digit | {"pixels": digit["pixels"] + noise}
 
 
-def cut(digit: dict[str, Any], *, rng: Any) -> list[dict[str, Any]]:
+def hole(digit: dict[str, Any], *, rng: Any) -> dict[str, Any]:
     at = rng.integers(0, 20)
-    hole = digit["pixels"].copy()
-    hole[at : at + 8] = 0
-    return [digit, digit | {"pixels": hole}][: 1 + (at < 10)]
+    pixels = digit["pixels"].copy()
+    pixels[:, at : at + 8] = 0
+    return digit | {"pixels": pixels}
 
 
-def batches_of(images: pathlib.Path) -> wh.Stream:
-    """Six operations that draw, a filter, and batches of eight."""
-    return (
-        wh.from_files(images, name="digits")
-        .map(decode)
-        .filter(has_ink, reason="too little ink")
-        .sample(0.9, seed=5)
-        .map(shift, draw={"dx": wh.draw.integers(-2, 3), "dy": wh.draw.integers(-2, 3)})
-        .map(fade, most=0.3)
-        .flat_map(cut)
-        .map(grain)
-        .shuffle(seed=7, window=64)
-        .batch(8)
-        .named("train")
+def cut(digit: dict[str, Any], *, rng: Any) -> list[dict[str, Any]]:
+    return [digit, hole(digit, rng=rng)][: 1 + (rng.random() < 0.5)]
+
+
+def batches_of(images: pathlib.Path, kind: str) -> wh.Stream:
+    """Batches of eight, "filtered" with six operations that draw, or "picked" with five.
+
+    What is filtered is made again from the start when it is gone on with; what is picked begins anywhere.
+    """
+    digits = wh.from_files(images, name="digits").map(decode)
+    if kind == "filtered":
+        digits = digits.filter(has_ink, reason="too little ink").sample(0.9, seed=5)
+    digits = digits.map(shift, draw={"dx": wh.draw.integers(-2, 3), "dy": wh.draw.integers(-2, 3)}).map(
+        fade, most=0.3
     )
+    if kind == "filtered":
+        return digits.flat_map(cut).map(grain).shuffle(seed=7, window=64).batch(8).named("train")
+    return digits.map(grain).map(hole).shuffle(seed=7).batch(8).named("train")
 
 
 class Model:
@@ -108,18 +111,21 @@ def save(folder: pathlib.Path, run: wh.Run, model: Model, batches: Any) -> None:
     (folder / "checkpoint.new").replace(folder / "checkpoint")
 
 
-def train(images: pathlib.Path, folder: pathlib.Path, session: int, *, workers: int | None = None) -> None:
+def train(
+    images: pathlib.Path, folder: pathlib.Path, session: int, kind: str, *, workers: int | None = None
+) -> None:
     """Train to the end, from the checkpoint if there is one.
 
     Args:
         images: what is read.
         folder: of the checkpoint, the notes and the workspace.
         session: counts how often it was begun.
+        kind: how the batches are made.
         workers: processes that read.
     """
     notes = os.open(folder / "notes", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     saved = load(folder)
-    stream, model = batches_of(images), Model(saved["model"] if saved else None)
+    stream, model = batches_of(images, kind), Model(saved["model"] if saved else None)
     if saved is None:
         run, epoch, at = wh.start_run("training", workspace=folder), 0, 0
         reading = stream.epoch(0, workers=workers)
