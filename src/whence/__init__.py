@@ -12,6 +12,7 @@ The rooms, from the ground up (a line uses only lines below it):
 
     cli            one command, one file
     demo           a real pipeline over real images, start to finish
+    integrations   callbacks for training libraries, one file each
     workspace      ties the rooms together: open, start_run, questions
     documents      reports
     query          trace, impact, replay, verify

@@ -236,3 +236,28 @@ def test_a_stateful_loader_is_recorded_by_samples(tmp_path: pathlib.Path) -> Non
         (0, 8, 66),
         (1, 0, 66),
     ]
+
+
+def test_a_run_that_goes_on_says_what_was_received_twice(tmp_path: pathlib.Path) -> None:
+    first = wh.start_run(workspace=tmp_path)
+    dataset = stream().to_torch()
+    batches = iter(loader(dataset, 2))
+    received(next(batches) for _ in range(3))
+    state = kept(dataset.state_dict())
+    received(next(batches) for _ in range(2))
+    batches = None
+    first.finish("failed")
+    with wh.start_run(workspace=tmp_path, resume=first.name) as run:
+        dataset = stream().to_torch()
+        dataset.load_state_dict(state)
+        dataset.hold()
+        for _ in loader(dataset):
+            dataset.took()
+    fates = [(point.batch, point.fate) for point in run.exposures() if point.item == 0]
+    assert fates == [
+        *((batch, "delivered") for batch in range(3)),
+        *((batch, "abandoned") for batch in (3, 4)),
+        *((batch, "again") for batch in (3, 4)),
+        *((batch, "delivered") for batch in range(5, 9)),
+    ]
+    assert [(view.first, view.delivered, view.repeat) for view in run.passes] == [(0, 5, 0), (3, 9, 0)]
