@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from whence.lineage.lines import AnyIntArray
 from whence.lineage.origins import IntArray
 
 Bytes = npt.NDArray[np.uint8]
@@ -20,7 +21,7 @@ def planes_size(count: int, width: int) -> int:
     return width // 8 * count + width % 8 * ((count + 7) // 8)
 
 
-def spell_planes(numbers: IntArray, width: int) -> Bytes:
+def spell_planes(numbers: AnyIntArray, width: int) -> Bytes:
     """Spell rows of numbers, each row in planes of its own.
 
     Args:
@@ -33,7 +34,8 @@ def spell_planes(numbers: IntArray, width: int) -> Bytes:
     rows, count = numbers.shape
     whole, rest = divmod(width, 8)
     out = np.empty((rows, planes_size(count, width)), np.uint8)
-    by_byte = np.ascontiguousarray(numbers, dtype="<i8").view(np.uint8).reshape(rows, count, 8)
+    little = np.ascontiguousarray(numbers, numbers.dtype.newbyteorder("<"))
+    by_byte = little.view(np.uint8).reshape(rows, count, numbers.itemsize)
     for plane in range(whole):
         out[:, plane * count : (plane + 1) * count] = by_byte[:, :, plane]
     if rest:

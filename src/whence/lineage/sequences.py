@@ -14,6 +14,7 @@ import numpy as np
 
 from whence.errors import DamagedError
 from whence.lineage.bits import Encoded, best_rice_width
+from whence.lineage.lines import AnyIntArray
 from whence.lineage.origins import IntArray
 from whence.lineage.planes import Bytes, planes_size, read_planes, spell_planes
 
@@ -33,7 +34,7 @@ class Spelling:
 
     __slots__ = ("_above", "base", "form", "size", "width")
 
-    def __init__(self, numbers: IntArray) -> None:
+    def __init__(self, numbers: AnyIntArray) -> None:
         self.base = int(numbers.min()) if numbers.size else 0
         self._above = numbers - self.base if self.base else numbers
         self.form, self.width = _EQUAL, 0
@@ -41,14 +42,15 @@ class Spelling:
         highest = int(self._above.max()) if numbers.size else 0
         if not highest:
             return
-        count, total = len(numbers), int(self._above.sum())
+        count, total = len(numbers), int(self._above.sum(dtype=np.int64))
         cells = -(-count // CELL)
         wide = 8 if total >= _NARROW else 4
         # the best width is this one or the next
         narrow = best_rice_width(count, total)
         rice, rice_width = min(
             (
-                (count + int((self._above >> width).sum()) + 7) // 8 + planes_size_of_cells(count, width),
+                (count + int((self._above >> width).sum(dtype=np.int64)) + 7) // 8
+                + planes_size_of_cells(count, width),
                 width,
             )
             for width in (narrow, narrow + 1)
@@ -58,7 +60,7 @@ class Spelling:
         self.form, self.width = (_RICE, rice_width) if rice < fixed else (_FIXED, highest.bit_length())
         self.size += min(rice, fixed)
 
-    def spell(self, anchors: IntArray | None = None) -> bytes:
+    def spell(self, anchors: AnyIntArray | None = None) -> bytes:
         """Spell it.
 
         Args:
@@ -69,12 +71,12 @@ class Spelling:
             return _HEAD.pack(_EQUAL, 0, 0, 0, self.base)
         above = self._above
         if anchors is None:
-            anchors = np.cumsum(above)[_ends_of(len(above)) - 1]
+            anchors = np.cumsum(above, dtype=np.int64)[_ends_of(len(above)) - 1]
         wide = 8 if int(anchors[-1]) >= _NARROW or int(anchors.max()) >= _NARROW else 4
         parts = [anchors.astype(f"<u{wide}").tobytes()]
         high_bytes = 0
         if self.form == _RICE:
-            stops = np.cumsum((above >> self.width) + 1) - 1
+            stops = np.cumsum((above >> self.width) + 1, dtype=np.int64) - 1
             high = np.zeros(int(stops[-1]) + 1, np.uint8)
             high[stops] = 1
             parts += [(stops[_ends_of(len(above)) - 1] + 1).astype("<u4").tobytes(), _packed(high)]
@@ -208,7 +210,7 @@ def planes_size_of_cells(count: int, width: int) -> int:
     return full * planes_size(CELL, width) + planes_size(rest, width)
 
 
-def _spell_cells(numbers: IntArray, width: int) -> bytes:
+def _spell_cells(numbers: AnyIntArray, width: int) -> bytes:
     full = len(numbers) // CELL * CELL
     cells: Bytes = spell_planes(numbers[:full].reshape(-1, CELL), width)
     return cells.tobytes() + spell_planes(numbers[None, full:], width).tobytes()

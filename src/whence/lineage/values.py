@@ -12,7 +12,7 @@ import numpy as np
 
 from whence.errors import DamagedError
 from whence.lineage.bits import Encoded
-from whence.lineage.lines import Line, Numbers
+from whence.lineage.lines import AnyIntArray, Line, Numbers
 from whence.lineage.origins import IntArray, each_once
 from whence.lineage.planes import pick_planes, planes_size, read_planes, spell_planes
 from whence.lineage.sequences import CELL, Sequence, Spelling
@@ -20,6 +20,7 @@ from whence.lineage.sequences import CELL, Sequence, Spelling
 _LINE, _PLACES, _RISING, _TURNING = range(4)
 _HEAD = struct.Struct("<BBxxxxxxqq")
 _ALL_AT_ONCE = 4
+_NARROW = 1 << 30
 
 
 def encode_values_block(values: Numbers) -> bytes:
@@ -38,25 +39,27 @@ def encode_values_block(values: Numbers) -> bytes:
         return _HEAD.pack(_LINE, 0, 0, 0)
     if isinstance(values, Line):
         return _HEAD.pack(_LINE, 0, values.first, values.step if len(values) > 1 else 0)
-    positions: IntArray = values.astype(np.int64, copy=False)
-    return _spell_positions(positions)
+    lowest, highest = int(values.min()), int(values.max())
+    # in half the memory where twice the largest step fits: most of the time goes into reading and writing it
+    return _spell_positions(values.astype(np.int32 if highest < _NARROW else np.int64), lowest, highest)
 
 
-def _spell_positions(values: IntArray) -> bytes:
-    first, lowest = int(values[0]), int(values.min())
+def _spell_positions(values: AnyIntArray, lowest: int, highest: int) -> bytes:
+    first = int(values[0])
     turns = np.diff(values)
     least, most = (int(turns.min()), int(turns.max())) if turns.size else (0, 0)
     if least == most:
         return _HEAD.pack(_LINE, 0, first, least)
-    width = (int(values.max()) - lowest).bit_length()
+    width = (highest - lowest).bit_length()
     # steps that are a quarter of the range on average are not worth a try; the sum in float can't wrap
-    if least >= 0 or float(np.abs(turns).sum(dtype=np.float64)) < len(values) << max(0, width - 2):
+    if least >= 0 or _length(turns) < len(values) << max(0, width - 2):
         form = _RISING if least >= 0 else _TURNING
-        steps = Spelling(np.append(0, turns if form == _RISING else _zigzag(turns)))
+        steps = Spelling(_after_none(turns if form == _RISING else _zigzag(turns)))
         if steps.size < planes_size(len(values), width):
             ends = np.minimum(np.arange(CELL, len(values) + CELL, CELL), len(values)) - 1
             return _HEAD.pack(form, 0, first, 0) + steps.spell(values[ends])
-    return _HEAD.pack(_PLACES, width, lowest, 0) + spell_planes((values - lowest)[None, :], width).tobytes()
+    above = values - lowest if lowest else values
+    return _HEAD.pack(_PLACES, width, lowest, 0) + spell_planes(above[None, :], width).tobytes()
 
 
 class ValuesBlock:
@@ -150,5 +153,19 @@ class WitnessesBlock:
         return places - 1 - found if self._is_back else found
 
 
-def _zigzag(numbers: IntArray) -> IntArray:
-    return (numbers << 1) ^ (numbers >> 63)
+def _length(turns: AnyIntArray) -> float:
+    """How far it is there and back, all together."""
+    return float(np.abs(turns).sum(dtype=np.int64 if turns.itemsize < 8 else np.float64))
+
+
+def _zigzag(numbers: AnyIntArray) -> AnyIntArray:
+    found: AnyIntArray = numbers << 1
+    found ^= numbers >> (8 * numbers.itemsize - 1)
+    return found
+
+
+def _after_none(steps: AnyIntArray) -> AnyIntArray:
+    """Steps, with one of length zero before them."""
+    found: AnyIntArray = np.zeros(len(steps) + 1, steps.dtype)
+    found[1:] = steps
+    return found

@@ -103,18 +103,19 @@ class PairSorter:
         counts = joined_numbers(self._counts)
         first = self._done_count
         self._inputs, self._counts, self._pair_count, self._done_count = [], [], 0, self._out_count
-        is_one_each = len(counts) == len(inputs) and bool((as_array(counts) == 1).all())
-        outputs = np.arange(first, first + len(counts))
-        if not is_one_each:
-            outputs = np.repeat(outputs, as_array(counts))
         if (inputs[1:] >= inputs[:-1]).all():  # of the left side of a join, for example
-            return inputs.astype(np.int64, copy=False), outputs
-        placed = _placed(inputs, outputs)
-        if placed is not None:
-            return placed
+            return inputs.astype(np.int64, copy=False), _outputs_of(counts, first)
+        if _may_be_placed(inputs):
+            outputs = _outputs_of(counts, first)
+            placed = _placed(inputs, outputs)
+            if placed is not None:
+                return placed
         order = order_of(inputs)
-        outputs = order if is_one_each and not first else outputs[order]
-        return inputs[order].astype(np.int64, copy=False), outputs
+        inputs = inputs[order].astype(np.int64, copy=False)
+        if _is_one_each(counts):
+            order += first
+            return inputs, order
+        return inputs, _outputs_of(counts, first)[order]
 
     def _spill(self) -> None:
         with explained(self._folder):
@@ -159,15 +160,30 @@ class PairSorter:
         yield low, max(int(run[-1]) for run in inputs) + 1
 
 
-def _placed(inputs: IntArray, outputs: Int64Array) -> tuple[Numbers, IntArray] | None:
-    """Put each pair in the place of its input; None where an input has several, or they are far apart.
+def _outputs_of(counts: Numbers, first: int) -> Int64Array:
+    """The output of each pair, where the first output is this one."""
+    outputs = np.arange(first, first + len(counts))
+    return outputs if _is_one_each(counts) else np.repeat(outputs, as_array(counts))
 
-    Cost: 4 ns for each pair, against 12 to 30 of sorting them.
+
+def _is_one_each(counts: Numbers) -> bool:
+    if isinstance(counts, Line):
+        return counts.first == 1 and not counts.step
+    return bool((counts == 1).all())
+
+
+def _may_be_placed(inputs: IntArray) -> bool:
+    """Whether inputs lie close together and are as few as if each came once."""
+    return len(inputs) <= int(inputs.max()) - int(inputs.min()) + 1 <= _SPAN_PER_PAIR * len(inputs)
+
+
+def _placed(inputs: IntArray, outputs: Int64Array) -> tuple[Numbers, IntArray] | None:
+    """Put each pair in the place of its input; None where an input has several.
+
+    Cost: 4 ns for each pair, against 6 to 30 of sorting them.
     """
     lowest = int(inputs.min())
     span = int(inputs.max()) - lowest + 1
-    if not len(inputs) <= span <= _SPAN_PER_PAIR * len(inputs):
-        return None
     found: IntArray = np.full(span, _NOBODY, np.int64 if int(outputs[-1]) >> 31 else np.int32)
     found[inputs.astype(np.int64) - lowest if lowest else inputs] = outputs
     is_given = found != _NOBODY

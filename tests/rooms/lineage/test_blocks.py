@@ -126,6 +126,9 @@ def test_counts_are_read_as_the_page_says_and_at_any_place(counts: list[int], se
 @given(VALUES, SEEDS)
 @example([], 0)
 @example([2**62, 0], 0)
+@example([5] * 300 + [2**30 - 1] + [0] * 300, 0)
+@example([5] * 300 + [2**30] + [0] * 300, 0)
+@example([0, 2**31 - 1] * 300, 0)
 def test_positions_are_read_as_the_page_says_and_at_any_place(values: list[int], seed: int) -> None:
     numbers = np.array(values, np.int64)
     data = encode_values_block(numbers)
@@ -135,6 +138,15 @@ def test_positions_are_read_as_the_page_says_and_at_any_place(values: list[int],
     if values:
         places = np.random.default_rng(seed).integers(0, len(values), 5)
         assert block.at(places).tolist() == numbers[places].tolist()
+
+
+@given(st.lists(st.integers(0, 200), max_size=600), st.sampled_from([0, 60_000, 2**30 - 100, 2**32 - 300]))
+def test_positions_are_spelled_alike_whatever_type_they_come_in(values: list[int], base: int) -> None:
+    numbers = np.array(values, np.int64) + base
+    spelled = {encode_values_block(numbers.astype(kind)) for kind in (np.int64, np.uint64, np.uint32)}
+    assert len(spelled) == 1
+    small = encode_values_block(numbers.astype(np.uint16)) if base <= 60_000 else None
+    assert small is None or small in spelled
 
 
 @given(st.lists(st.integers(0, 2**30), max_size=600), st.integers(1, 2**30))

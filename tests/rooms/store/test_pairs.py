@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whence.errors import StoreFullError
-from whence.lineage import as_array
+from whence.lineage import Line, as_array
 from whence.store.pairs import PairSorter, order_of
 
 LISTS = st.lists(st.lists(st.integers(0, 40) | st.integers(0, 2**40), max_size=6), max_size=60)
@@ -48,6 +48,24 @@ def test_pairs_come_back_in_order(
         sorter.add(np.array(inputs, np.int64), np.array([len(inputs)]))
         wanted += [(each, output) for each in inputs]
     assert drained(sorter) == sorted(wanted)
+
+
+@given(st.lists(st.integers(0, 300), max_size=200), st.integers(1, 300), st.sampled_from([1, 7, 2**33]))
+def test_a_line_of_ones_counts_as_ones_do(
+    tmp_path_factory: pytest.TempPathFactory, inputs: list[int], run_pairs: int, step: int
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    found = []
+    for counts in (Line(1, 0, 50), np.ones(50, np.uint8)):
+        sorter = PairSorter(folder, run_pairs=run_pairs)
+        for start in range(0, len(inputs), 50):
+            some = np.array(inputs[start : start + 50], np.int64) * step
+            sorter.add(
+                some, counts.between(0, len(some)) if isinstance(counts, Line) else counts[: len(some)]
+            )
+        found.append(drained(sorter))
+    pairs = [(each * step, output) for output, each in enumerate(inputs)]
+    assert found == [sorted(pairs)] * 2
 
 
 def test_an_input_with_most_of_the_outputs_is_handed_on_in_parts(tmp_path: pathlib.Path) -> None:
