@@ -151,6 +151,10 @@ class PassRecorder(Protocol):
 class RunRecorder(Protocol):
     """Listens to a run: makes a listener for each pass in it."""
 
+    @property
+    def place(self) -> Start | None:
+        """Where the consumer of a pass stands that hasn't begun; None where nothing is kept."""
+
     def begin_pass(self, plan: RecordedPlan, epoch: int, start: Start = AT_THE_START) -> PassRecorder:
         """A stream begins to be read."""
 
@@ -287,6 +291,11 @@ class NullRun:
     """No run is going on."""
 
     __slots__ = ()
+
+    @property
+    def place(self) -> Start | None:
+        """Nowhere."""
+        return None
 
     def begin_pass(self, plan: RecordedPlan, epoch: int, start: Start = AT_THE_START) -> PassRecorder:
         """A pass that nobody listens to."""

@@ -73,10 +73,12 @@ class Recording:
             stream = self._stream_of(plan)
             self._libraries.tell()  # what the functions use is loaded now, or never
             continued = self._continued(start)
+            is_of_run = start.run == self._writer.run_id
+            abandons = (start.since, self._earlier_count) if is_of_run else (0, 0)
             if continued is not None and (continued.stream, continued.epoch) == (stream.number, epoch):
                 repeat = continued.repeat  # another stream of the same plan has places of its own
             else:
-                repeat = free_repeat(self._passes, stream.number, epoch)
+                repeat = free_repeat(self._passes, stream.number, epoch, abandons)
             number = len(self._passes)
             public: dict[str, Any] = {
                 "pass": number,
@@ -85,18 +87,28 @@ class Recording:
                 "repeat": repeat,
                 "record": mode,
             }
-            if start.first or start.run:
-                public |= {"first": start.first, "from": [start.run, start.number]}
+            if start.first or start.number >= 0:
+                given_in = start.run if start.number >= 0 else ""
+                public |= {"first": start.first, "from": [given_in, start.number]}
             if continued is not None:
-                public |= {"continues": start.number, "abandons": [start.since, self._earlier_count]}
+                public["continues"] = start.number
+            if is_of_run:
+                public["abandons"] = list(abandons)
             begun = PassRecording(
                 PassPlace.of(public), plan, stream, self._writer, mode == "full", self._count
             )
             self._writer.append("pass_start", public)
             self._passes.append(begun)
-            if continued is not None:
+            if is_of_run:
                 self._roll_back()
             return begun
+
+    @property
+    def place(self) -> Start | None:
+        """Where the consumer of a pass stands that hasn't begun; None where nothing is kept."""
+        if not self._writer.is_open or record_mode() == "off":
+            return None
+        return Start(run=self._writer.run_id, since=len(self._passes))
 
     def _count(self) -> int:
         return len(self._passes)
@@ -105,12 +117,13 @@ class Recording:
         """The pass of this run that another one goes on with."""
         if start.run != self._writer.run_id:
             return None
-        if not 0 <= start.number < len(self._passes) or start.since > len(self._passes):
+        if start.number >= len(self._passes) or start.since > len(self._passes):
             raise StateError(
-                f"the state is of pass {start.number} of this run, which has {len(self._passes)}",
+                f"the state is of pass {start.number} of this run, when {start.since} had begun; "
+                f"there are {len(self._passes)}",
                 remedy="Use a state that was taken in this run.",
             )
-        return self._passes[start.number].at
+        return self._passes[start.number].at if start.number >= 0 else None
 
     def _roll_back(self) -> None:
         """A pass went on with an earlier one: what was delivered after that place doesn't count any more."""

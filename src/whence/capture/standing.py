@@ -18,7 +18,7 @@ class Start:
     Args:
         first: its first output; those before it were received earlier.
         run: the id of the run in which they were; empty where that isn't known.
-        number: the pass of that run in which they were; -1 where that isn't known.
+        number: the pass of that run in which they were; -1 where that isn't known, or none had begun.
         since: how many passes of that run had begun when the consumer stood there.
     """
 
@@ -164,10 +164,10 @@ def standing_of(passes: Sequence[Begun]) -> list[Standing]:
         if before is not None:
             for other in alike[_place_of(before)]:
                 kept[other.number] = min(kept[other.number], max(at.first, other.first))
-            for number in range(*at.abandons):
-                if number in by_number:
-                    kept[number] = by_number[number].first
-                    abandoned.add(number)
+        for number in range(*at.abandons):
+            if number in by_number:
+                kept[number] = by_number[number].first
+                abandoned.add(number)
         place = _place_of(at)
         again.append(max(at.first, min(each.delivered, ends.get(place, 0))))
         ends[place] = max(ends.get(place, 0), each.delivered)
@@ -178,12 +178,15 @@ def standing_of(passes: Sequence[Begun]) -> list[Standing]:
     ]
 
 
-def free_repeat(passes: Sequence[Begun], stream: int, epoch: int) -> int:
-    """Count the passes over a stream's epoch that stand: the number of the next one."""
+def free_repeat(passes: Sequence[Begun], stream: int, epoch: int, abandons: tuple[int, int] = (0, 0)) -> int:
+    """Count the passes over a stream's epoch that stand, but for those that the next one abandons."""
+    gone = range(*abandons)
     taken = [
         each.at.repeat
         for each, stands in zip(passes, standing_of(passes), strict=True)
-        if (each.at.stream, each.at.epoch) == (stream, epoch) and not stands.is_abandoned
+        if (each.at.stream, each.at.epoch) == (stream, epoch)
+        and not stands.is_abandoned
+        and each.at.number not in gone
     ]
     return max(taken, default=-1) + 1
 

@@ -201,7 +201,7 @@ class _Place:
     def recorded(self) -> Start | None:
         """Where it stands in the run that records it; before its first sample, where that goes on from."""
         if self._recorder is None:
-            return self.start if self.start.run else None
+            return self.start if self.start.run else current_recorder().place
         return self._recorder.place
 
     def hand_out(self, recorder: PassRecorder, chunk: Chunk) -> Iterator[Any]:
@@ -251,7 +251,7 @@ class _Hold:
     @property
     def recorded(self) -> Start | None:
         """Where it stands in the run that records it; before its first sample, where that goes on from."""
-        return self._recorder.place or (self.start if self.start.run else None)
+        return self._recorder.place or (self.start if self.start.run else current_recorder().place)
 
     @property
     def is_over(self) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import errno
+import functools
+import json
 import os
 import pathlib
 import signal
@@ -358,6 +361,36 @@ def test_a_pass_that_never_ended_is_known_by_the_journal_too(place: pathlib.Path
     (run.record.journal.path / "cursors").unlink()
     assert [(view.delivered, view.taken, view.is_ended) for view in newest(place).passes] == expected
     assert newest(place).trace(item=6).origins[0].row == 6
+
+
+def test_a_state_taken_before_the_first_sample_abandons_what_came_after_it(place: pathlib.Path) -> None:
+    def make() -> Any:
+        return wh.from_items(list(range(40))).batch(2).named("s")
+
+    states: pathlib.Path = place.parent / "state"
+
+    def begins(epochs: int) -> None:
+        run, stream = wh.start_run(workspace=place), make()
+        for epoch in range(epochs):
+            samples = iter(stream.epoch(epoch))
+            states.write_text(json.dumps(samples.state()))
+            for batch in samples:
+                run.log_metric("first", float(batch[0]))
+                if epoch == epochs - 1 and batch[0] == 10:
+                    run.sync()
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+    for epochs in (1, 2):
+        in_child(functools.partial(begins, epochs))
+        with wh.start_run(resume=newest(place).name, workspace=place) as run:
+            for batch in make().resume(json.loads(states.read_text())):
+                run.log_metric("first", float(batch[0]))
+        assert [(view.repeat, view.count) for view in run.passes][-2:] == [(0, 6), (0, 20)]
+        fates = collections.Counter(point.fate for point in run.exposures(epochs - 1) if point.item == 0)
+        assert fates == {"abandoned": 6, "again": 6, "delivered": 14}
+        history = run.history("first")
+        assert history.step.tolist()[-20:] == list(range(20 * epochs - 19, 20 * epochs + 1))
+        assert history.value.tolist()[-20:] == [2.0 * at for at in range(20)]
 
 
 def test_what_a_killed_pass_decided_is_still_there_when_the_run_has_ended(place: pathlib.Path) -> None:
