@@ -1,12 +1,14 @@
 """The witness: what is seen of the data, the code and the machine while a pipeline runs."""
 
 from whence.capture.code import CodeIdentity, identify
+from whence.capture.codefiles import CodeFile
 from whence.capture.drawing import at_work, begin_work, end_work
 from whence.capture.environment import environment, outline
 from whence.capture.fields import NO_WATCH, FieldNotes, FieldWatch
 from whence.capture.foreign import NumpyTwister, PythonRandom, Settable, loaded_generators
 from whence.capture.libraries import libraries
 from whence.capture.loading import load_function
+from whence.capture.recorded import RecordedCode
 from whence.capture.recorder import (
     NodeRecorder,
     NullNode,
@@ -49,6 +51,7 @@ __all__ = [
     "MARK",
     "NO_WATCH",
     "Begun",
+    "CodeFile",
     "CodeIdentity",
     "Configured",
     "EarlierPass",
@@ -64,6 +67,7 @@ __all__ = [
     "Past",
     "PythonRandom",
     "Record",
+    "RecordedCode",
     "RecordedPlan",
     "Recording",
     "RelayPass",

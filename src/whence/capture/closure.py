@@ -54,6 +54,7 @@ class Closure:
         entries: what is digested, JSON-able.
         source: normal text by name; constants: canonical text or a note by name.
         packages: version by distribution; unknown: reasons, for people.
+        files: where the user's own code in it stands.
     """
 
     def __init__(self) -> None:
@@ -62,6 +63,7 @@ class Closure:
         self.constants: dict[str, str] = {}
         self.packages: dict[str, str] = {}
         self.unknown: list[str] = []
+        self.files: set[str] = set()
         self._modules = Modules(self)
         self._waiting: deque[Callable[[], None]] = deque()
         self._numbers: dict[int, int] = {}
@@ -125,6 +127,11 @@ class Closure:
             self.packages[home.distribution] = home.version or "unknown"
         return [home.owner, named]
 
+    def note_file(self, file: str | None) -> None:
+        """Note where something of the user's own stands."""
+        if file:
+            self.files.add(file)
+
     def keep_text(self, name: str, text: str) -> None:
         """Keep source text for people, under a name of its own."""
         unique, number = name, 1
@@ -159,6 +166,7 @@ class Closure:
 
     def _fill_function(self, function: FunctionType, entry: list[Any]) -> None:
         name = anatomy.label_of(function)
+        self.note_file(function.__code__.co_filename)
         facts = facts_of(function.__code__)
         if loggers := _loggers_among(facts.usage, function.__globals__):
             facts = facts_of(function.__code__, loggers)
@@ -189,6 +197,7 @@ class Closure:
 
     def _fill_class(self, kind: type, entry: list[Any]) -> None:
         name = anatomy.label_of(kind)
+        self.note_file(anatomy.file_of_class(kind))
         facts = facts_of_class(kind)
         if facts and (loggers := _loggers_among(facts.usage, anatomy.globals_of_class(kind))):
             facts = facts_of_class(kind, loggers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -83,6 +83,22 @@ def identify(fn: Callable[..., Any]) -> CodeIdentity:
         packages=closure.packages,
         unknown=list(dict.fromkeys(closure.unknown)),
     )
+
+
+def digest_beside(fn: Callable[..., Any], packages: Mapping[str, str]) -> bytes:
+    """The digest that a callable would have beside packages of these versions."""
+    closure = Closure()
+    root = closure.walk(fn, "")
+    beside = {name: packages.get(name, version) for name, version in closure.packages.items()}
+    return digest_value([_FORMAT, root, closure.entries, beside])
+
+
+def files_of(functions: Iterable[Callable[..., Any]]) -> set[str]:
+    """Find the files in which the user's own code stands that some callables reach."""
+    closure = Closure()
+    for fn in functions:
+        closure.walk(fn, "")
+    return closure.files
 
 
 def innermost(fn: Any) -> Any:

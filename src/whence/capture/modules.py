@@ -31,6 +31,9 @@ class Walk(Protocol):
     def of_home(self, home: Home, named: str) -> list[Any]:
         """Do so where it is known already whose it is."""
 
+    def note_file(self, file: str | None) -> None:
+        """Note where something of the user's own stands."""
+
     def keep_text(self, name: str, text: str) -> None:
         """Keep source text for people."""
 
@@ -53,8 +56,10 @@ class Modules:
             self._walk.constants.setdefault(label, f"module {module.__name__}")
             return self._walk.foreign(module.__name__, module.__name__)
         found = {}
+        self._walk.note_file(getattr(module, "__file__", None))
         for chain in sorted(chains):
             owner, name, rest = _last_of_the_user(module, chain)
+            self._walk.note_file(getattr(owner, "__file__", None))
             value = vars(owner).get(name, _MISSING) if name else _MISSING
             if isinstance(value, ModuleType):
                 taken = self.taken(value, f"{owner.__name__}.{name}", [rest])
@@ -97,6 +102,7 @@ class Modules:
     def _whole(self, name: str, file: str | None) -> list[Any]:
         """Say a module by all its text, where what is used of it can't be told."""
         source = read_source(file) if file else None
+        self._walk.note_file(file)
         if source is None:
             self._walk.unknown.append(f"{name}: the module's source is not available")
             return ["unknown", "module"]

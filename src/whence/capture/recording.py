@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from whence.capture.code import identify
+from whence.capture.codefiles import CodeNotes
 from whence.capture.libraries import LibraryNotes
 from whence.capture.passing import PassRecording, StreamRecord
 from whence.capture.recorder import (
@@ -51,7 +52,7 @@ class Recording:
         self._stream_by_plan: dict[int, tuple[RecordedPlan, StreamRecord]] = {}
         self._sources: dict[tuple[bytes, int], SourceRecord] = {}
         self._past = Past() if past is None else past
-        self._libraries = LibraryNotes(writer)
+        self._libraries, self._code = LibraryNotes(writer), CodeNotes(writer)
         self._passes: list[Counted] = list(self._past.passes)
         self._earlier_count = len(self._passes)
         self._has_gap = False
@@ -163,6 +164,7 @@ class Recording:
             else:
                 stream = StreamRecord(self._past.stream_count, sources)
                 name = self._past.name_stream(named)
+                self._code.tell(_functions_of(plan, len(nodes)))
                 body = {"name": name, "top": plan.top, "items_at": plan.items_at, "nodes": nodes}
                 self._writer.append("stream", {"stream": stream.number, "digest": digest}, body)
             self._streams[digest] = stream
@@ -196,6 +198,10 @@ class Recording:
                 record.begin(number, self._past.name_source(record.name))
             self._sources[key] = known = record
         return known
+
+
+def _functions_of(plan: RecordedPlan, count: int) -> list[Callable[..., Any]]:
+    return [fn for index in range(count) for fn in plan.functions_of(index).values()]
 
 
 def describe_function(fn: Callable[..., Any]) -> dict[str, Any]:

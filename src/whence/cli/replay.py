@@ -2,7 +2,9 @@
 
 whence replay ADDRESS makes one; whence replay RUN --sample N --verify makes N of a run's delivered samples,
 chosen at random over all its passes. The exit code is 1 where one differs, and where nothing could be
-compared. The functions are loaded from their files, and what they print goes to standard error.
+compared. The functions are loaded from their files, and what they print goes to standard error. With
+--code recorded they are those that were stored with the run: verified by their digests, and in modules of
+their own.
 
 --out keeps the sample: .npy and .npz hold arrays; .png a 2-d or 3-d array (bool as black and white, floats
 in [0, 1] times 255, other ranges stretched from the least to the most); .json anything else.
@@ -44,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", action="append", default=[], metavar="SOURCE=FOLDER", help="where a source's files are now"
     )
+    parser.add_argument(
+        "--code",
+        choices=["today", "recorded"],
+        default="today",
+        help="which code to run: as the files are now (default), or as it was stored with the run",
+    )
     many = parser.add_argument_group("many samples of a run")
     many.add_argument("--sample", type=int, metavar="N", help=f"how many (default: {_SAMPLE})")
     many.add_argument("--verify", action="store_true", help="compare each with its recorded digest")
@@ -69,7 +77,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         check_suffix(pathlib.Path(arguments.out))
     asked = workspace.run(address.run)
     with contextlib.chdir(home_of(asked, workspace, elsewhere=roots)), contextlib.redirect_stdout(sys.stderr):
-        replayed = asked.replayer(roots=roots).replay(address)
+        replayed = asked.replayer(roots=roots, code=arguments.code).replay(address)
     value = replayed.to_json()
     if arguments.out is not None:
         path = pathlib.Path(arguments.out)
@@ -185,7 +193,7 @@ def _replay_many(run: Run, roots: dict[str, str], arguments: argparse.Namespace,
     }
     tally: dict[Difference, list[int]] = {}
     first_error: WhenceError | None = None
-    replayer = run.replayer(roots=roots)
+    replayer = run.replayer(roots=roots, code=arguments.code)
     for count, address in enumerate(addresses):
         if count % _SAY_EVERY == 0:
             screen.progress(f"replaying {count:,} of {len(addresses):,}")

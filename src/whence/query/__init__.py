@@ -10,7 +10,7 @@ from whence.query.following import PassLineage, find_pass
 from whence.query.impact import Drop, Impact, find_impact, find_impact_across
 from whence.query.outlines import Outline, outline_of
 from whence.query.reach import write_reach
-from whence.query.replay import Replay, Replayer, Stage
+from whence.query.replay import Code, Replay, Replayer, Stage
 from whence.query.trace import Origin, Step, Trace, trace_address
 from whence.query.verify import Finding, Verdict, verify_runs
 from whence.query.where import parse_where
@@ -18,6 +18,7 @@ from whence.query.where import parse_where
 __all__ = [
     "Address",
     "Change",
+    "Code",
     "CodeChange",
     "Difference",
     "Drop",

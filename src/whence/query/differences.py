@@ -39,14 +39,14 @@ def find_differences(
     Args:
         lineage: of the pass.
         program: what makes its samples now.
-        functions: the user's functions in it, by node and parameter.
+        functions: the user's functions in it that may have changed, by node and parameter.
         is_given: whether the program is the user's own, and not made of the record.
     """
     return [
         *_of_code(lineage, functions),
         *(_of_parameters(lineage, program) if is_given else ()),
         *_of_randomness(lineage),
-        *_of_packages(lineage, functions),
+        *_of_packages(lineage),
         *_of_platform(lineage),
     ]
 
@@ -109,11 +109,11 @@ def _of_randomness(lineage: PassLineage) -> Iterator[Difference]:
         )
 
 
-def _of_packages(lineage: PassLineage, functions: Mapping[tuple[int, str], Any]) -> Iterator[Difference]:
+def _of_packages(lineage: PassLineage) -> Iterator[Difference]:
     here = outline()["packages"]
     packages: dict[str, tuple[str, str]] = {}
-    for index, name in functions:
-        for package, version in lineage.node(index)["functions"][name]["packages"].items():
+    for function in (each for node in lineage.stream.nodes for each in node.get("functions", {}).values()):
+        for package, version in function["packages"].items():
             packages[package] = version, here.get(package, "not installed")
     before, now = libraries_of(lineage.record, lineage.view.number), libraries()
     for package, parts in before.items():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +14,25 @@ from numpy.typing import NDArray
 from whence.capture import (
     NullPass,
     PassRecorder,
+    RecordedCode,
     SourceWitness,
     load_function,
 )
-from whence.errors import ReplayError, WhenceError
+from whence.errors import InputError, ReplayError, WhenceError
 from whence.ops import Chunk, Fit, restore_op
 from whence.query.addresses import Address
 from whence.query.differences import Difference, find_differences
 from whence.query.fits import known_values
 from whence.query.flow import first_input
 from whence.query.following import Int64Array, PassLineage
+from whence.query.recorded import recorded_code
 from whence.query.trace import locate, origin_of, part_of, pass_at, trace_address
 from whence.runs import RunRecord
 from whence.sources import source_from_description
 from whence.streams import Evaluation, Node, Program, Step, Stream, compiled
 from whence.vocab import UNKNOWN, digest_bytes, fast128, sample_digests
+
+Code = Literal["today", "recorded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +94,31 @@ class Replayer:
         record: the run.
         stream: the stream that was read, for functions and data that a new process can't find.
         roots: by source name: where its files are now.
+        code: "today" takes functions from where they were found then; "recorded" those that are stored with
+            the run, which are verified first.
     """
 
     def __init__(
-        self, record: RunRecord, *, stream: Stream | None = None, roots: Mapping[str, str] | None = None
+        self,
+        record: RunRecord,
+        *,
+        stream: Stream | None = None,
+        roots: Mapping[str, str] | None = None,
+        code: Code = "today",
     ) -> None:
+        if code not in get_args(Code):
+            raise InputError(
+                f"code={code!r:.40}: wanted 'today' or 'recorded'", remedy="Leave it out for today's code."
+            )
+        if code == "recorded" and stream is not None:
+            raise InputError(
+                "code='recorded' makes the stream of the record: it can't be given", remedy="Give either."
+            )
         self._record = record
         self._given = stream
         self._roots = dict(roots or {})
+        self._code: Code = code
+        self._codes: dict[int, RecordedCode] = {}
         self._passes: dict[int, _PassReplay] = {}
 
     def replay(self, address: Address) -> Replay:
@@ -123,9 +145,15 @@ class Replayer:
         view = pass_at(self._record, address)
         found = self._passes.get(view.number)
         if found is None:
-            found = _PassReplay(PassLineage(self._record, view), self._given, self._roots)
+            code = self._code_of(view.stream) if self._code == "recorded" else None
+            found = _PassReplay(PassLineage(self._record, view), self._given, self._roots, code)
             self._passes[view.number] = found
         return found
+
+    def _code_of(self, stream: int) -> RecordedCode:
+        if stream not in self._codes:
+            self._codes[stream] = recorded_code(self._record, stream)
+        return self._codes[stream]
 
 
 class _SourceCheck(NullPass):
@@ -175,8 +203,15 @@ class _ComparingWitness:
 class _PassReplay:
     """Makes delivered samples of one pass again."""
 
-    def __init__(self, lineage: PassLineage, given: Stream | None, roots: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        lineage: PassLineage,
+        given: Stream | None,
+        roots: Mapping[str, str],
+        code: RecordedCode | None,
+    ) -> None:
         self._lineage = lineage
+        self._code = code
         self._check = _SourceCheck(lineage)
         self._functions: dict[tuple[int, str], Any] = {}
         self._program = self._program_of(given, roots)
@@ -229,7 +264,7 @@ class _PassReplay:
     def _picked(self, address: Address, index: int, positions: Int64Array) -> Chunk:
         self._check.changed = []
         try:
-            return self._evaluation.pick(index, positions)
+            return self._made(index, positions)
         except WhenceError as error:
             self._check_files(address, error)
             differences = self._differences()
@@ -237,6 +272,10 @@ class _PassReplay:
                 raise
             reasons = "; ".join(difference.what for difference in differences[:3])
             raise ReplayError(f"{address} can't be made again: {error.message}", remedy=reasons) from error
+
+    def _made(self, index: int, positions: Int64Array) -> Chunk:
+        with nullcontext() if self._code is None else self._code.in_force():
+            return self._evaluation.pick(index, positions)
 
     def _check_files(self, address: Address, cause: WhenceError) -> None:
         """Where a file isn't there, say so: an op that was given its path can't know about roots."""
@@ -284,7 +323,7 @@ class _PassReplay:
             while at != items_at:
                 below, at = lineage.mappings(at)[0].backward(below).indices, lineage.inputs(at)[0]
             rows = lineage.mappings(items_at)[0].backward(below).indices
-            items = self._evaluation.pick(lineage.inputs(items_at)[0], rows)
+            items = self._made(lineage.inputs(items_at)[0], rows)
             content = sample_digests(items.values).astype("<u8", copy=False).tobytes()
             place = int(below[0])
             group = recorded.groups[place] if place < len(recorded.groups) else b""
@@ -337,7 +376,7 @@ class _PassReplay:
             else:
                 functions = {}
                 for name, entry in node.get("functions", {}).items():
-                    functions[name] = self._functions[index, name] = load_function(entry["reference"])
+                    functions[name] = self._loaded(index, name, entry)
                 op = restore_op(node["kind"], node["label"], node["params"], functions)
                 if op is None:
                     raise ReplayError(
@@ -355,6 +394,12 @@ class _PassReplay:
                 )
             )
         return Program.of_steps(steps, name=lineage.stream.name)
+
+    def _loaded(self, index: int, name: str, entry: Mapping[str, Any]) -> Any:
+        if self._code is not None:  # it has the recorded digest, so there is nothing to compare later
+            return self._code.load(entry, f"op {self._lineage.node(index)['label']!r}")
+        found = self._functions[index, name] = load_function(entry["reference"])
+        return found
 
 
 def _at(digests: NDArray[Any], place: int) -> int:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from whence.errors import InputError, NotFoundError, ReplayError
 from whence.query import (
     Address,
+    Code,
     ExposurePoint,
     FieldTrace,
     PassLineage,
@@ -289,6 +290,7 @@ class Run:
         stream: str | Stream | None = None,
         repeat: int = 0,
         roots: Mapping[str, str] | None = None,
+        code: Code = "today",
     ) -> Any:
         """Again: make a delivered sample or batch once more and check it against the recorded digest.
 
@@ -300,6 +302,8 @@ class Run:
                 from their files.
             repeat: counts the passes over the same epoch.
             roots: by source name: where its files are now.
+            code: "today" runs the functions as their files are now, "recorded" as they were stored with
+                the run, verified first.
 
         Returns:
             The sample.
@@ -309,16 +313,18 @@ class Run:
         """
         given = stream if isinstance(stream, Stream) else None
         named = stream if isinstance(stream, str) else None
-        replayed = self.replayer(stream=given, roots=roots).replay(
+        replayed = self.replayer(stream=given, roots=roots, code=code).replay(
             self._address(epoch, batch, item, named, repeat)
         )
         if replayed.equal is False:
             raise _unequal(replayed)
         return replayed.value
 
-    def replayer(self, *, stream: Stream | None = None, roots: Mapping[str, str] | None = None) -> Replayer:
+    def replayer(
+        self, *, stream: Stream | None = None, roots: Mapping[str, str] | None = None, code: Code = "today"
+    ) -> Replayer:
         """Make many samples again: `run.replayer().replay(address)` says what is equal and what differs."""
-        return Replayer(self._record, stream=stream, roots=roots)
+        return Replayer(self._record, stream=stream, roots=roots, code=code)
 
     @property
     def record(self) -> RunRecord:
