@@ -23,8 +23,8 @@ from tests.oracle.plans import ops_of
 from tests.oracle.readings import Pipeline, Reading, Workshop, recorded
 from tests.strategies import pipelines
 from whence.errors import NotFoundError, StateError
-from whence.query import find_impact
-from whence.streams import Stream
+from whence.query import find_impact, parse_address
+from whence.streams import Stream, pacing
 
 
 @pytest.fixture(scope="module")
@@ -287,3 +287,101 @@ def test_what_can_be_made_at_any_position_isnt_made_again(
     for batch in range(first, len(expected)):
         assert run.replay(epoch=1, batch=batch, stream=stream)["x"].tolist() == expected[batch]
         assert run.trace(epoch=1, batch=batch).complete
+
+
+def _picky(row: dict[str, int], *, calls: str) -> dict[str, int]:
+    with open(calls, "ab") as told:
+        told.write(b".")
+    if row["x"] % 11 == 10:
+        raise ValueError("ten")
+    return row
+
+
+def _twice(row: dict[str, int]) -> list[dict[str, int]]:
+    return [row] * (row["x"] % 3)
+
+
+def _halved(batch: Any) -> Any:
+    return {"x": batch["x"] // 2, "r": batch["r"]}
+
+
+def _drawn(row: dict[str, int], *, rng: Any) -> dict[str, int]:
+    return row | {"r": rng.integers(0, 1000)}
+
+
+def chosen(folder: pathlib.Path, kind: str, calls: pathlib.Path) -> Stream:
+    """Samples that are dropped, set aside and doubled on their way, from a source of this kind."""
+    if kind == "items":
+        rows = wh.from_items([{"x": number} for number in range(600)], name="rows")
+    elif kind == "csv":
+        rows = wh.from_csv(folder / "rows.csv", name="rows")
+    else:
+        rows = wh.from_csv(folder / "rows.csv", name="rows").shuffle(5)
+    moved = rows.map(_picky, on_error="quarantine", calls=str(calls)).flat_map(_twice).map(_drawn)
+    return moved.filter(lambda row: row["r"] % 4, reason="fours").batch(8).map(_halved)
+
+
+@pytest.mark.parametrize("kind", ["items", "csv", "shuffled csv"])
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (2, 2), (0, 2), (2, 0)])
+def test_what_was_decided_before_isnt_decided_again(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, kind: str, before: int, after: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pacing, "LARGEST_QUICK_CHUNK", 64)
+    (tmp_path / "rows.csv").write_text("x\n" + "".join(f"{number}\n" for number in range(600)))
+    calls = tmp_path / "calls"
+    stream = chosen(tmp_path, kind, calls)
+    with wh.start_run("whole") as whole:
+        expected = [(batch["x"].tolist(), batch["r"].tolist()) for batch in stream.epoch(1)]
+    got = []
+    with wh.start_run("parts") as run:
+        samples = iter(stream.epoch(1, workers=before))
+        for _ in range(15):
+            batch = next(samples)
+            got.append((batch["x"].tolist(), batch["r"].tolist()))
+        state = through_json(samples.state())
+        samples.close()
+        samples = iter(stream.resume(state, workers=before))
+        assert samples.state()["cut"] == state["cut"]
+        for _ in range(20):
+            batch = next(samples)
+            got.append((batch["x"].tolist(), batch["r"].tolist()))
+        state = through_json(samples.state())
+        samples.close()
+        calls.unlink()
+        for batch in stream.resume(state, workers=after):
+            got.append((batch["x"].tolist(), batch["r"].tolist()))
+    assert got == expected
+    assert calls.stat().st_size < 600 - 35 * 8 / 0.74 + 200
+    one, two = whole.record, run.record
+    digests, parts = one.digests(0), two.digests(2)
+    first = 35
+    assert parts.items[8 * first :].tolist() == digests.items[8 * first :].tolist()
+    assert parts.groups[first:] == digests.groups[first:]
+    assert parts.outputs[first:].tolist() == digests.outputs[first:].tolist()
+    for batch in range(len(expected)):
+        mine, other = run.trace(epoch=1, batch=batch), whole.trace(epoch=1, batch=batch)
+        assert [origin.row for origin in mine.origins] == [origin.row for origin in other.origins]
+        again = run.replayer(stream=stream).replay(parse_address(f"{run.name}@1:{batch}"))
+        assert again.equal
+    for row in range(600):
+        there, here = find_impact([one], "rows", rows=[row]), find_impact([two], "rows", rows=[row])
+        assert here.count == there.count
+        assert {(drop.op, drop.reason, drop.detail) for drop in here.drops} == {
+            (drop.op, drop.reason, drop.detail) for drop in there.drops
+        }
+
+
+@pytest.mark.parametrize("cut", [[1], [1, 2, 3], [10_000, 1, 1, 1, 1], [1, 1, 1, 1, 10_000]])
+def test_a_cut_that_is_none_of_the_stream_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, cut: list[int]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stream = chosen(tmp_path, "items", tmp_path / "calls")
+    samples = iter(stream.epoch(0))
+    next(samples)
+    state = samples.state()
+    samples.close()
+    assert len(state["cut"]) == 5
+    with pytest.raises(StateError, match="can't be begun"):
+        next(iter(stream.resume(state | {"cut": cut})))

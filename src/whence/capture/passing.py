@@ -130,6 +130,11 @@ class PassRecording(Counted):
             frame = {"p": self._number, "i": b"", "g": b"", "s": [], "k": [items, batches, outputs]}
             self._writer.append_segment(DIGESTS, FRAME, _encode(frame))
 
+    def begun(self, counts: Mapping[int, tuple[int, int]]) -> None:
+        """Write of which inputs of a node this pass doesn't tell what became."""
+        nodes = [[index, inputs, outputs] for index, (inputs, outputs) in sorted(counts.items())]
+        self._writer.append("begun", {"pass": self._number, "nodes": nodes})
+
     def made(self, values: list[Any] | Columns) -> None:
         """Witness outputs that functions made of batches."""
         if self.with_digests:

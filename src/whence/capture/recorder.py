@@ -125,6 +125,9 @@ class PassRecorder(Protocol):
     def skipped(self, items: int, batches: int, outputs: int) -> None:
         """So many items, batches and outputs of functions come before those that will be told of."""
 
+    def begun(self, counts: Mapping[int, tuple[int, int]]) -> None:
+        """It begins in the middle: which of so many inputs of a node gave so many outputs isn't told."""
+
     def made(self, values: list[Any] | Columns) -> None:
         """The next outputs aren't the batches that were gathered: functions made them of those."""
 
@@ -260,6 +263,9 @@ class NullPass:
         return self._witness
 
     def skipped(self, items: int, batches: int, outputs: int) -> None:
+        """Ignore it."""
+
+    def begun(self, counts: Mapping[int, tuple[int, int]]) -> None:
         """Ignore it."""
 
     def made(self, values: list[Any] | Columns) -> None:

@@ -122,6 +122,10 @@ class RelayPass:
         """Never told: the first process knows where a pass begins."""
         raise AssertionError("a worker begins where it is told")
 
+    def begun(self, counts: Mapping[int, tuple[int, int]]) -> None:
+        """Never told: the first process knows where a pass begins."""
+        raise AssertionError("a worker begins where it is told")
+
     @property
     def place(self) -> Start | None:
         """Nowhere: a worker delivers to nobody."""

@@ -20,12 +20,14 @@ class Start:
         run: the id of the run in which they were; empty where that isn't known.
         number: the pass of that run in which they were; -1 where that isn't known, or none had begun.
         since: how many passes of that run had begun when the consumer stood there.
+        cut: where the sources and operations stood shortly before it; see `streams.cutting`.
     """
 
     first: int = 0
     run: str = ""
     number: int = -1
     since: int = 0
+    cut: tuple[int, ...] = ()
 
 
 AT_THE_START = Start()

@@ -137,18 +137,20 @@ def _examples(stream: StreamCount, index: int) -> tuple[str, ...]:
 
 
 def _failures(record: RunRecord, streams: list[StreamCount]) -> list[Failure]:
-    passes = {each.view.number: (stream, each) for stream in streams for each in stream.passes}
+    views = {stream.view.number: stream.view for stream in streams}
+    # those of earlier passes too, which others went on with: what came before isn't told again
+    passes = {view.number: (views[view.stream], view.epoch) for view in record.passes if view.stream in views}
     epochs: dict[tuple[str, str, str], list[int]] = {}
     for event in record.journal.find("set_aside"):
         known = passes.get(event.public["pass"])
         if known is None:
             continue
-        stream, each = known
+        stream, epoch = known
         body = event.body or {}
-        op = stream.view.nodes[event.public["node"]]["label"]
+        op = stream.nodes[event.public["node"]]["label"]
         error = f"{body['kind']}: {body['message']}" if body else "what was said of it has been destroyed"
         origin = body.get("origin", f"sample {event.public['position']}")
-        epochs.setdefault((origin, op, error), []).append(each.view.epoch)
+        epochs.setdefault((origin, op, error), []).append(epoch)
     return [
         Failure(origin=shown(origin, 160), op=shown(op, 60), error=shown(error, 300), epochs=listed(found))
         for (origin, op, error), found in epochs.items()

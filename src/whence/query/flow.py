@@ -178,6 +178,8 @@ class Flow:
     def _drop(self, index: int, positions: Int64Array) -> None:
         node = self._lineage.node(index)
         view = self._lineage.view
+        if index in view.untold:
+            positions = positions[positions >= view.untold[index][0]]
         if not view.is_complete:
             positions = self._settled(node, positions)
         if node["mapping"] == "relation" and not self._was_exhausted(index):

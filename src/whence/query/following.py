@@ -134,6 +134,8 @@ class PassLineage:
     def dropped(self, index: int, *, limit: int | None = None) -> Int64Array:
         """The input positions of a node that gave no output, ascending; none where data decided nothing.
 
+        Of a pass that began in the middle, those of which it tells.
+
         Args:
             index: the node.
             limit: stop after so many.
@@ -143,7 +145,8 @@ class PassLineage:
         if not isinstance(recorded, SelectionIndex | CountsIndex):
             return found[0]
         count = 0
-        for start in range(0, recorded.in_size, _BLOCK):
+        untold, _ = self.view.untold.get(index, (0, 0))
+        for start in range(untold, recorded.in_size, _BLOCK):
             places = np.arange(start, min(start + _BLOCK, recorded.in_size), dtype=np.int64)
             if isinstance(recorded, SelectionIndex):
                 gone = places[~recorded.rank(places)[1]]

@@ -55,6 +55,8 @@ class PassView:
         kept: its outputs from there on are abandoned: the consumer that received them was begun again from
             a place before.
         again: its outputs up to there had been delivered before.
+        untold: by node: of how many inputs, and of the outputs that they gave, this pass doesn't tell which
+            became which, since it began in the middle; the passes before it do.
         mode: what was recorded ("full" or "lineage").
         nodes: time in nanoseconds, inputs and outputs of each node's own loop; empty if the pass didn't end.
     """
@@ -72,6 +74,7 @@ class PassView:
     is_ended: bool
     mode: str
     nodes: list[list[int]]
+    untold: dict[int, tuple[int, int]]
 
     @property
     def count(self) -> int:
@@ -89,6 +92,10 @@ def pass_views(journal: Journal) -> list[PassView]:
     """Find the passes of a run, by number."""
     cursors = journal.cursors()
     ends = {event.public["pass"]: event.public for event in journal.find("pass_end")}
+    untold = {
+        event.public["pass"]: {index: (ins, outs) for index, ins, outs in event.public["nodes"]}
+        for event in journal.find("begun")
+    }
     starts = journal.find("pass_start")
     begun: list[EarlierPass] = []
     taken: list[int] = []
@@ -115,6 +122,7 @@ def pass_views(journal: Journal) -> list[PassView]:
             is_ended=each.at.number in ends,
             mode=event.public["record"],
             nodes=ends[each.at.number]["nodes"] if each.at.number in ends else [],
+            untold=untold.get(each.at.number, {}),
         )
         for event, each, done, stands in zip(starts, begun, taken, standing_of(begun), strict=True)
     ]

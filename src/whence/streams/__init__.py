@@ -11,7 +11,8 @@ from whence.streams.beginnings import (
     from_table,
     from_text,
 )
-from whence.streams.evaluation import Evaluation, MappingsOf
+from whence.streams.cutting import MappingsOf
+from whence.streams.evaluation import Evaluation
 from whence.streams.grouped import Grouped
 from whence.streams.plan import SOURCE_BITS, Node, Program, Step
 from whence.streams.readable import Readable

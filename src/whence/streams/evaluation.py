@@ -8,26 +8,37 @@ samples are never depends on their sizes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.capture import PassRecorder, at_work, begin_work, end_work
+from whence.capture import PassRecorder, Start, at_work, begin_work, end_work
 from whence.errors import ReplayError
 from whence.lineage import Mapping as Relation
 from whence.ops import Chunk, Context, Input, Kept, Shuffle
 from whence.sources import Reader
 from whence.streams.caching import CachedStep
+from whence.streams.cutting import (
+    Chain,
+    Cut,
+    Cuts,
+    MappingsOf,
+    check_cut,
+    find_chain,
+    leave_room,
+    skipped_before,
+    without_first,
+)
 from whence.streams.pacing import Pace
 from whence.streams.plan import SOURCE_BITS, Program, Step, op_of
 from whence.streams.rereading import TimeRecorder, read_again
 from whence.vocab import Columns
 
 Int64Array = NDArray[np.int64]
-MappingsOf = Callable[[int], Sequence[Relation]]
 
 _ROW_MASK = (1 << SOURCE_BITS) - 1
 
@@ -69,18 +80,36 @@ class Evaluation:
         self._learned: dict[int, Chunk] = {}
         self._learning = 0
         self._first = 0
+        chain = find_chain(program) if mappings_of is None else None
+        self._cuts = Cuts(chain) if chain is not None and self._is_picked(chain.base) else None
+        self._starts: dict[int, int] = {}
+        self._left_out = 0
 
-    def begin_at(self, first: int) -> int:
-        """Choose where a scan begins, before it does: outputs before `first` aren't wanted.
+    def begin_at(self, start: Start) -> int:
+        """Choose where a scan begins, before it does: outputs before the start aren't wanted.
 
         Returns:
-            The output with which it will begin: `first`, or one before it, where the outputs at any positions
-            can be made at once; else 0, since what came before decides what comes.
+            The output with which it will begin: the one wanted, or one before it, where the outputs at any
+            positions can be made at once, or the start says where else to cut; else 0.
+
+        Raises:
+            StateError: the cut isn't one of this program.
         """
-        if first and self._can_begin_anywhere():
-            self._first = self._beginning(min(first, self._size_of(self._program.top)))
-            self._tell_skipped()
-        return self._first
+        if start.first and self._can_begin_anywhere():
+            self._first = self._beginning(min(start.first, self._size_of(self._program.top)))
+            if self._first and self._first < self._size_of(self._program.top):
+                self._recorder.skipped(*skipped_before(self._program, self._mappings_at, self._first))
+            return self._first
+        if start.first and start.cut and self._cuts is not None:
+            self._begin_at_cut(self._cuts.chain, start)
+            return start.first
+        return 0
+
+    def cut_before(self, output: int) -> Cut | None:
+        """Where to cut so that a scan can begin with an output; None where it can't."""
+        if self._cuts is None:
+            return None
+        return self._cuts.before(self._cuts.chain.item_of(self._program, output))
 
     def scan(self) -> Iterator[Chunk]:
         """Make all outputs of the top, in order, from the one at which it was begun."""
@@ -132,9 +161,21 @@ class Evaluation:
 
     def _scan(self, index: int) -> Iterator[Chunk]:
         made = self._begun_scan(index)
-        return at_work(made, self._recorder.node(index)) if self._recorder.listens else made
+        made = at_work(made, self._recorder.node(index)) if self._recorder.listens else made
+        return made if self._cuts is None else self._followed(self._cuts, index, made)
+
+    def _followed(self, cuts: Cuts, index: int, made: Iterator[Chunk]) -> Iterator[Chunk]:
+        """Count what a step of the chain gives, and leave out what was received before."""
+        if index == cuts.chain.base:
+            return cuts.over_base(made, self._starts.get(index, 0))
+        if index not in cuts.given:
+            return made
+        made = cuts.over_op(index, made)
+        return without_first(made, self._left_out) if index == cuts.chain.ops[-1] else made
 
     def _begun_scan(self, index: int) -> Iterator[Chunk]:
+        if index in self._starts:
+            return self._scan_by_position(index, self._starts[index])
         step = self._program.steps[index]
         if self._is_read_twice(index):
             return self._scan_kept(index)
@@ -145,7 +186,7 @@ class Evaluation:
     def _scan_anew(self, index: int) -> Iterator[Chunk]:
         step = self._program.steps[index]
         if step.node.source is not None:
-            return self._scan_source(index)
+            return self._pace.paced(self._read_source(index))
         if op_of(step).keeps:
             return self._cached_at(index).scan()
         if self._is_read_by_position(index):
@@ -239,35 +280,35 @@ class Evaluation:
             op.learns or op.keeps for op in ops
         )
 
+    def _is_picked(self, index: int) -> bool:
+        """Whether it is a source, or another step, that is read at any position."""
+        source = self._program.steps[index].node.source
+        return source.indexable if source is not None else self._is_read_by_position(index)
+
+    def _begin_at_cut(self, chain: Chain, start: Start) -> None:
+        item = chain.item_of(self._program, start.first)
+        counts = start.cut
+        check_cut(counts, chain, item, self._size_of(chain.base))
+        self._cuts = Cuts(chain, counts)
+        self._starts[chain.base] = counts[0]
+        self._left_out = item - counts[-1]
+        for index, (inputs, outputs) in zip(chain.ops, itertools.pairwise(counts), strict=True):
+            self._contexts[index].first = inputs
+            leave_room(self._recorder.node(index), op_of(self._program.steps[index]), inputs, outputs)
+        for index in chain.above:
+            self._contexts[index].first = start.first
+        if chain.batch >= 0:
+            self._contexts[chain.batch].first = item
+        batches = start.first if chain.batch >= 0 else 0
+        self._recorder.skipped(item, batches, 0 if self._program.delivers_items else start.first)
+        self._recorder.begun(dict(zip(chain.ops, itertools.pairwise(counts), strict=True)))
+
     def _beginning(self, first: int) -> int:
         """The output nearest before `first`, or it, with which a scan can begin."""
         return first
 
     def _scan_from_first(self) -> Iterator[Chunk]:
-        return self._pace.paced(self._picked(self._program.top, self._first))
-
-    def _tell_skipped(self) -> None:
-        """Tell the recorder how many digests there would have been of what isn't made."""
-        position, at = self._first, self._program.items_at
-        if not position or position == self._size_of(self._program.top):
-            return  # nothing is left out, or nothing comes
-        batches = 0
-        if (op := self._program.steps[at].node.op) is not None and op.kind == "batch":
-            ways = self._way_down(np.array([position], np.int64), self._program.steps[at].inputs[0])
-            position, batches = int(ways[-1][0]), int(ways[-2][0])
-        self._recorder.skipped(position, batches, 0 if self._program.delivers_items else self._first)
-
-    def _way_down(self, positions: Int64Array, to: int) -> list[Int64Array]:
-        """For outputs of the top, ascending: where each begins at every step down to one, the top first."""
-        found, index = [positions], self._program.top
-        while index != to:
-            below = self._mappings_at(index)[0].backward(found[-1])
-            found.append(below.indices[below.indptr[:-1]])
-            index = self._program.steps[index].inputs[0]
-        return found
-
-    def _scan_source(self, index: int) -> Iterator[Chunk]:
-        return self._pace.paced(self._read_source(index))
+        return self._scan_by_position(self._program.top, self._first)
 
     def _read_source(self, index: int) -> Iterator[Chunk]:
         row = 0
@@ -289,10 +330,10 @@ class Evaluation:
         self._pace.reads_rows = True
         return Chunk(samples, ids, origins)
 
-    def _scan_by_position(self, index: int) -> Iterator[Chunk]:
-        return self._pace.paced(self._picked(index))
+    def _scan_by_position(self, index: int, start: int = 0) -> Iterator[Chunk]:
+        return self._pace.paced(self._picked(index, start))
 
-    def _picked(self, index: int, start: int = 0) -> Iterator[Chunk]:
+    def _picked(self, index: int, start: int) -> Iterator[Chunk]:
         size = self._size_of(index)
         while start < size:
             end = min(start + self._pace.size, size)

@@ -7,6 +7,7 @@ way that memory is bounded. Nothing here depends on how many workers there are, 
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from whence.capture import PassRecorder, RelayPass, moved, moved_in, parts_heard
 from whence.errors import OpError, UnshippableError, WhenceError
 from whence.ops import Asking, Chunk, Decide
 from whence.processes import Pool, as_start, dumped_by_value, unpacked_error
+from whence.streams.cutting import Cuts, way_down
 from whence.streams.evaluation import Evaluation
 from whence.streams.hub import Hub, Piece
 from whence.streams.lines import Form, Line, find_line
@@ -63,8 +65,6 @@ class ParallelEvaluation(Evaluation):
         self._lines: dict[int, Line | None] = {}
         self._hub = Hub(self._begun, workers.count)
         self._first_size = self._pace.size
-        self._base_start = 0
-        self._inputs_before: dict[int, int] = {}
 
     @property
     def has_witnessed(self) -> bool:  # type: ignore[override]  # an answer of the instance, not of the class
@@ -94,13 +94,14 @@ class ParallelEvaluation(Evaluation):
         outputs = np.arange(max(0, first - _LARGEST_STEP_BACK), first + 1, dtype=np.int64)
         if first == self._size_of(self._program.top):
             outputs = outputs[:-1]
-        ways = self._way_down(outputs, line.base)
+        ways = way_down(self._program, self._mappings_at, outputs, line.base)
         whole = np.flatnonzero(ways[-1] % line.unit == 0)
         if not len(whole):
             return 0
         before = [int(way[whole[-1]]) for way in ways]
-        self._base_start = before[-1]
-        self._inputs_before = dict(zip(reversed(line.ops), before[1:], strict=True))
+        self._starts[line.base] = before[-1]
+        for index, inputs in zip(reversed(line.ops), before[1:], strict=True):
+            self._contexts[index].first = inputs
         return before[0]
 
     def _scan_from_first(self) -> Iterator[Chunk]:
@@ -109,9 +110,10 @@ class ParallelEvaluation(Evaluation):
 
     def _scan_line(self, line: Line, want: Want) -> Iterator[Chunk]:
         """Make all outputs of a line, in order."""
+        if line.form == "portions" and line.base in self._starts:
+            line = replace(line, form="samples")  # portions can only be read from the start
         scan = LineScan(self._program, line, want, self._hub, self._first_size, self._deciders_of(line))
-        if line.top == self._program.top:
-            scan.before.update(self._inputs_before)
+        scan.before.update({index: self._contexts[index].first for index in line.ops})
         base = self._base_of(line, scan.size)
         scan.enter()
         try:
@@ -124,12 +126,17 @@ class ParallelEvaluation(Evaluation):
     def _taken(self, scan: LineScan, piece: Piece, result: Result) -> Iterator[Chunk]:
         """Tell what a piece decided, and hand on its outputs."""
         line = scan.line
+        cuts = self._cuts if self._is_of_chain(line) else None
+        if cuts is not None:
+            cuts.note(piece.first)
         first_of = dict(scan.before)
         told = sorted(piece.told + result.told, key=lambda each: each[0])  # lower steps are told of first
         retell(told, self._recorder, lambda index: first_of.get(index, 0))
         if line.form == "portions":
             self._tell_rows(line.base, piece.first + piece.count)
         scan.before.update(dict(zip(line.ops, result.counts, strict=False)))
+        if cuts is not None:
+            cuts.given.update({below: scan.before[index] for below, index in itertools.pairwise(line.ops)})
         if result.outputs is not None:
             yield unpacked(result.outputs)
         elif result.count:
@@ -148,7 +155,7 @@ class ParallelEvaluation(Evaluation):
 
     def _rows_of(self, line: Line, size: Callable[[], int]) -> Base:
         end = self._size_of(line.base)
-        start = self._base_start
+        start = self._starts.get(line.base, 0)
         while start < end:
             stop = min(start + max(1, size() // line.unit) * line.unit, end)
             yield start, stop - start, (start, stop)
@@ -165,7 +172,7 @@ class ParallelEvaluation(Evaluation):
     def _samples_of(self, line: Line, size: Callable[[], int]) -> Base:
         """Read the base here, in pieces of whole units, and not much smaller ones than wanted."""
         waiting: list[Chunk] = []
-        position = count = 0
+        position, count = self._starts.get(line.base, 0), 0
         chunks = self._scan(line.base)
         goes_on, failure = True, None
         while goes_on:
@@ -192,6 +199,15 @@ class ParallelEvaluation(Evaluation):
             waiting, count = ([joined.taken(slice(end, None))], count - end) if end < count else ([], 0)
         if failure is not None:
             raise failure
+
+    def _is_of_chain(self, line: Line) -> bool:
+        """Whether a line is what the program's cuts are of."""
+        chain = self._cuts.chain if self._cuts is not None else None
+        return chain is not None and (chain.base, chain.ops) == (line.base, line.ops)
+
+    def _followed(self, cuts: Cuts, index: int, made: Iterator[Chunk]) -> Iterator[Chunk]:
+        # what is read of the base is on its way to workers, and through when it comes back
+        return made if index == cuts.chain.base else super()._followed(cuts, index, made)
 
     def _deciders_of(self, line: Line) -> dict[int, tuple[RelayPass, Decide]]:
         """Begin to decide for the ops of a line that ask, by their place in it."""

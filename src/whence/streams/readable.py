@@ -50,7 +50,8 @@ class Readable(ABC):
         Raises:
             StateError: the state is of a stream of other operations, code or data; says what differs.
 
-        Cost: what was received before is made again and left out, unless any position can be made at once.
+        Cost: that of a chunk, where samples come from a source that can be read at any position, shuffled or
+            not, through operations that treat each by itself; else what came before is made again.
         """
         epoch, start = PlanFacts(self._compiled()).start_from(state, data=data)
         return Epoch(self._compiled(), epoch, self._helped(workers, "resume"), start)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal
 
 from whence.capture import AT_THE_START, NullPass, PassRecorder, Start, current_recorder
 from whence.errors import PlanError, StateError, UnknownLengthError
 from whence.ops import Chunk
+from whence.streams.cutting import Cut
 from whence.streams.evaluation import Evaluation
 from whence.streams.plan import Program
 from whence.streams.state import PlanFacts
@@ -100,7 +101,7 @@ class StreamIterator(Iterator[Any]):
 
         Cost: the first time a stat of each file read and the digests of the code; then microseconds.
         """
-        return self._facts.state(self._epoch, self._place.delivered, self._place.recorded)
+        return self._facts.state(self._epoch, self._place.delivered, self._place.recorded, self._place.cut)
 
     def close(self) -> None:
         """End the pass now."""
@@ -165,7 +166,7 @@ class HeldIterator(Iterator[Any]):
 
     def state(self) -> dict[str, Any]:
         """Say where the consumer stands; see `StreamIterator.state`."""
-        return self._facts.state(self._epoch, self._hold.delivered, self._hold.recorded)
+        return self._facts.state(self._epoch, self._hold.delivered, self._hold.recorded, self._hold.cut)
 
     def close(self) -> None:
         """End the pass now: what the consumer didn't come to was not delivered."""
@@ -173,14 +174,40 @@ class HeldIterator(Iterator[Any]):
         self._hold.close()
 
 
-class _Place:
+class _Standing:
+    """Where the consumer of a pass stands.
+
+    Args:
+        start: where the pass begins.
+        left_out: how many outputs aren't handed out: those before its first, or none where the consumer
+            leaves them out.
+    """
+
+    __slots__ = ("cut_before", "left_out", "start")
+
+    def __init__(self, start: Start, left_out: int) -> None:
+        self.start = start
+        self.left_out = left_out
+        self.cut_before: Callable[[int], Cut | None] = lambda _: start.cut or None
+
+    @property
+    def delivered(self) -> int:
+        """Up to which output it was given them, from the start of the epoch."""
+        raise NotImplementedError
+
+    @property
+    def cut(self) -> Cut | None:
+        """Where to cut, so that what comes next can be made without what was given."""
+        return self.cut_before(self.delivered)
+
+
+class _Place(_Standing):
     """How far the consumer of a pass is, at no cost for each sample."""
 
-    __slots__ = ("_end", "_handed", "_is_whole", "_recorder", "_size", "left_out", "start")
+    __slots__ = ("_end", "_handed", "_is_whole", "_recorder", "_size")
 
     def __init__(self, start: Start, size: int | None) -> None:
-        self.start = start
-        self.left_out = start.first
+        super().__init__(start, start.first)
         self._size = size
         self._is_whole = False
         self._recorder: PassRecorder | None = None
@@ -217,24 +244,13 @@ class _Place:
         recorder.end(complete=self._is_whole)
 
 
-class _Hold:
+class _Hold(_Standing):
     """What was handed out, and how much of it the consumer has come to."""
 
-    __slots__ = (
-        "_before",
-        "_is_whole",
-        "_recorder",
-        "_size",
-        "again",
-        "count",
-        "left_out",
-        "start",
-        "waiting",
-    )
+    __slots__ = ("_before", "_is_whole", "_recorder", "_size", "again", "count", "waiting")
 
     def __init__(self, start: Start, size: int | None, left_out: int) -> None:
-        self.start = start
-        self.left_out = left_out
+        super().__init__(start, left_out)
         self._before = start.first - left_out
         self._size = size
         self.count = 0
@@ -317,14 +333,13 @@ def deliver_chunks(
         workers: the processes that it is read with.
         want: whether the columns of the outputs are wanted, as for a table, or only their number.
     """
-    return _delivered(program, epoch, workers, want, _Together())
+    return _delivered(program, epoch, workers, want, _Together(AT_THE_START, 0))
 
 
-class _Together:
+class _Together(_Standing):
     """Hands out chunks as they are, from the start of the epoch."""
 
-    start = AT_THE_START
-    left_out = 0
+    __slots__ = ()
 
     def hand_out(self, recorder: PassRecorder, chunk: Chunk) -> Iterator[Chunk]:
         """Hand out the samples of a chunk together."""
@@ -347,7 +362,8 @@ def _delivered(
     try:
         evaluation = _evaluation_of(program, epoch, recorder, workers, want)
         witness = OutputWitness(program, recorder)
-        made = evaluation.begin_at(left_out)
+        made = evaluation.begin_at(start if left_out else AT_THE_START)
+        way.cut_before = evaluation.cut_before
         for chunk in evaluation.scan():
             if not evaluation.has_witnessed:
                 witness.tell(chunk)

@@ -14,6 +14,7 @@ from whence.capture import Start, identify
 from whence.errors import StateError
 from whence.ops import Op
 from whence.sources import WRITTEN_AGAIN, find_change, fingerprint
+from whence.streams.cutting import Cut
 from whence.streams.plan import Program, Step
 from whence.vocab import digest_value, fast128
 
@@ -34,13 +35,16 @@ class PlanFacts:
         self._ops: list[dict[str, Any]] | None = None
         self._sources: list[dict[str, Any]] | None = None
 
-    def state(self, epoch: int, delivered: int, place: Start | None) -> dict[str, Any]:
+    def state(
+        self, epoch: int, delivered: int, place: Start | None, cut: Cut | None = None
+    ) -> dict[str, Any]:
         """Write down where a pass stands.
 
         Args:
             epoch: its number.
             delivered: how many outputs were handed out, from the start of the epoch.
             place: where it stands in the run that records it; None where none does.
+            cut: where to begin, so that what was handed out isn't made again; None where that can't be.
 
         Raises:
             SourceError: a file that is read is missing or unreadable.
@@ -54,6 +58,8 @@ class PlanFacts:
         state: dict[str, Any] = {"format": FORMAT, "epoch": epoch, "delivered": delivered}
         if self._program.name:
             state["stream"] = self._program.name
+        if cut is not None and delivered:
+            state["cut"] = list(cut)
         if place is not None:
             state |= {"run": place.run, "pass": place.number, "since": place.since}
         return state | {"ops": self._ops, "sources": self._sources}
@@ -132,6 +138,7 @@ def _read(state: Any) -> tuple[int, Start]:
         run=state.get("run", ""),
         number=state.get("pass", -1),
         since=state.get("since", 0),
+        cut=tuple(state.get("cut", ())),
     )
     return state["epoch"], start
 
@@ -150,6 +157,9 @@ def _problem_of(state: Any) -> str:
             return f"{name} must be a whole number, not {state.get(name)!r:.40}"
     if not isinstance(state.get("run", ""), str):
         return f"run must be the id of a run, not {state.get('run')!r:.40}"
+    cut = state.get("cut", [])
+    if not isinstance(cut, list) or not all(type(each) is int and each >= 0 for each in cut):
+        return f"cut must be a list of whole numbers from 0, not {cut!r:.40}"
     for name in ("ops", "sources"):
         value = state.get(name)
         if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
