@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import itertools
 import os
 import pathlib
@@ -38,7 +39,9 @@ from whence.store import (
     check_segments,
     decisions_name,
     read_journal,
+    scan_frames,
 )
+from whence.store.frames import FrameWriter
 from whence.store.liveness import own_lease
 
 RUN = "RUN"
@@ -221,6 +224,93 @@ def test_killed_again_and_again_at_any_moment_the_run_goes_on(folder: Folder) ->
     assert (journal.damages, check_segments(journal)) == ([], [])
     notes = [event.body["text"] for event in journal.find("note") if event.body]
     assert len(notes) == len(set(notes))
+
+
+STEPS = ("write", "ftruncate", "truncate", "fsync", "fdatasync", "replace", "rename", "unlink", "mkdir")
+
+
+def die_at(step: int) -> None:
+    """Have this process killed instead of its call of that number that changes the disk."""
+    calls = itertools.count()
+
+    def instead(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            if next(calls) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*given, **named)
+
+        return call
+
+    for name in STEPS:
+        setattr(os, name, instead(getattr(os, name)))
+
+
+def tear(folder: Folder) -> None:
+    """Leave half a frame at the end of each file, as a writer does that dies in the midst of a write."""
+    path = folder.run_path(RUN)
+    for name in ("journal", "payloads", "segments/digests", "segments/lineage"):
+        content = (path / name).read_bytes()
+        with (path / name).open("ab") as file:
+            file.write(content[16:60])
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_killed_at_whichever_step_of_taking_it_over_the_run_goes_on(folder: Folder, has_ended: bool) -> None:
+    if has_ended:
+        reopen(folder)[0].seal("finished")
+    else:
+        tear(folder)
+    path = folder.run_path(RUN)
+    kept = folder.path / "kept"
+    shutil.copytree(path, kept)
+    before = written(folder)
+
+    def goes_on(step: int) -> None:
+        die_at(step)
+        writer, journal = reopen(folder)
+        writer.append("run_resume", {"passes": 1, "lost": []}, {"body": "of it"})
+        writer.sync()
+        write_more(writer, len(journal.find("pass_start")))
+        writer.seal("finished")
+        os._exit(0)
+
+    codes = []
+    for step in itertools.count():
+        shutil.rmtree(path)
+        shutil.copytree(kept, path)
+        codes.append(in_child(functools.partial(goes_on, step)))
+        journal = read_journal(folder, RUN)
+        assert (journal.damages, check_segments(journal)) == ([], [])
+        assert journal.is_alive() is False
+        now = written(folder)
+        assert all(each in now for each in before)
+        writer, _ = reopen(folder)
+        writer.append("run_resume", {"passes": 1, "lost": []})
+        writer.seal("finished")
+        journal = read_journal(folder, RUN)
+        assert (journal.damages, check_segments(journal)) == ([], [])
+        if codes[-1] == 0:
+            break
+    assert codes[:-1] == [-signal.SIGKILL] * (len(codes) - 1)
+    assert len(codes) > 30
+
+
+def test_what_was_sealed_and_is_written_anew_with_sound_chains_is_found(folder: Folder) -> None:
+    """Whoever changes a segment can make its checksums and chain again, but not what a seal said of it."""
+    reopen(folder)[0].seal("finished")
+    writer, _ = reopen(folder)
+    writer.append("run_resume", {"passes": 1, "lost": []})
+    write_more(writer, 1)
+    assert check_segments(read_journal(folder, RUN)) == []
+    digests = folder.run_path(RUN) / "segments" / "digests"
+    frames = scan_frames(digests).frames
+    digests.unlink()
+    forged = FrameWriter(digests, purpose="digests")
+    for number, frame in enumerate(frames):
+        forged.append(frame.kind, frame.payload if number else pack({"p": 0, "i": bytes([9])}))
+    (damage,) = check_segments(read_journal(folder, RUN))
+    assert "others than were sealed" in damage.problem
+    writer.discard()
 
 
 # who may
