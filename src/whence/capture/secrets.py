@@ -22,25 +22,26 @@ _NAME = re.compile(
 _TOKEN_OF_TEXT = re.compile(r"(?i)tokens$|(?:pad|eos|bos|unk|mask|sep|cls|special|max|min|num|n|per)_?token$")
 _HINT = re.compile(r"(?i)(?:key|auth|session|cookie|sig(?:nature)?|salt|cert|license)s?$")
 
-_FORMS = re.compile(
-    "|".join(
-        (
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-            r"\b(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}\b",
-            r"\bgh[pousr]_[A-Za-z0-9]{20,}",
-            r"\bgithub_pat_[A-Za-z0-9_]{20,}",
-            r"\bglpat-[A-Za-z0-9_-]{16,}",
-            r"\bhf_[A-Za-z0-9]{20,}",
-            r"\bsk-[A-Za-z0-9_-]{16,}",
-            r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,}",
-            r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
-            r"\bAIza[A-Za-z0-9_-]{35}",
-            r"\bnpm_[A-Za-z0-9]{30,}",
-            r"\bpypi-[A-Za-z0-9_-]{30,}",
-            r"\bwandb_v1_[A-Za-z0-9_]{20,}",
-            r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
-        )
-    )
+# Each with what stands in it: to look for that alone is a hundred times as quick.
+_FORMS: tuple[tuple[str, str], ...] = (
+    ("-----BEGIN ", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+    ("AKIA", r"\bAKIA[0-9A-Z]{16}\b"),
+    ("ASIA", r"\bASIA[0-9A-Z]{16}\b"),
+    ("ABIA", r"\bABIA[0-9A-Z]{16}\b"),
+    ("ACCA", r"\bACCA[0-9A-Z]{16}\b"),
+    *((f"gh{kind}_", rf"\bgh{kind}_[A-Za-z0-9]{{20,}}") for kind in "pousr"),
+    ("github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{20,}"),
+    ("glpat-", r"\bglpat-[A-Za-z0-9_-]{16,}"),
+    ("hf_", r"\bhf_[A-Za-z0-9]{20,}"),
+    ("sk-", r"\bsk-[A-Za-z0-9_-]{16,}"),
+    ("k_live_", r"\b[rs]k_live_[A-Za-z0-9]{10,}"),
+    ("k_test_", r"\b[rs]k_test_[A-Za-z0-9]{10,}"),
+    ("xox", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    ("AIza", r"\bAIza[A-Za-z0-9_-]{35}"),
+    ("npm_", r"\bnpm_[A-Za-z0-9]{30,}"),
+    ("pypi-", r"\bpypi-[A-Za-z0-9_-]{30,}"),
+    ("wandb_v1_", r"\bwandb_v1_[A-Za-z0-9_]{20,}"),
+    ("eyJ", r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),
 )
 # every repetition is bounded or begins at a word's start, so that no text makes a search take quadratic time
 _IN_ADDRESS = re.compile(r"((?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^\s/@]{1,500}@")
@@ -63,7 +64,9 @@ def redact(text: str) -> str:
     Returns:
         The text with `[redacted]` in the place of each secret.
     """
-    text = _FORMS.sub(REDACTED, text)
+    for mark, form in _FORMS:
+        if mark in text:
+            text = re.sub(form, REDACTED, text)
     text = _IN_ADDRESS.sub(rf"\1{REDACTED}@", text)
     text = _BEARER.sub(rf"\1\2{REDACTED}", text)
     return _ASSIGNED.sub(_redact_assigned, text)
