@@ -106,10 +106,12 @@ def sparkline(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None and math.isfinite(value)]
     if not known:
         return ""
-    low, high = min(known), max(known)
-    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
+    low = min(known) / 2  # by halves, because all there is may lie between
+    span = max(known) / 2 - low
     return "".join(
-        " " if value is None or not math.isfinite(value) else _BARS[round((value - low) * scale)]
+        " "
+        if value is None or not math.isfinite(value)
+        else _BARS[round((value / 2 - low) / span * (len(_BARS) - 1)) if span else 0]
         for value in values
     )
 
