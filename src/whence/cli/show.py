@@ -125,6 +125,9 @@ def _head(value: dict[str, Any]) -> list[Block]:
         ("status", status_words(value["status"])),
         ("started", (moment(value["started_at"]), dim(f"  took {took}") if took else "")),
     ]
+    if value["resumed_at"]:
+        often = count_of(len(value["resumed_at"]), "time")
+        rows.append(("resumed", (often, dim(f"  last {moment(value['resumed_at'][-1])}"))))
     if "cpu_s" in totals:
         rows.append(
             (

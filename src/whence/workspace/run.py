@@ -172,6 +172,11 @@ class Run:
         return time_of(self._record.started_at_ns)
 
     @property
+    def resumed_at(self) -> list[dt.datetime]:
+        """When other processes went on with it, UTC."""
+        return [time_of(event.at_ns) for event in self._record.journal.find("run_resume")]
+
+    @property
     def ended_at(self) -> dt.datetime | None:
         """When it ended, UTC; None while it goes on, or if it died."""
         ended = self._record.ended_at_ns

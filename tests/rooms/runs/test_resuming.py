@@ -631,3 +631,6 @@ def test_what_a_run_tells_on_the_command_line_is_of_all_of_it(
     told = capsys.readouterr().out
     assert run.name in told
     assert "finished" in told
+    assert "resumed  1 time " in told
+    assert len(run.resumed_at) == 1
+    assert run.started_at < run.resumed_at[0] < (run.ended_at or run.started_at)
