@@ -49,6 +49,7 @@ _HOME_BY_NAME = {
     "draw": "whence.chance",
     "open": "whence.workspace",
     "start_run": "whence.workspace",
+    "watch": "whence.streams",
     "Run": "whence.workspace",
     "Workspace": "whence.workspace",
     "Impact": "whence.query",
@@ -75,6 +76,7 @@ if TYPE_CHECKING:  # `as` marks a name as public for type checkers
     from whence.streams import from_parquet as from_parquet
     from whence.streams import from_table as from_table
     from whence.streams import from_text as from_text
+    from whence.streams import watch as watch
     from whence.workspace import Run as Run
     from whence.workspace import Workspace as Workspace
     from whence.workspace import open as open

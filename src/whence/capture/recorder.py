@@ -158,8 +158,13 @@ class RunRecorder(Protocol):
     def place(self) -> Start | None:
         """Where the consumer of a pass stands that hasn't begun; None where nothing is kept."""
 
-    def begin_pass(self, plan: RecordedPlan, epoch: int, start: Start = AT_THE_START) -> PassRecorder:
-        """A stream begins to be read."""
+    def begin_pass(
+        self, plan: RecordedPlan, epoch: int, start: Start = AT_THE_START, decided: int = -1
+    ) -> PassRecorder:
+        """A stream begins to be read; what was decided below its top, a pass may have decided before."""
+
+    def received(self, plan: RecordedPlan, epoch: int) -> tuple[int, int] | None:
+        """The last pass over an epoch of a stream, and up to which output; None where nothing is kept."""
 
 
 class RecordedPlan(Protocol):
@@ -303,9 +308,15 @@ class NullRun:
         """Nowhere."""
         return None
 
-    def begin_pass(self, plan: RecordedPlan, epoch: int, start: Start = AT_THE_START) -> PassRecorder:
+    def begin_pass(
+        self, plan: RecordedPlan, epoch: int, start: Start = AT_THE_START, decided: int = -1
+    ) -> PassRecorder:
         """A pass that nobody listens to."""
         return NullPass()
+
+    def received(self, plan: RecordedPlan, epoch: int) -> tuple[int, int] | None:
+        """Nothing is kept."""
+        return None
 
 
 _NULL_RUN = NullRun()

@@ -32,7 +32,7 @@ from whence.capture.standing import (
     free_repeat,
     standing_of,
 )
-from whence.errors import StateError
+from whence.errors import InputError, StateError
 from whence.store import RunWriter
 from whence.vocab import digest_text, digest_value
 
@@ -57,8 +57,17 @@ class Recording:
         self._earlier_count = len(self._passes)
         self._has_gap = False
 
-    def begin_pass(self, plan: RecordedPlan, epoch: int, start: Start = AT_THE_START) -> PassRecorder:
+    def begin_pass(
+        self, plan: RecordedPlan, epoch: int, start: Start = AT_THE_START, decided: int = -1
+    ) -> PassRecorder:
         """Begin to listen to a pass over a stream.
+
+        Args:
+            plan: the stream, compiled.
+            epoch: which epoch.
+            start: where in it.
+            decided: the pass in which everything below the top was decided, where somebody else's program
+                hands out what was read in that; its digests aren't those of what is handed out.
 
         Raises:
             StateError: it goes on with a pass that this run doesn't have.
@@ -95,8 +104,10 @@ class Recording:
                 public["continues"] = start.number
             if is_of_run:
                 public["abandons"] = list(abandons)
+            if decided >= 0:
+                public |= {"decided": decided, "record": "lineage"}
             begun = PassRecording(
-                PassPlace.of(public), plan, stream, self._writer, mode == "full", self._count
+                PassPlace.of(public), plan, stream, self._writer, public["record"] == "full", self._count
             )
             self._writer.append("pass_start", public)
             self._passes.append(begun)
@@ -110,6 +121,24 @@ class Recording:
         if not self._writer.is_open or record_mode() == "off":
             return None
         return Start(run=self._writer.run_id, since=len(self._passes))
+
+    def received(self, plan: RecordedPlan, epoch: int) -> tuple[int, int] | None:
+        """Find the last pass over an epoch of a stream, and up to which output it was received.
+
+        Raises:
+            InputError: there is none in this run.
+        """
+        if not self._writer.is_open or record_mode() == "off":
+            return None
+        with self._lock:
+            stream = self._stream_of(plan).number
+            for each in reversed(self._passes):
+                if (each.at.stream, each.at.epoch, each.at.first) == (stream, epoch, 0):
+                    return each.at.number, each.delivered
+        raise InputError(
+            f"epoch {epoch} of this stream wasn't read in this run, so that its samples aren't known",
+            remedy="Read the stream in the run, and give what it gave to the loader.",
+        )
 
     def _count(self) -> int:
         return len(self._passes)

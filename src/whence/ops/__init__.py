@@ -41,8 +41,10 @@ from whence.ops.scaling import Normalize, Winsorize
 from whence.ops.seeding import as_seeding
 from whence.ops.sort import Sort
 from whence.ops.split import Split, ids_apart
+from whence.ops.watched import Watched
 from whence.ops.window import Window
 from whence.ops.with_columns import ColumnsView, WithColumns
+from whence.ops.with_ids import WithIds
 
 __all__ = [
     "Asking",
@@ -90,9 +92,11 @@ __all__ = [
     "Sort",
     "Split",
     "Unbatch",
+    "Watched",
     "Window",
     "Winsorize",
     "WithColumns",
+    "WithIds",
     "Zip",
     "as_key",
     "as_seeding",

@@ -25,12 +25,14 @@ from whence.ops.pack import Pack
 from whence.ops.positions import Repeat, Sample, Shuffle, Slice, repeated_ids
 from whence.ops.sort import Sort
 from whence.ops.split import Split
+from whence.ops.watched import Watched
 from whence.ops.window import Window
 
 IdsBelow = Callable[[int, Int64Array], UInt64Array]
 
 _HANDS_ON = frozenset(
-    op.kind for op in (Filter, Dedup, Slice, Sample, Shuffle, Repeat, Concat, Mix, Split, Sort, Cache)
+    op.kind
+    for op in (Filter, Dedup, Slice, Sample, Shuffle, Repeat, Concat, Mix, Split, Sort, Cache, Watched)
 )
 _GATHERS = frozenset(op.kind for op in (Batch, Window, Pack))
 

@@ -29,8 +29,10 @@ from whence.ops.positions import Repeat, Sample, Shuffle, Slice
 from whence.ops.scaling import Normalize, Winsorize
 from whence.ops.sort import Sort
 from whence.ops.split import Split
+from whence.ops.watched import Watched
 from whence.ops.window import Window
 from whence.ops.with_columns import WithColumns
+from whence.ops.with_ids import WithIds
 from whence.vocab import from_plain
 
 _BY_KIND: dict[str, type[Op]] = {
@@ -64,6 +66,8 @@ _BY_KIND: dict[str, type[Op]] = {
         Rename,
         Cast,
         WithColumns,
+        WithIds,
+        Watched,
         FillMissing,
         FillAlong,
         Fit,

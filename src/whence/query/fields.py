@@ -331,6 +331,8 @@ def _declared(node: Mapping[str, Any]) -> FieldUse | None:
     made: dict[str, tuple[str, ...]] = {}
     if kind == "select":
         return FieldUse(kept=tuple(params["names"]))
+    if kind == "with_ids":
+        return _of_fields({params["field"]: ()})
     if kind == "drop":
         return FieldUse(dropped=tuple(params["names"]), kept=None)
     if kind == "rename":

@@ -228,16 +228,18 @@ class RunRecord:
 
     def set_aside(self, pass_number: int) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Give the samples set aside in a pass: node, input position and what was said of each."""
+        passes = self._decided_in(pass_number)
         for event in self.journal.find("set_aside"):
-            if event.public["pass"] == pass_number:
+            if event.public["pass"] in passes:
                 yield event.public["node"], event.public["position"], event.body or {}
 
     def fitted(self, pass_number: int) -> dict[int, list[dict[str, Any]]]:
         """Give what was learned in a pass, by node: for each field its name, count and values, plain."""
+        passes = self._decided_in(pass_number)
         return {
             event.public["node"]: event.body["fields"]
             for event in self.journal.find("fitted")
-            if event.public["pass"] == pass_number and event.body
+            if event.public["pass"] in passes and event.body
         }
 
     @functools.cached_property
@@ -271,7 +273,17 @@ class RunRecord:
             if not found and not self.is_ended and self.journal.has_grown():
                 # the pass may have ended since the journal was read, and its first file be gone
                 found = read_decisions(read_journal(self.folder, self.id), self._sealed, pass_number)
+            for earlier in self._decided_in(pass_number) - {pass_number}:
+                found = {**self.decisions(earlier), **found}
             self._decisions[pass_number] = found
+        return found
+
+    def _decided_in(self, pass_number: int) -> set[int]:
+        """The passes that decided for a pass: itself, and for one that was watched the one that was read."""
+        found = {pass_number}
+        for event in self.journal.find("pass_start"):
+            if event.public["pass"] == pass_number and "decided" in event.public:
+                found.add(event.public["decided"])
         return found
 
     def check_sealed(self) -> list[Damage]:

@@ -19,6 +19,7 @@ from whence.streams.readable import Readable
 from whence.streams.reading import Epoch, HeldIterator, StreamIterator
 from whence.streams.stream import Stream, compiled
 from whence.streams.tabular import Tabular
+from whence.streams.watched import watch
 
 __all__ = [
     "SOURCE_BITS",
@@ -44,4 +45,5 @@ __all__ = [
     "from_source",
     "from_table",
     "from_text",
+    "watch",
 ]

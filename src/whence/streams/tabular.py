@@ -19,6 +19,7 @@ from whence.ops import (
     Select,
     Winsorize,
     WithColumns,
+    WithIds,
     check_constant,
 )
 
@@ -64,6 +65,10 @@ class Tabular(ABC, Generic[S]):
         """Add or replace fields: other fields, functions of columns, constants; see `ops.WithColumns`."""
         both = _mapping(columns or {}, "with_columns") | more
         return self.pipe(WithColumns(label=_label("with_columns", both), columns=both))
+
+    def with_ids(self, field: str = "whence_id") -> S:
+        """Add each sample's position, by which `wh.watch` knows it again; see `ops.WithIds`."""
+        return self.pipe(WithIds(label=f"with_ids({field})", field=field))
 
     def fill_missing(self, what: str | Mapping[str, Any], how: Any = None, /, *, fit: S | None = None) -> S:
         """Give what is missing a value: a constant, or "mean", "median", "forward" or "interpolate".

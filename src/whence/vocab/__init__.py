@@ -7,6 +7,7 @@ from whence.vocab.digests import DIGEST_BYTES, Hasher, digest_bytes, digest_text
 from whence.vocab.mixing import mix64
 from whence.vocab.plain import from_plain, plain
 from whence.vocab.samples import UNKNOWN, fast64, fast128, sample_digest, sample_digests
+from whence.vocab.tensors import is_tensor, tensor_content
 
 __all__ = [
     "DIGEST_BYTES",
@@ -27,10 +28,12 @@ __all__ = [
     "fast128",
     "from_plain",
     "holds_large",
+    "is_tensor",
     "key64",
     "mix64",
     "plain",
     "sample_digest",
     "sample_digests",
     "stack_values",
+    "tensor_content",
 ]

@@ -332,3 +332,22 @@ def test_a_tensor_is_witnessed_as_the_array_that_it_holds() -> None:
     assert sample_digest(short.T) == sample_digest(short.T.contiguous())
     assert sample_digest(values.to_sparse()) == 0
     assert sample_digest(torch.nn.Parameter(values)) == sample_digest(values)
+
+
+def test_a_loader_over_other_datasets_is_watched(tmp_path: pathlib.Path) -> None:
+    chosen = rows().filter(is_kept).with_ids()
+    received: list[list[int]] = []
+    with wh.start_run(workspace=tmp_path) as run:
+        samples = list(chosen.to_torch())
+        loader = data.DataLoader(samples, batch_size=8, shuffle=True, num_workers=2)
+        for _ in range(2):
+            for batch in wh.watch(loader, chosen):
+                assert list(batch) == ["x", "n"]
+                received.append(batch["n"].tolist())
+    points = [point for point in run.exposures() if point.stream == "stream-watched"]
+    traced = [
+        run.trace(0, point.batch, point.item, repeat=point.repeat, stream=point.stream).origins[0].row
+        for point in points
+    ]
+    assert traced == [number for batch in received for number in batch]
+    assert sorted(traced) == sorted(EXPECTED * 2)

@@ -31,5 +31,5 @@ def test_each_block_prints_what_stands_below_it(tmp_path: pathlib.Path) -> None:
         for (kind, _), following in zip(blocks, [*blocks[1:], ("", "")], strict=True)
         if kind == "python"
     ]
-    assert len(shown) == 4
+    assert len(shown) == 5
     assert done.stdout.split(END + "\n")[:-1] == shown
