@@ -217,15 +217,17 @@ def _cut_off(journal: Journal) -> Iterator[tuple[str, Scan]]:
             scan = scan_frames(path, keep=False)
         _cut(path, scan)
         yield f"segments/{name}", scan
-    for name in ("payloads", "journal"):
-        path = journal.path / name
-        if path.exists():
-            scan = scan_frames(path, keep=False)
-            if scan.sound_bytes >= HEAD_BYTES:
-                _cut(path, scan)
-                yield name, scan
-            else:
-                path.unlink()
+    payloads = journal.path / "payloads"
+    if payloads.exists():
+        scan = scan_frames(payloads, keep=False)
+        if scan.sound_bytes < HEAD_BYTES:
+            payloads.unlink()
+        else:
+            _cut(payloads, scan)
+            yield "payloads", scan
+    scan = Scan(count=len(journal.events), sound_bytes=journal.size, chain=journal.chain)
+    _cut(journal.path / "journal", scan)
+    yield "journal", scan
     sync_folder(journal.path / "segments")
 
 

@@ -122,6 +122,10 @@ class Workspace:
             newest = next(self._opened(self._newest_first()), None)
             if newest is not None:
                 return newest
+        return self._open_run(self._find_id(name))
+
+    def _find_id(self, name: str | None) -> str:
+        """Find the id of a run by its name, its id or the beginning of it; raises `NotFoundError`."""
         found = [] if name is None else self._catalog().find(name)
         if not found:
             near = ", ".join(summary["name"] for summary in self.summaries()[:3])
@@ -131,7 +135,7 @@ class Workspace:
             )
         if len(found) > 1:
             raise NotFoundError(f"{name!r} names {len(found)} runs: {', '.join(found)}", remedy="Give an id.")
-        return self._open_run(found[0])
+        return found[0]
 
     def model(self, reference: str) -> Model:
         """Open a model by `NAME`, `NAME@VERSION` or `NAME@latest`; raises `NotFoundError`."""
@@ -316,7 +320,7 @@ def _run_to_resume(folder: Folder, resume: Any, name: str | None) -> str:
             f"start_run(resume={resume!r:.40}): wanted the name or id of a run",
             remedy='Write resume="quiet-otter-17"; run.name says it while the run goes on.',
         )
-    return Workspace(folder).run(resume).id
+    return Workspace(folder)._find_id(resume)
 
 
 def _keep_reach(writer: RunWriter) -> None:
