@@ -23,7 +23,7 @@ from whence.capture.recorder import (
     SetAside,
     UInt64Array,
 )
-from whence.capture.sourcing import ReadingWitness
+from whence.capture.sourcing import ReadingWitness, object_blocks
 from whence.capture.standing import Start
 from whence.capture.witness import Buffer, NullWitness, SourceWitness
 from whence.vocab import Columns, Hasher, digest_bytes, fast64, fast128, sample_digests
@@ -244,9 +244,9 @@ class _RelayWitness:
     def memory(self, part: int, first_row: int, data: Buffer) -> None:
         self._relay.tell(self._node, "block", part, first_row, len(data), fast128(data))
 
-    def objects(self, part: int, first_row: int, values: Sequence[Any]) -> None:
-        content = sample_digests(values).astype("<u8", copy=False).tobytes()
-        self._relay.tell(self._node, "block", part, first_row, len(content), fast128(content))
+    def objects(self, part: int, first_row: int, values: Sequence[Any], *, block_rows: int = 0) -> None:
+        for row, size, digest in object_blocks(first_row, values, block_rows):
+            self._relay.tell(self._node, "block", part, row, size, digest)
 
 
 def parts_heard(recorder: PassRecorder, index: int) -> Mapping[int, int] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -339,7 +339,25 @@ class ReadingWitness:
         """Digest rows in memory."""
         self._record.tell_block(part, first_row, len(data), fast128(data))
 
-    def objects(self, part: int, first_row: int, values: Sequence[Any]) -> None:
+    def objects(self, part: int, first_row: int, values: Sequence[Any], *, block_rows: int = 0) -> None:
         """Digest rows that are Python objects."""
-        content = sample_digests(values).astype("<u8", copy=False)
-        self._record.tell_block(part, first_row, content.nbytes, fast128(content.data))
+        for row, size, digest in object_blocks(first_row, values, block_rows):
+            self._record.tell_block(part, row, size, digest)
+
+
+def object_blocks(first_row: int, values: Sequence[Any], block_rows: int) -> Iterator[tuple[int, int, bytes]]:
+    """Digest rows that are Python objects, all together, since that costs the least.
+
+    Args:
+        first_row: the number of the first one.
+        values: the rows.
+        block_rows: how many are a block; 0: all of them.
+
+    Returns:
+        For each block its first row, its size in bytes and its XXH3-128.
+    """
+    content = sample_digests(values).astype("<u8", copy=False)
+    count = max(1, len(content))
+    for start in range(0, count, block_rows or count):
+        block = content[start : start + (block_rows or count)]
+        yield first_row + start, block.nbytes, fast128(block.data)

@@ -26,8 +26,8 @@ class SourceWitness(Protocol):
     def memory(self, part: int, first_row: int, data: Buffer) -> None:
         """Rows from `first_row` on of a part in memory, as contiguous bytes."""
 
-    def objects(self, part: int, first_row: int, values: list[Any]) -> None:
-        """Rows from `first_row` on of a part in memory, as Python objects."""
+    def objects(self, part: int, first_row: int, values: list[Any], *, block_rows: int = 0) -> None:
+        """Rows from `first_row` on of a part in memory, as Python objects; in blocks, or as one."""
 
 
 class NullWitness:
@@ -47,5 +47,5 @@ class NullWitness:
     def memory(self, part: int, first_row: int, data: Buffer) -> None:
         """Ignore it."""
 
-    def objects(self, part: int, first_row: int, values: list[Any]) -> None:
+    def objects(self, part: int, first_row: int, values: list[Any], *, block_rows: int = 0) -> None:
         """Ignore it."""

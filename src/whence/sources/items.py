@@ -22,7 +22,7 @@ from whence.sources.source import (
     check_positions,
     held_in_memory,
 )
-from whence.sources.told import ToldBlocks
+from whence.sources.told import BLOCK_ROWS, ToldBlocks
 
 
 class ItemsSource(Source):
@@ -153,24 +153,29 @@ class _ListReader(Reader):
             witness.objects(0, 0, [items])
             witness = NullWitness()
         self._witness = witness
-        self._blocks = ToldBlocks(len(items), self._tell, witness)
+        self._blocks = ToldBlocks(len(items), witness)
 
     def chunks(self, sizer: Sizer) -> Iterator[list[Any]]:
         items = self._items
         start = 0
         while start < len(items):
-            stop = min(start + sizer(), len(items))
-            self._blocks.cover(start, stop)
-            yield self._between(start, stop)
+            wanted = sizer()
+            stop = min(start + wanted - start % wanted, len(items))  # whole blocks, where it has any
+            values = self._between(start, stop)
+            for first, end in self._blocks.untold(start, stop):
+                is_all = (first, end) == (start, stop)
+                self._tell(first, values if is_all else self._between(first, end))
+            yield values
             start = stop
 
     def fetch(self, positions: Int64Array) -> list[Any]:
         check_positions(positions, len(self._items), self._source.name)
-        self._blocks.cover_each(positions)
+        for first, end in self._blocks.untold_of(positions):
+            self._tell(first, self._between(first, end))
         return list(map(self._items.__getitem__, positions.tolist()))
 
-    def _tell(self, start: int, stop: int) -> None:
-        self._witness.objects(0, start, self._between(start, stop))
+    def _tell(self, first: int, values: list[Any]) -> None:
+        self._witness.objects(0, first, values, block_rows=BLOCK_ROWS)
 
     def _between(self, start: int, stop: int) -> list[Any]:
         items = self._items

@@ -103,7 +103,7 @@ class _TableReader(Reader):
         self._source = source
         self._table = table
         self._witness = witness
-        self._blocks = ToldBlocks(source.size(), self._tell, witness, block_rows=TOLD_ROWS)
+        self._blocks = ToldBlocks(source.size(), witness, block_rows=TOLD_ROWS)
 
     def chunks(self, sizer: Sizer) -> Iterator[Samples]:
         start = 0
@@ -111,14 +111,17 @@ class _TableReader(Reader):
         while start < size:
             wanted = sizer()
             stop = min(start + wanted - start % wanted, size)  # where what is done in groups needs no joining
-            self._blocks.cover(start, stop)
+            self._tell(self._blocks.untold(start, stop))
             yield columns_of(self._table.slice(start, stop - start))
             start = stop
 
     def fetch(self, positions: Int64Array) -> Samples:
         check_positions(positions, self._source.size(), self._source.name)
-        self._blocks.cover_each(positions)
+        self._tell(self._blocks.untold_of(positions))
         return columns_at(self._table, positions)
 
-    def _tell(self, start: int, stop: int) -> None:
-        self._witness.memory(0, start, told_bytes(self._table.slice(start, stop - start)))
+    def _tell(self, untold: list[tuple[int, int]]) -> None:
+        for first, end in untold:
+            for start in range(first, end, TOLD_ROWS):
+                rows = self._table.slice(start, min(TOLD_ROWS, end - start))
+                self._witness.memory(0, start, told_bytes(rows))

@@ -6,8 +6,6 @@ the same data give the same digests in every pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from whence.capture import NullWitness, SourceWitness
@@ -38,42 +36,43 @@ class ToldParts:
 
 
 class ToldBlocks:
-    """The blocks of rows that were told to a witness in one reading, as part 0 of its source.
+    """The blocks of rows that were told to a witness in one reading.
 
     Args:
         rows: how many rows there are.
-        tell: tells the witness the rows from one position to another.
-        witness: who is told; nothing is done where it doesn't listen.
+        witness: who is told; nothing where it doesn't listen.
         block_rows: how many rows a block has.
     """
 
-    def __init__(
-        self,
-        rows: int,
-        tell: Callable[[int, int], None],
-        witness: SourceWitness,
-        *,
-        block_rows: int = BLOCK_ROWS,
-    ) -> None:
+    def __init__(self, rows: int, witness: SourceWitness, *, block_rows: int = BLOCK_ROWS) -> None:
         self._rows = rows
-        self._tell = tell
         self._block_rows = block_rows
         self._told: set[int] = set()
         self._count = -(-rows // block_rows) if listens(witness) else 0
 
-    def cover(self, start: int, stop: int) -> None:
-        """Tell the blocks that rows `start` to `stop` lie in, unless they were told."""
-        if len(self._told) < self._count:
-            self._cover(range(start // self._block_rows, (stop - 1) // self._block_rows + 1))
+    def untold(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Find what is to be told before rows `start` to `stop` are used, and count it as told.
 
-    def cover_each(self, positions: Int64Array) -> None:
-        """Tell the blocks that these rows lie in, unless they were told."""
-        if len(self._told) < self._count:
-            self._cover(np.unique(positions // self._block_rows).tolist())
+        Returns:
+            First row and end of blocks that follow one another.
+        """
+        if len(self._told) == self._count:
+            return []
+        return self._new(range(start // self._block_rows, (stop - 1) // self._block_rows + 1))
 
-    def _cover(self, blocks: range | list[int]) -> None:
+    def untold_of(self, positions: Int64Array) -> list[tuple[int, int]]:
+        """Do as `untold` for rows at these positions."""
+        if len(self._told) == self._count:
+            return []
+        return self._new(np.unique(positions // self._block_rows).tolist())
+
+    def _new(self, blocks: range | list[int]) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
         for block in blocks:
             if block not in self._told:
                 self._told.add(block)
                 start = block * self._block_rows
-                self._tell(start, min(start + self._block_rows, self._rows))
+                if found and found[-1][1] == start:
+                    start = found.pop()[0]
+                found.append((start, min((block + 1) * self._block_rows, self._rows)))
+        return found

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import pathlib
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whence.capture.sourcing import ReadingWitness, SourceRecord
+from whence.capture.sourcing import ReadingWitness, SourceRecord, object_blocks
 from whence.store import Folder, RunWriter, read_journal
 
 BLOCKS = st.lists(
@@ -54,6 +55,15 @@ def test_a_snapshot_is_of_the_latest_digest_of_each_block_in_order(
     assert bodies["snapshot"]["digest"] == hashlib.sha256(content).digest()
     (snapshot,) = (event for event in journal.events if event.kind == "snapshot")
     assert snapshot.public["digests"] == len(latest)
+
+
+@given(st.lists(st.integers() | st.text(max_size=3), max_size=30), st.integers(1, 9), st.integers(0, 99))
+def test_blocks_told_together_are_those_told_one_by_one(values: list[Any], rows: int, first: int) -> None:
+    together = list(object_blocks(first, values, rows))
+    starts = range(0, max(1, len(values)), rows)
+    assert together == [
+        block for start in starts for block in object_blocks(first + start, values[start : start + rows], 0)
+    ]
 
 
 def test_no_object_stays_for_each_block(tmp_path: pathlib.Path) -> None:

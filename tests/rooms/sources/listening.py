@@ -40,8 +40,9 @@ class Listener:
         assert (part, first_row) not in self.blocks, "a part in memory is told twice"
         self.blocks[part, first_row] = bytes(data)
 
-    def objects(self, part: int, first_row: int, values: list[Any]) -> None:
+    def objects(self, part: int, first_row: int, values: list[Any], *, block_rows: int = 0) -> None:
         assert part == 0
+        assert not block_rows or first_row % block_rows == 0, "a block begins within another one"
         for row, value in enumerate(values, first_row):
             assert row not in self.values, "a row is told twice"
             self.values[row] = value
