@@ -18,6 +18,7 @@ _LEAP = 8
 _QUICK_NS = 40_000_000
 _SLOW_NS = 200_000_000
 _CHUNK_BYTES = 4 * 1024 * 1024
+_SPREAD_SHARE = 4
 
 
 class Pace:
@@ -86,11 +87,12 @@ def adapted(size: int, elapsed_ns: int, made_bytes: int, row_outputs: int | None
         elapsed_ns: how long all that is done with so many takes.
         made_bytes: about how much memory it takes.
         row_outputs: how many samples each row becomes, which are what is counted: a chunk of many samples
-            leaves the processor's caches from one operation to the next. None for columns, which don't mind.
+            leaves the processor's caches from one operation to the next, and all that is alive at once is
+            looked through by Python's garbage collector. None for columns, which don't mind.
     """
     if elapsed_ns > _SLOW_NS:
         return max(1, size // 2)
-    largest = LARGEST_CHUNK
+    largest = LARGEST_CHUNK if (row_outputs or 1) == 1 else LARGEST_CHUNK // _SPREAD_SHARE
     if elapsed_ns < _VERY_QUICK_NS:
         largest = LARGEST_QUICK_CHUNK if row_outputs else LARGEST_COLUMN_CHUNK
     largest //= row_outputs or 1
