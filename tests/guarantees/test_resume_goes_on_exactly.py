@@ -125,8 +125,9 @@ def test_what_came_after_a_checkpoint_is_abandoned_and_delivered_again(
         *((batch, "delivered") for batch in range(15, len(expected))),
     ]
     assert run.history("seen").step.tolist() == run.history("seen").value.tolist()  # as if never interrupted
-    for batch in range(len(expected)):
-        assert run.replay(epoch=1, batch=batch, stream=stream)["x"].tolist() == expected[batch]
+    assert [batch["x"].tolist() for batch in run.replay_pass(epoch=1, stream=stream)] == expected
+    some = run.replay_pass(epoch=1, first=9, stop=12, stream=stream)
+    assert [batch["x"].tolist() for batch in some] == expected[9:12]
     row = run.trace(epoch=1, batch=12, item=0).origins[0].row
     impact = find_impact([run.record], "rows", rows=[row])
     assert [(point.batch, point.fate) for point in impact.exposures] == [(12, "abandoned"), (12, "again")]

@@ -1,10 +1,10 @@
 """Again: make a delivered sample once more and compare it with the recorded digest.
 
-whence replay ADDRESS makes one; whence replay RUN --sample N --verify makes N of a run's delivered samples,
-chosen at random over all its passes. The exit code is 1 where one differs, and where nothing could be
-compared. The functions are loaded from their files, and what they print goes to standard error. With
---code recorded they are those that were stored with the run: verified by their digests, and in modules of
-their own.
+whence replay ADDRESS makes one. Of a pass, RUN@EPOCH, or of some of its outputs, RUN@EPOCH:10-19, each is
+made again; with whence replay RUN --sample N --verify it is N of a run's delivered samples, chosen at random
+over all its passes. The exit code is 1 where one differs, and where nothing could be compared. The functions
+are loaded from their files, and what they print goes to standard error. With --code recorded they are those
+that were stored with the run: verified by their digests, and in modules of their own.
 
 --out keeps the sample: .npy and .npz hold arrays; .png a 2-d or 3-d array (bool as black and white, floats
 in [0, 1] times 255, other ranges stretched from the least to the most); .json anything else.
@@ -28,8 +28,16 @@ from whence.cli.sampling import random_addresses
 from whence.cli.screen import Screen
 from whence.cli.wording import count_of
 from whence.errors import InputError, WhenceError
-from whence.query import Address, Difference, Replay, Replayer, parse_address
-from whence.workspace import Run
+from whence.query import (
+    Address,
+    Difference,
+    Replay,
+    Replayer,
+    delivered_addresses,
+    parse_address,
+    parse_range,
+)
+from whence.workspace import Run, Workspace
 
 _SAMPLE = 100
 _DIFFERING_SHOWN = 10
@@ -39,7 +47,9 @@ _SAY_EVERY = 10
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to make again, and what to do with it."""
     parser.add_argument(
-        "what", metavar="ADDRESS|RUN", help="a sample's or a batch's address; with --sample a run"
+        "what",
+        metavar="ADDRESS|RUN",
+        help="a sample's, a batch's or a pass's address, or a range of outputs; with --sample a run",
     )
     parser.add_argument("--out", metavar="FILE", help="keep the sample: .npy .npz .png .json")
     parser.add_argument("--field", metavar="NAME", help="which array of the sample .npy or .png keeps")
@@ -72,6 +82,9 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         asked = workspace.run(arguments.what)
         with contextlib.chdir(home_of(asked, workspace, elsewhere=roots)):
             return _replay_many(asked, roots, arguments, screen)
+    some = parse_range(arguments.what)
+    if some is not None:
+        return _replay_range(some, arguments, screen, roots, workspace)
     address = parse_address(arguments.what)
     if arguments.out is not None:
         check_suffix(pathlib.Path(arguments.out))
@@ -85,6 +98,22 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         value["out"] = str(path)
     screen.show(value, page)
     return 0 if replayed.equal else 1
+
+
+def _replay_range(
+    some: tuple[Address, int, int | None],
+    arguments: argparse.Namespace,
+    screen: Screen,
+    roots: dict[str, str],
+    workspace: Workspace,
+) -> int:
+    if arguments.out is not None:
+        raise InputError("--out keeps one sample or batch", remedy="Give the address of one.")
+    within, first, stop = some
+    asked = workspace.run(within.run)
+    addresses = list(delivered_addresses(asked.record, within, first, stop))
+    with contextlib.chdir(home_of(asked, workspace, elsewhere=roots)):
+        return _replay_all(asked, addresses, f"{addresses[0]} to {addresses[-1]}", roots, arguments, screen)
 
 
 def parse_roots(given: list[str]) -> dict[str, str]:
@@ -135,7 +164,7 @@ def many_page(value: dict[str, Any]) -> list[Block]:
         )
     else:
         verdict = (Words("✓ ", "good"), strong(f"{equal:,} of {checked:,} equal to what was delivered."))
-    blocks: list[Block] = [Line(words=(*verdict, dim(f"  {value['run']}, seed {value['seed']}")))]
+    blocks: list[Block] = [Line(words=(*verdict, dim(f"  {value['asked']}")))]
     if value["unrecorded"]:
         blocks.append(
             Line(
@@ -182,8 +211,22 @@ def _replay_many(run: Run, roots: dict[str, str], arguments: argparse.Namespace,
         raise InputError(f"--sample {wanted}: wanted 1 or more", remedy=f"Leave it out for {_SAMPLE}.")
     seed = secrets.randbits(32) if arguments.seed is None else arguments.seed
     addresses = random_addresses(run, wanted, seed)
+    return _replay_all(run, addresses, f"{run.name}, seed {seed}", roots, arguments, screen, seed=seed)
+
+
+def _replay_all(
+    run: Run,
+    addresses: list[Address],
+    asked: str,
+    roots: dict[str, str],
+    arguments: argparse.Namespace,
+    screen: Screen,
+    *,
+    seed: int | None = None,
+) -> int:
     value: dict[str, Any] = {
         "run": run.name,
+        "asked": asked,
         "checked": 0,
         "equal": 0,
         "differing": [],

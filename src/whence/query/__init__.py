@@ -1,12 +1,12 @@
 """Questions on the record: whence (trace), whither (impact), again (replay), does it hold (verify)."""
 
-from whence.query.addresses import Address, parse_address
+from whence.query.addresses import Address, parse_address, parse_range
 from whence.query.diff import Change, CodeChange, OpChange, RunDiff, SourceChange, diff_runs
 from whence.query.differences import Difference, drawn_in
 from whence.query.fields import FieldOrigin, FieldStep, FieldTrace, FieldUse, field_uses, trace_field
 from whence.query.fits import Fit, Influence, only_for_fits
-from whence.query.flow import ExposurePoint, name_origin
-from whence.query.following import PassLineage, find_pass
+from whence.query.flow import ExposurePoint, delivered_items, name_origin
+from whence.query.following import PassLineage, delivered_addresses, find_pass
 from whence.query.impact import Drop, Impact, find_impact, find_impact_across
 from whence.query.outlines import Outline, outline_of
 from whence.query.reach import write_reach
@@ -43,6 +43,8 @@ __all__ = [
     "Step",
     "Trace",
     "Verdict",
+    "delivered_addresses",
+    "delivered_items",
     "diff_runs",
     "drawn_in",
     "field_uses",
@@ -53,6 +55,7 @@ __all__ = [
     "only_for_fits",
     "outline_of",
     "parse_address",
+    "parse_range",
     "parse_where",
     "trace_address",
     "trace_field",

@@ -3,6 +3,8 @@
 RUN@EPOCH:BATCH.ITEM     an item of a batch
 RUN@EPOCH:BATCH          a batch, or a sample of a stream without batches
 RUN/STREAM@EPOCH#1:...   a stream of several, and the second pass over the same epoch
+
+Several outputs together: RUN@EPOCH, a whole pass; RUN@EPOCH:10-19, ten of its batches, or samples.
 """
 
 from __future__ import annotations
@@ -47,6 +49,31 @@ class Address:
     def with_item_only(self, item: int) -> Address:
         """The address of a sample in the same pass of a stream without batches."""
         return Address(run=self.run, epoch=self.epoch, stream=self.stream, repeat=self.repeat, batch=item)
+
+
+_RANGE = re.compile(r"(?P<pass>[^:]+)(:(?P<first>\d+)-(?P<last>\d+))?")
+
+
+def parse_range(text: str) -> tuple[Address, int, int | None] | None:
+    """Read the address of a whole pass, or of some consecutive outputs of one.
+
+    Returns:
+        The pass, the first output and the one after the last (None: all that follow); None where it is
+        the address of a single one.
+
+    Raises:
+        InputError: it is no address, or its last output comes before the first.
+    """
+    match = _RANGE.fullmatch(text.strip())
+    if match is None:
+        return None
+    address = parse_address(match["pass"])
+    if match["first"] is None:
+        return address, 0, None
+    first, last = int(match["first"]), int(match["last"])
+    if last < first:
+        raise InputError(f"{text!r:.80} ends before it begins", remedy=f"Write ...:{last}-{first}.")
+    return address, first, last + 1
 
 
 def parse_address(text: str) -> Address:

@@ -228,6 +228,30 @@ class Flow:
         return ""
 
 
+def delivered_items(lineage: PassLineage) -> Iterator[ExposurePoint]:
+    """Give everything that a pass delivered, item by item."""
+    view, stream = lineage.view, lineage.stream
+    has_batches = lineage.node(stream.items_at)["kind"] == "batch"
+    for output in range(view.first, view.delivered):
+        count = 1
+        if has_batches:
+            index, position = stream.top, output
+            while index != stream.items_at:
+                position = int(lineage.mappings(index)[0].backward([position]).indices[0])
+                index = lineage.inputs(index)[0]
+            count = len(lineage.mappings(index)[0].backward([position]).indices)
+        for item in range(count):
+            yield ExposurePoint(
+                run=lineage.record.name,
+                stream=stream.name,
+                epoch=view.epoch,
+                repeat=view.repeat,
+                batch=output if has_batches else None,
+                item=item if has_batches else output,
+                fate=view.fate(output),
+            )
+
+
 def gather_fits(flows: Iterable[Flow]) -> list[Influence]:
     """Gather what was learned of the rows, each with the passes in which it was."""
     found: dict[str, Influence] = {}

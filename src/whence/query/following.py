@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from whence.errors import DamagedError, NotFoundError
 from whence.lineage import CountsIndex, Mapping, SelectionIndex, Unknown
 from whence.ops import Op, Recorded, draw_ids, draw_numbers, find_frozen, ids_apart, outline_op
+from whence.query.addresses import Address
 from whence.runs import PassView, RunRecord, StreamView
 
 Int64Array = NDArray[np.int64]
@@ -189,6 +191,37 @@ def stream_of(record: RunRecord, view: PassView) -> StreamView:
         remedy="Restore the run's folder from a copy.",
         place=str(record.journal.path),
     )
+
+
+def delivered_addresses(
+    record: RunRecord, within: Address, first: int = 0, stop: int | None = None
+) -> Iterator[Address]:
+    """Give the addresses of consecutive outputs of a pass, whichever passes that went on with it gave them.
+
+    Args:
+        record: the run.
+        within: says which pass.
+        first: the first output.
+        stop: the one after the last; None for all.
+
+    Raises:
+        NotFoundError: the run has no such pass, or nothing of what is asked was delivered in it.
+    """
+    found = find_pass(record, epoch=within.epoch, stream=within.stream, repeat=within.repeat)
+    place = (found.stream, found.epoch, found.repeat)
+    for view in record.latest_passes:
+        if (view.stream, view.epoch, view.repeat) == place:
+            found = view
+    outputs = range(max(first, found.first), min(found.delivered if stop is None else stop, found.delivered))
+    if not outputs:
+        raise NotFoundError(
+            f"{within}: pass {found.epoch} delivered {found.first} to {found.delivered - 1}"
+            if found.count
+            else f"{within}: pass {found.epoch} delivered nothing",
+            remedy="Ask for some of them." if found.count else "Ask for another pass.",
+        )
+    for output in outputs:
+        yield replace(within, batch=output)
 
 
 def find_pass(

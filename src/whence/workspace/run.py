@@ -20,6 +20,8 @@ from whence.query import (
     Replay,
     Replayer,
     Trace,
+    delivered_addresses,
+    delivered_items,
     trace_address,
     trace_field,
 )
@@ -261,7 +263,7 @@ class Run:
             lineage = PassLineage(record, view)
             if (epoch is not None and view.epoch != epoch) or stream not in (None, lineage.stream.name):
                 continue
-            yield from _delivered_items(lineage)
+            yield from delivered_items(lineage)
 
     # questions
 
@@ -325,6 +327,39 @@ class Run:
             raise _unequal(replayed)
         return replayed.value
 
+    def replay_pass(
+        self,
+        epoch: int = 0,
+        first: int = 0,
+        stop: int | None = None,
+        *,
+        stream: str | Stream | None = None,
+        repeat: int = 0,
+        roots: Mapping[str, str] | None = None,
+        code: Code = "today",
+    ) -> Iterator[Any]:
+        """Again: make what a pass delivered once more, in order, each checked against its recorded digest.
+
+        Args:
+            epoch: the number of the pass.
+            first: the first batch, or sample of a stream without batches.
+            stop: the one after the last; None for all that were delivered.
+            stream, repeat, roots, code: as for `replay`.
+
+        Raises:
+            ReplayError: one came out different; the remedy names what has changed.
+            NotFoundError: nothing of it was delivered.
+        """
+        given = stream if isinstance(stream, Stream) else None
+        named = stream if isinstance(stream, str) else None
+        within = self._address(epoch, None, None, named, repeat)
+        replayer = self.replayer(stream=given, roots=roots, code=code)
+        for address in delivered_addresses(self._record, within, first, stop):
+            replayed = replayer.replay(address)
+            if replayed.equal is False:
+                raise _unequal(replayed)
+            yield replayed.value
+
     def replayer(
         self, *, stream: Stream | None = None, roots: Mapping[str, str] | None = None, code: Code = "today"
     ) -> Replayer:
@@ -355,29 +390,6 @@ class Run:
         self, epoch: int, batch: int | None, item: int | None, stream: str | None, repeat: int
     ) -> Address:
         return Address(run=self.name, epoch=epoch, batch=batch, item=item, stream=stream, repeat=repeat)
-
-
-def _delivered_items(lineage: PassLineage) -> Iterator[ExposurePoint]:
-    view, stream = lineage.view, lineage.stream
-    has_batches = lineage.node(stream.items_at)["kind"] == "batch"
-    for output in range(view.first, view.delivered):
-        count = 1
-        if has_batches:
-            index, position = stream.top, output
-            while index != stream.items_at:
-                position = int(lineage.mappings(index)[0].backward([position]).indices[0])
-                index = lineage.inputs(index)[0]
-            count = len(lineage.mappings(index)[0].backward([position]).indices)
-        for item in range(count):
-            yield ExposurePoint(
-                run=lineage.record.name,
-                stream=stream.name,
-                epoch=view.epoch,
-                repeat=view.repeat,
-                batch=output if has_batches else None,
-                item=item if has_batches else output,
-                fate=view.fate(output),
-            )
 
 
 def _unequal(replayed: Replay) -> ReplayError:

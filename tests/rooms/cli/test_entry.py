@@ -193,5 +193,5 @@ def test_an_interrupted_process_shows_no_traceback(place: Place) -> None:
     running.send_signal(signal.SIGINT)
     said = running.stderr.read()
     running.stderr.close()
-    assert running.wait(timeout=60) in (130, 0)
     assert "Traceback" not in said
+    assert running.wait(timeout=60) in (130, 0, -signal.SIGINT)  # the last where Python was leaving already

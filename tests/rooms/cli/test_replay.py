@@ -39,6 +39,19 @@ def test_random_samples_of_all_passes_are_equal(place: Place) -> None:
     assert "50 of 50 equal" in text  # all there are
 
 
+def test_a_whole_pass_and_a_part_of_one_are_made_again(place: Place) -> None:
+    name = place.names[0]
+    whole = place.ask("replay", f"{name}@1", "--json").value
+    assert (whole["checked"], whole["equal"], whole["asked"]) == (4, 4, f"{name}@1:0 to {name}@1:3")
+    some = place.ask("replay", f"{name}@0:1-2", "--json").value
+    assert (some["checked"], some["equal"]) == (2, 2)
+    assert f"{name}@0:1 to {name}@0:2" in place.ask("replay", f"{name}@0:1-2").out
+    assert place.ask("replay", f"{name}@0:3-1").code == 2
+    assert place.ask("replay", f"{name}@0:90-99").code == 3
+    assert place.ask("replay", f"{name}@9").code == 3
+    assert place.ask("replay", f"{name}@0", "--out", "x.json").code == 2
+
+
 def test_a_changed_file_is_named(own_place: Place) -> None:
     for path in (own_place.folder / "data").iterdir():
         path.write_text(str((int(path.read_text()) + 2) % 50))
