@@ -135,3 +135,24 @@ def test_a_checkpoint_that_says_too_little_is_refused(tmp_path: pathlib.Path) ->
     told.write_text(told.read_text().replace("WhenceCallback", "AnotherCallback"))
     with pytest.raises(InputError, match="doesn't say"):
         train(tmp_path, sized().to_torch(), Received(), str(checkpoint), max_steps=4)
+
+
+@pytest.mark.parametrize("dispatched", [False, True])
+def test_a_loop_of_accelerate_says_itself_how_far_it_is(tmp_path: pathlib.Path, dispatched: bool) -> None:
+    accelerate = pytest.importorskip("accelerate")
+    settings = accelerate.utils.DataLoaderConfiguration(dispatch_batches=dispatched)
+    accelerator = accelerate.Accelerator(cpu=True, dataloader_config=settings)
+    received, ahead = Received(), 0
+    dataset = sized().to_torch()
+    dataset.hold()
+    with wh.start_run(workspace=tmp_path) as run:
+        loader = accelerator.prepare(torch.utils.data.DataLoader(dataset, batch_size=8, num_workers=2))
+        for _ in range(2):
+            for batch in loader:
+                ahead = max(ahead, dataset.waiting)
+                dataset.took()
+                received.note(dict(batch))
+                assert recorded(run) == received
+    assert ahead == 2
+    assert len(received) == 26
+    assert [(view.epoch, view.is_complete) for view in run.passes] == [(0, True), (1, True)]
