@@ -87,7 +87,7 @@ def _checked_start(loader: Any) -> str | None:
             remedy="Leave timeout out.",
         )
     if loader.persistent_workers:
-        _say("persistent_workers: a stream's workers are begun for each epoch, which takes milliseconds")
+        _say("persistent_workers: a stream's workers are begun anew for each epoch")
     if loader.num_workers and loader.prefetch_factor != _READ_AHEAD:
         _say("prefetch_factor: how far a stream's workers read ahead is bounded in bytes, not in batches")
     if loader.multiprocessing_context is None:
