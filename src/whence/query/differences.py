@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from whence.capture import describe_function, libraries, outline
+from whence.capture import libraries, outline
 from whence.query.following import PassLineage
 from whence.runs import RunRecord
 from whence.streams import Program
 
 Library = Mapping[str, str]
+Described = Mapping[str, Any]
+"""A function as `capture.describe_function` describes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +34,14 @@ class Difference:
 
 
 def find_differences(
-    lineage: PassLineage, program: Program, functions: Mapping[tuple[int, str], Any], *, is_given: bool
+    lineage: PassLineage, program: Program, functions: Mapping[tuple[int, str], Described], *, is_given: bool
 ) -> list[Difference]:
     """Find what isn't as it was, whichever sample is asked for; but for the sources.
 
     Args:
         lineage: of the pass.
         program: what makes its samples now.
-        functions: the user's functions in it that may have changed, by node and parameter.
+        functions: those of the user's in it that may have changed, by node and parameter.
         is_given: whether the program is the user's own, and not made of the record.
     """
     return [
@@ -60,10 +62,9 @@ def drawn_in(record: RunRecord, pass_number: int) -> dict[int, list[str]]:
     return found
 
 
-def _of_code(lineage: PassLineage, functions: Mapping[tuple[int, str], Any]) -> Iterator[Difference]:
-    for (index, name), fn in functions.items():
+def _of_code(lineage: PassLineage, functions: Mapping[tuple[int, str], Described]) -> Iterator[Difference]:
+    for (index, name), now in functions.items():
         recorded = lineage.node(index)["functions"][name]
-        now = describe_function(fn)
         if now["digest"] != recorded["digest"]:
             label = lineage.node(index)["label"]
             yield Difference(cause="code", what=_code_change(label, recorded, now))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -14,9 +13,7 @@ from numpy.typing import NDArray
 from whence.capture import (
     NullPass,
     PassRecorder,
-    RecordedCode,
     SourceWitness,
-    load_function,
 )
 from whence.errors import InputError, ReplayError, WhenceError
 from whence.ops import Chunk, Fit, restore_op
@@ -25,7 +22,7 @@ from whence.query.differences import Difference, find_differences
 from whence.query.fits import known_values
 from whence.query.flow import first_input
 from whence.query.following import Int64Array, PassLineage
-from whence.query.recorded import recorded_code
+from whence.query.functions import Functions
 from whence.query.trace import locate, origin_of, part_of, pass_at, trace_address
 from whence.runs import RunRecord
 from whence.sources import source_from_description
@@ -117,8 +114,8 @@ class Replayer:
         self._record = record
         self._given = stream
         self._roots = dict(roots or {})
-        self._code: Code = code
-        self._codes: dict[int, RecordedCode] = {}
+        self._with_recorded = code == "recorded"
+        self._functions: dict[int, Functions] = {}
         self._passes: dict[int, _PassReplay] = {}
 
     def replay(self, address: Address) -> Replay:
@@ -145,15 +142,15 @@ class Replayer:
         view = pass_at(self._record, address)
         found = self._passes.get(view.number)
         if found is None:
-            code = self._code_of(view.stream) if self._code == "recorded" else None
-            found = _PassReplay(PassLineage(self._record, view), self._given, self._roots, code)
+            lineage = PassLineage(self._record, view)
+            found = _PassReplay(lineage, self._given, self._roots, self._functions_of(view.stream))
             self._passes[view.number] = found
         return found
 
-    def _code_of(self, stream: int) -> RecordedCode:
-        if stream not in self._codes:
-            self._codes[stream] = recorded_code(self._record, stream)
-        return self._codes[stream]
+    def _functions_of(self, stream: int) -> Functions:
+        if stream not in self._functions:
+            self._functions[stream] = Functions(self._record, stream, with_recorded=self._with_recorded)
+        return self._functions[stream]
 
 
 class _SourceCheck(NullPass):
@@ -208,12 +205,11 @@ class _PassReplay:
         lineage: PassLineage,
         given: Stream | None,
         roots: Mapping[str, str],
-        code: RecordedCode | None,
+        functions: Functions,
     ) -> None:
         self._lineage = lineage
-        self._code = code
+        self._functions = functions
         self._check = _SourceCheck(lineage)
-        self._functions: dict[tuple[int, str], Any] = {}
         self._program = self._program_of(given, roots)
         recorder: PassRecorder = self._check
         self._evaluation = Evaluation(
@@ -274,7 +270,7 @@ class _PassReplay:
             raise ReplayError(f"{address} can't be made again: {error.message}", remedy=reasons) from error
 
     def _made(self, index: int, positions: Int64Array) -> Chunk:
-        with nullcontext() if self._code is None else self._code.in_force():
+        with self._functions.in_force():
             return self._evaluation.pick(index, positions)
 
     def _check_files(self, address: Address, cause: WhenceError) -> None:
@@ -301,7 +297,7 @@ class _PassReplay:
         """What isn't as it was; asked when something was made, and so all that is used is loaded."""
         if self._standing is None:
             self._standing = find_differences(
-                self._lineage, self._program, self._functions, is_given=self._is_given
+                self._lineage, self._program, self._functions.described, is_given=self._is_given
             )
         changed = dict.fromkeys(self._check.changed)
         return [*(Difference(cause="source", what=what) for what in changed), *self._standing]
@@ -345,7 +341,7 @@ class _PassReplay:
                 )
             for index in range(len(program.steps)):
                 for name, fn in program.functions_of(index).items():
-                    self._functions[index, name] = fn
+                    self._functions.take(index, name, fn)
             return self._knowing(program)
         return self._knowing(self._rebuilt(roots))
 
@@ -374,9 +370,7 @@ class _PassReplay:
                 source = source_from_description(description, root=roots.get(view.name))
                 found = Node(source=source, written=node["written"])
             else:
-                functions = {}
-                for name, entry in node.get("functions", {}).items():
-                    functions[name] = self._loaded(index, name, entry)
+                functions = {name: self._functions.load(index, name) for name in node.get("functions", {})}
                 op = restore_op(node["kind"], node["label"], node["params"], functions)
                 if op is None:
                     raise ReplayError(
@@ -394,12 +388,6 @@ class _PassReplay:
                 )
             )
         return Program.of_steps(steps, name=lineage.stream.name)
-
-    def _loaded(self, index: int, name: str, entry: Mapping[str, Any]) -> Any:
-        if self._code is not None:  # it has the recorded digest, so there is nothing to compare later
-            return self._code.load(entry, f"op {self._lineage.node(index)['label']!r}")
-        found = self._functions[index, name] = load_function(entry["reference"])
-        return found
 
 
 def _at(digests: NDArray[Any], place: int) -> int:

@@ -27,8 +27,7 @@ def numbers(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def test_whoever_draws_is_named(numbers: pathlib.Path, tmp_path: pathlib.Path) -> None:
     with wh.start_run(workspace=tmp_path) as run, pytest.warns(UserWarning, match="'noisy' draws from torch"):
-        for _ in wh.from_text(numbers).map(noisy):
-            torch.rand(1)
+        list(wh.from_text(numbers).map(noisy))
     assert [event.public["generators"] for event in run.record.journal.find("drew")] == [["torch"]]
     with wh.start_run(workspace=tmp_path) as run:
         for _ in wh.from_text(numbers).map(plain):
