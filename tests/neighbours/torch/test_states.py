@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pathlib
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -201,6 +203,23 @@ def test_more_cannot_be_taken_than_waits() -> None:
         dataset.took(2)
     dataset.release()
     assert len(list(loader(dataset))) == 9
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("step", [0, 4, 8])
+def test_what_a_killed_loop_was_using_is_the_last_that_it_received(
+    tmp_path: pathlib.Path, workers: int, step: int
+) -> None:
+    script = pathlib.Path(__file__).with_name("killed.py")
+    done = subprocess.run([sys.executable, script, tmp_path, str(workers), str(step)], check=False)
+    assert done.returncode == -9
+    told = [[int(n) for n in line.split()] for line in (tmp_path / "steps.txt").read_text().splitlines()]
+    (run,) = wh.open(tmp_path).runs()
+    assert run.status == "lost"
+    assert [rows for _, rows in recorded(run)] == told
+    (view,) = run.passes
+    assert (view.delivered, view.is_complete) == (step + 1, step == 8)
+    assert view.taken == (9 if view.is_complete else step)  # with the last one the pass is at its end
 
 
 # torchdata

@@ -148,6 +148,24 @@ def test_other_epochs_have_samples_of_their_own(run: wh.Run) -> None:
     assert trace.origins[0].row == batch["n"][0]
 
 
+def test_a_run_that_goes_on_knows_what_it_read_before(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "n.txt").write_text("".join(f"{number}\n" for number in range(30)))
+
+    def lines() -> wh.Stream:
+        return wh.from_text(tmp_path / "n.txt").map(numbered).filter(is_kept).with_ids()
+
+    with wh.start_run(workspace=tmp_path) as first:
+        rows = lines().collect()
+    chosen = lines()
+    with wh.start_run(workspace=tmp_path, resume=first.name) as run:
+        handed = [batch["n"].tolist() for batch in wh.watch(loader(rows, 5, 2), chosen)]
+    traced = [
+        run.trace(0, point.batch, point.item, stream=point.stream).origins[0].row
+        for point in run.exposures(stream="stream-watched")
+    ]
+    assert traced == [number for batch in handed for number in batch]
+
+
 def test_outside_a_run_batches_go_by(tmp_path: pathlib.Path) -> None:
     rows = stream().collect()
     assert len(list(wh.watch(loader(rows, 4, 0), stream()))) == 7
