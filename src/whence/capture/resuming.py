@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from whence.capture.fields import FieldWatch, FieldWatches
-from whence.capture.sourcing import Told
+from whence.capture.sourcing import Told, object_blocks
 from whence.capture.standing import EarlierPass, PassPlace
 from whence.capture.witness import Buffer
 from whence.store import Event, Journal, decode_content, encode_content
-from whence.vocab import digest_value, fast128, sample_digests
+from whence.vocab import digest_value, fast128
 
 _WHERE_IT_STANDS = ("name", "file", "line", "reference")  # the name of a lambda has its line
 
@@ -280,9 +280,10 @@ class _Heard:
         """Digest rows in memory."""
         self.blocks[part, first_row] = fast128(data)
 
-    def objects(self, part: int, first_row: int, values: list[Any]) -> None:
+    def objects(self, part: int, first_row: int, values: list[Any], *, block_rows: int = 0) -> None:
         """Digest rows that are Python objects."""
-        self.blocks[part, first_row] = fast128(sample_digests(values).astype("<u8", copy=False).data)
+        for row, _, digest in object_blocks(first_row, values, block_rows):
+            self.blocks[part, row] = digest
 
     def whole(self, part: int, data: Buffer) -> None:
         """Ignore it."""

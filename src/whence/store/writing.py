@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from whence.errors import StoreError
+from whence.errors import StoreBusyError, StoreError
 from whence.lineage import Place
 from whence.store.content import encode_content
 from whence.store.cursors import Cursors
@@ -23,13 +23,15 @@ from whence.store.files import explained, sync_folder
 from whence.store.folder import Folder
 from whence.store.frames import FRAME_HEAD_BYTES, FrameWriter, Scan
 from whence.store.journal import BODY, EVENT, OBJECT, Journal
-from whence.store.liveness import own_lease, write_lease
+from whence.store.liveness import own_lease, read_lease, write_lease
 from whence.store.reopening import Check, Found, take_over
 from whence.vocab import digest_bytes
 
 _SMALL_BYTES = 64 * 1024
 _SALT_BYTES = 16
 _SYNC_PERIOD_S = 1.0
+_TRUSTED_NS = 3_000_000_000
+"""For so long nobody takes a run over whose lease was just touched."""
 
 
 class RunWriter:
@@ -63,6 +65,8 @@ class RunWriter:
         self._retired: list[pathlib.Path] = []
         self._stop = threading.Event()
         self._pid = os.getpid()
+        self._lease = own_lease()
+        self._confirmed_ns = now_ns()
         self._found = None if after is None else after[0]
         if after is not None:
             self._number = len(after[1].events)
@@ -71,7 +75,7 @@ class RunWriter:
             if after is None:
                 with explained(self.path):
                     (self.path / "segments").mkdir(parents=True)
-                    write_lease(self.path / "lease", own_lease())
+                    write_lease(self.path / "lease", self._lease)
             self._journal = self._opened("journal", purpose="journal")
             self._payloads = self._opened("payloads", purpose="payload")
         except StoreError:
@@ -209,6 +213,7 @@ class RunWriter:
     def sync(self) -> None:
         """Force everything written so far to the disk, and take away what it replaces."""
         with self._lock:
+            self._confirm()
             for writer in (self._payloads, *self._segments.values(), self._journal):
                 writer.sync()
             if self._has_new_file:
@@ -277,6 +282,20 @@ class RunWriter:
                 f"{self.path}: the run has ended, or another process began it",
                 remedy="Start a run in this process.",
             )
+        if not 0 <= self._now_ns() - self._confirmed_ns < _TRUSTED_NS:
+            self._confirm()
+
+    def _confirm(self) -> None:
+        """Make sure that nobody took the run over while this process stood still, suspended for example."""
+        lease = None
+        with contextlib.suppress(OSError):  # whoever can't look, with no descriptor left say, goes on
+            lease = read_lease(self.path / "lease")
+        if lease not in (None, self._lease):
+            raise StoreBusyError(
+                f"{self.path}: another process took the run over while this one stood still",
+                remedy="Let that one go on, and end this one.",
+            )
+        self._confirmed_ns = self._now_ns()
 
     def _sync_regularly(self) -> None:
         while not self._stop.wait(_SYNC_PERIOD_S):

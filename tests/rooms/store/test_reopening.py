@@ -415,6 +415,50 @@ def test_a_writer_on_another_machine_that_is_still_for_several_of_its_periods_is
     writer.seal("finished")
 
 
+def test_a_writer_that_stood_still_while_its_run_was_taken_over_writes_no_more(
+    tmp_path: pathlib.Path,
+) -> None:
+    folder = Folder(tmp_path)
+    folder.make()
+    ready, said = os.pipe()
+    child = os.fork()
+    if child == 0:
+        now = itertools.count(0, 10**8)  # it sees how long it stood still
+        stood = [0]
+        writer = RunWriter(folder, RUN, now_ns=lambda: next(now) + stood[0])
+        writer.append("run_start", {"name": "a-run"})
+        write_more(writer, 0)
+        os.write(said, b"x")
+        os.kill(os.getpid(), signal.SIGSTOP)
+        stood[0] = 10**10
+        refused = 0
+        attempts: list[Callable[[], object]] = [
+            lambda: writer.append("note", {}, {"text": "late"}),
+            lambda: writer.append_segment("digests", DECISIONS, b"late"),
+            lambda: writer.put_object(b"late"),
+            writer.sync,
+            lambda: writer.seal("finished"),
+        ]
+        for attempt in attempts:
+            try:
+                attempt()
+            except StoreBusyError:
+                refused += 1
+        os._exit(refused)
+    os.read(ready, 1)
+    os.waitpid(child, os.WUNTRACED)
+    elsewhere(folder)
+    writer, _ = reopen(folder, sleep=lambda seconds: None)
+    writer.append("run_resume", {"passes": 1, "lost": []})
+    before = contents(folder)
+    os.kill(child, signal.SIGCONT)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+    assert contents(folder) == before
+    writer.seal("finished")
+    journal = read_journal(folder, RUN)
+    assert (journal.damages, check_segments(journal)) == ([], [])
+
+
 # what is refused
 
 
