@@ -18,7 +18,7 @@ from typing import Any
 
 from whence.capture.anatomy import is_script_module
 from whence.capture.code import files_of, place_of
-from whence.capture.packages import home_of_module
+from whence.capture.packages import is_users_file
 from whence.capture.secrets import redact
 from whence.store import RunWriter
 from whence.vocab import digest_bytes
@@ -86,7 +86,7 @@ def _users_module(name: str) -> ModuleType | None:
     """The loaded module of that name, if it is the user's own and has a file."""
     module = sys.modules.get(name)
     file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
-    return module if isinstance(file, str) and home_of_module(name).owner == "user" else None
+    return module if isinstance(file, str) and is_users_file(file) else None
 
 
 def _imported(text: str, module: ModuleType | None) -> Iterator[ModuleType]:

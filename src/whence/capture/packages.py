@@ -49,18 +49,29 @@ def installed_packages() -> dict[str, str]:
 @functools.lru_cache(maxsize=4096)
 def home_of_file(file: str) -> Home:
     """Tell whose code a file is; a name in angle brackets is the user's unless it is frozen."""
+    owner, module = _owner_of_file(file)
+    return _home_of_package(module) if owner == "package" else _PYTHON if owner == "python" else _USER
+
+
+def is_users_file(file: str) -> bool:
+    """Tell whether a file is the user's own, without asking which package it is of else."""
+    return _owner_of_file(file)[0] == "user"
+
+
+@functools.lru_cache(maxsize=4096)
+def _owner_of_file(file: str) -> tuple[str, str]:
+    """Tell whose a file is, and of a package its top-level module."""
     if file.startswith("<"):
-        return _PYTHON if file.startswith("<frozen") else _USER
+        return ("python" if file.startswith("<frozen") else "user"), ""
     path = os.path.abspath(file)
     if path.startswith(_OWN_FOLDER + os.sep):
-        return _home_of_package(_OWN_PACKAGE)
+        return "package", _OWN_PACKAGE
     parts = path.split(os.sep)
     for place, part in enumerate(parts[:-1]):
         if part in _SITE_FOLDERS:
-            return _home_of_package(parts[place + 1].partition(".")[0])
-    if any(path.startswith(folder + os.sep) for folder in _python_folders()):
-        return _PYTHON
-    return _USER
+            return "package", parts[place + 1].partition(".")[0]
+    is_pythons = any(path.startswith(folder + os.sep) for folder in _python_folders())
+    return ("python" if is_pythons else "user"), ""
 
 
 def home_of_module(name: str) -> Home:

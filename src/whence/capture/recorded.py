@@ -23,7 +23,7 @@ from typing import Any
 from whence.capture.code import digest_beside
 from whence.capture.codefiles import CodeFile
 from whence.capture.loading import load_function
-from whence.capture.packages import home_of_file
+from whence.capture.packages import is_users_file
 from whence.capture.slices import import_folder
 from whence.errors import ReplayError
 from whence.vocab import digest_text
@@ -120,12 +120,12 @@ def _is_users_module(name: str) -> bool:
     if not isinstance(file, str):  # a package without a file of its own
         places = list(told.get("__path__", ()))
         return bool(places) and _is_users(places[0])
-    return home_of_file(file).owner == "user"
+    return is_users_file(file)
 
 
 def _is_users(folder: str) -> bool:
     """Whether a folder that imports are found in holds the user's own code."""
-    return home_of_file(os.path.join(os.path.abspath(folder), "module.py")).owner == "user"
+    return is_users_file(os.path.join(os.path.abspath(folder), "module.py"))
 
 
 def _files_in(reference: Any) -> Iterator[str]:

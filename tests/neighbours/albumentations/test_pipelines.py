@@ -13,7 +13,7 @@ import pytest
 
 import whence as wh
 
-pytest.importorskip("albumentations", reason="run by `make test-neighbours`")
+albumentations = pytest.importorskip("albumentations", reason="run by `make test-neighbours`")
 
 SCRIPT = """
 import sys
@@ -72,8 +72,6 @@ def test_a_pipeline_is_replayed_in_a_new_process(folder: pathlib.Path, workers: 
 
 
 def test_samples_differ_from_each_other_and_from_pass_to_pass() -> None:
-    import albumentations  # noqa: PLC0415 - found above
-
     pipeline = albumentations.Compose([albumentations.GaussNoise(p=1)])
     blank = np.full((8, 8, 3), 128, np.uint8)
 
