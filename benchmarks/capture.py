@@ -28,7 +28,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -216,11 +216,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        with zipfile.ZipFile(
-            io.BytesIO(resources.files("whence.demo").joinpath("mnist-2k.zip").read_bytes())
-        ) as z:
-            for copy in range(COPIES):
-                z.extractall(pathlib.Path(folder, str(copy)))
+        write_images(folder)
         rows = run_all(folder, options.rounds)
     if options.json:
         print(json.dumps({"machine": machine(), "rounds": options.rounds, "rows": rows}, indent=2))
@@ -241,43 +237,70 @@ def main() -> int:
     return 0
 
 
-def run_all(folder: str, rounds: int) -> list[dict[str, Any]]:
-    """All jobs, all ways."""
-    paths = sorted(str(path) for path in pathlib.Path(folder).rglob("*.png"))
-    images = [decode(PlainFile(path)) for path in paths]
-    columns = {
-        "image": np.stack([i["image"] for i in images]),
-        "label": np.array([i["label"] for i in images]),
-    }
-    files = augmented(wh.from_files(f"{folder}/**/*.png").map(decode))
-    memory = augmented(wh.from_arrays(image=columns["image"], label=columns["label"]))
-    integers = list(range(INTEGERS))
-    numbers = wh.from_items(integers).map(increment).filter(is_odd).batch(BATCH)
-    plain_files = [PlainFile(path) for path in paths]
+def write_images(folder: str) -> None:
+    """Write the PNG files."""
+    content = resources.files("whence.demo").joinpath("mnist-2k.zip").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for copy in range(COPIES):
+            archive.extractall(pathlib.Path(folder, str(copy)))
+
+
+class Work(NamedTuple):
+    """One job: the ways of doing it, and how many epochs, samples and operations it has."""
+
+    by_way: dict[str, tuple[Job, str | None]]
+    epochs: int
+    samples: int
+    op_count: int
+
+
+def of_files(folder: str) -> Work:
+    """Images from the disk."""
+    paths = _paths(folder)
+    plain = [PlainFile(path) for path in paths]
 
     def from_disk(number: int) -> Sample:
-        return decode(plain_files[number])
+        return decode(plain[number])
+
+    stream = augmented(wh.from_files(f"{folder}/**/*.png").map(decode))
+    by_way = ways(stream, lambda epoch: by_generators(from_disk, len(paths), epoch))
+    return Work(by_way, EPOCHS, len(paths), 7)
+
+
+def of_memory(folder: str) -> Work:
+    """The same images as arrays."""
+    decoded = [decode(PlainFile(path)) for path in _paths(folder)]
+    images = np.stack([each["image"] for each in decoded])
+    labels = np.array([each["label"] for each in decoded])
 
     def from_memory(number: int) -> Sample:
-        return {"image": columns["image"][number], "label": int(columns["label"][number])}
+        return {"image": images[number], "label": int(labels[number])}
 
-    jobs: dict[str, tuple[dict[str, tuple[Job, str | None]], int, int, int]] = {
-        "files": (
-            ways(files, lambda epoch: by_generators(from_disk, len(paths), epoch)),
-            EPOCHS,
-            len(paths),
-            7,
-        ),
-        "memory": (
-            ways(memory, lambda epoch: by_generators(from_memory, len(paths), epoch)),
-            EPOCHS,
-            len(paths),
-            6,
-        ),
-        "integers": (ways(numbers, lambda epoch: integers_by_generators(integers)), 1, INTEGERS, 3),
-    }
+    stream = augmented(wh.from_arrays(image=images, label=labels))
+    by_way = ways(stream, lambda epoch: by_generators(from_memory, len(images), epoch))
+    return Work(by_way, EPOCHS, len(images), 6)
+
+
+def of_integers(folder: str) -> Work:
+    """A list of integers."""
+    integers = list(range(INTEGERS))
+    stream = wh.from_items(integers).map(increment).filter(is_odd).batch(BATCH)
+    return Work(ways(stream, lambda epoch: integers_by_generators(integers)), 1, INTEGERS, 3)
+
+
+def _paths(folder: str) -> list[str]:
+    return sorted(str(path) for path in pathlib.Path(folder).rglob("*.png"))
+
+
+WORKS = {"files": of_files, "memory": of_memory, "integers": of_integers}
+"""By job: makes it, of the folder with the files."""
+
+
+def run_all(folder: str, rounds: int) -> list[dict[str, Any]]:
+    """All jobs, all ways."""
     found = []
-    for job, (by_way, epochs, count, op_count) in jobs.items():
+    for job, made in WORKS.items():
+        by_way, epochs, count, op_count = made(folder)
         seconds = compare(by_way, epochs, rounds)
         for way, against in (
             ("lineage", "off"),
