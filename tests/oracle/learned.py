@@ -92,11 +92,12 @@ class LearnedOf:
         step = program.steps[index]
         samples = [value for chunk in evaluation._scan(step.inputs[0]) for value in chunk.values]
         evaluation.close()
-        (user,) = (number for number, each in enumerate(program.steps) if index in each.inputs)
-        labels = {each.label for each in program.steps if user in each.inputs}
+        # two, where another stream that is learned of is a part of this one, which stands in another order
+        users = [number for number, each in enumerate(program.steps) if index in each.inputs]
+        labels = {each.label for each in program.steps if set(users) & set(each.inputs)}
         stamp = next((label for label in labels if label.startswith("stamp")), "")
         assert isinstance(step.node.op, Fit)
-        label = program.steps[user].label
+        (label,) = {program.steps[user].label for user in users}
         return stamp, [Learned(label, field, *self._of(field, samples)) for field in step.node.op.statistics]
 
     def check_trace(self, trace: Trace, epoch: int, value: Any) -> None:
