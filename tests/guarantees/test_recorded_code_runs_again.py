@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 import whence as wh
+from whence.capture import codefiles
 from whence.errors import InputError, ReplayError
 from whence.query import Address
+from whence.store import scan_frames
 
 SCRIPT = """
 import functools
@@ -169,7 +171,54 @@ def test_code_that_was_altered_in_the_record_is_refused(folder: pathlib.Path, ru
     data = payloads.read_bytes()
     assert data.count(b"FACTOR = 7") == 1
     payloads.write_bytes(data.replace(b"FACTOR = 7", b"FACTOR = 9"))
+    assert "destroyed, or altered" in refused(folder, run)
+    (journal,) = folder.glob("record/**/journal")
+    data = bytearray(journal.read_bytes())
+    data[len(data) // 2] ^= 1
+    journal.write_bytes(data)
     assert "damaged" in refused(folder, run)
+
+
+def test_code_that_was_destroyed_is_refused(folder: pathlib.Path, run: str) -> None:
+    (payloads,) = folder.glob("record/**/payloads")
+    data, frames = payloads.read_bytes(), scan_frames(payloads).frames
+    ends = [*(frame.offset for frame in frames[1:]), len(data)]
+    kept = [
+        data[frame.offset : end]
+        for frame, end in zip(frames, ends, strict=True)
+        if b"FACTOR = 7" not in frame.payload
+    ]
+    assert len(kept) == len(frames) - 1
+    payloads.write_bytes(data[:16] + b"".join(kept))
+    assert "has been destroyed" in refused(folder, run)
+
+
+def plain(line: str) -> str:
+    return line
+
+
+def test_a_file_with_another_digest_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numbers.txt").write_text("1\n2\n")
+    monkeypatch.setattr(codefiles, "digest_bytes", lambda data: bytes(32))
+    with wh.start_run(workspace=tmp_path) as run:
+        list(wh.from_text(tmp_path / "numbers.txt").map(plain))
+    with pytest.raises(ReplayError, match="its digest differs"):
+        run.replay(0, item=1, code="recorded")
+
+
+def test_a_function_with_another_digest_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numbers.txt").write_text("1\n2\n")
+    monkeypatch.setattr(
+        codefiles, "redact", lambda text: text.replace("return line\n", "return line[::-1]\n")
+    )
+    with wh.start_run(workspace=tmp_path) as run:
+        list(wh.from_text(tmp_path / "numbers.txt").map(plain))
+    with pytest.raises(ReplayError, match="isn't what ran: its digest is"):
+        run.replay(0, item=1, code="recorded")
 
 
 def test_code_that_cannot_be_known_is_refused(tmp_path: pathlib.Path) -> None:

@@ -67,10 +67,11 @@ def recorded_code(record: RunRecord, stream: int) -> RecordedCode:
     Raises:
         ReplayError: one was destroyed or isn't what was recorded, or none was recorded.
     """
-    for damage in record.journal.damages[:1]:
-        raise ReplayError(
-            f"the record of {record.name} is damaged ({damage.problem}): its code isn't run", remedy=_REMEDY
-        )
+    events_file = str(record.journal.path / "journal")  # bodies are held to what it says, each by itself
+    for damage in record.journal.damages:
+        if damage.path == events_file:
+            problem = f"the journal of {record.name} is damaged ({damage.problem}): its code isn't run"
+            raise ReplayError(problem, remedy=_REMEDY)
     files: dict[str, CodeFile] = {}
     for event in record.journal.events:
         if event.kind == "stream" and event.public["stream"] == stream:
@@ -78,7 +79,7 @@ def recorded_code(record: RunRecord, stream: int) -> RecordedCode:
         if event.kind != "code_file":
             continue
         if not event.body:
-            raise ReplayError(f"code of {record.name} has been destroyed", remedy=_REMEDY)
+            raise ReplayError(f"code of {record.name} has been destroyed, or altered", remedy=_REMEDY)
         path, data = str(event.body["path"]), event.body["text"].encode("utf-8", "surrogatepass")
         if digest_bytes(data) != event.public["digest"]:
             raise ReplayError(
