@@ -12,6 +12,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ from whence.errors import (
     StoreError,
     StoreFullError,
 )
+from whence.vocab import digest_bytes, digest_value
 
 
 def in_child(act: Callable[[], object]) -> None:
@@ -414,6 +416,32 @@ def test_what_a_killed_pass_decided_is_still_there_when_the_run_has_ended(place:
     assert workspace.verify().holds
     assert workspace.impact("items", rows=[4]).count == 3
     assert workspace.impact("items", rows=[3]).count == 0
+
+
+def test_a_reader_of_the_page_of_formats_reads_it(place: pathlib.Path) -> None:
+    page = (pathlib.Path(__file__).parents[3] / "docs" / "reference" / "format.md").read_text("utf-8")
+    in_child(read_some(lambda: wh.from_items(list(range(50))), 7, workspace=place))
+    wh.start_run(resume=newest(place).name, workspace=place).finish()
+    with wh.start_run(resume=newest(place).name, workspace=place) as run:
+        wh.from_items(list(range(50))).collect()
+    reader = RunReader(run.record.journal.path)
+    reader.check_segments()
+    assert [kind for kind, *_ in reader.events if kind in ("run_start", "run_resume", "run_end")] == [
+        "run_start",
+        "run_resume",
+        "run_end",
+        "run_resume",
+        "run_end",
+    ]
+    for kind, _, public, body in reader.events:
+        for name in [kind, *public, *(body or {})]:
+            assert f"`{name}`" in page, (kind, name)
+    (lost,) = (each for public, _ in reader.find("run_resume") for each in public["lost"])
+    assert lost == [0, *reader.cursors()[0]]
+    (source,) = (body for _, body in reader.find("source"))
+    described = {name: source[name] for name in ("kind", "name", "root", "layout", "description")}
+    paths = zlib.decompress(source["paths"])
+    assert source["identity"] == digest_value([described, digest_bytes(paths)])
 
 
 # what others knew of it
