@@ -148,7 +148,8 @@ class NumpyRandom:
         memory = self._memory()
         if memory is None:
             raise AssertionError("it was saved before it is set")
-        block = _laid_out(mersenne_states(seeds), STATE_WORDS)
+        states = mersenne_states(seeds)
+        block, firsts = _laid_out(states, STATE_WORDS), states[:, 0].tolist()
         words = memory.cast("I")
         forget = self._state.seed
         first = -1  # the state isn't one of ours yet
@@ -158,7 +159,7 @@ class NumpyRandom:
             if words[STATE_WORDS] != STATE_WORDS or words[0] != first:
                 forget(0)  # half of what normal numbers are made of waits beside the state, out of reach
             memory[:] = block[place * _STATE_BYTES : (place + 1) * _STATE_BYTES]
-            first = words[0]
+            first = firsts[place]
 
         return fill
 

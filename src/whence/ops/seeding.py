@@ -32,7 +32,7 @@ from whence.ops.watching import Loop
 Seed = Callable[[int], None]
 """Seeds the generators for the sample, or the group, at a place; as often as it is asked."""
 
-_SLAB = 32
+_SLAB = 48
 
 
 def leave_alone(place: int) -> None:
@@ -74,7 +74,7 @@ class SeededCalls(Calls):
         ]
 
     @contextmanager
-    def over(self, ids: UInt64Array) -> Iterator[Seed]:
+    def over(self, ids: UInt64Array) -> Iterator[_Seeds]:
         """Keep the state of all generators, and put it back in the end."""
         with ExitStack() as stack:
             settable: dict[str, Settable] = {}
@@ -90,8 +90,8 @@ class SeededCalls(Calls):
         """Seed before each sample is handed on."""
 
         def seeded(values: Iterator[Any], chunk: Chunk) -> Iterable[Any]:
-            with self.over(chunk.ids) as seed:
-                yield from loop(_handed_on(values, seed), chunk)
+            with self.over(chunk.ids) as seeds:
+                yield from loop(seeds.before_each(values), chunk)
 
         return seeded
 
@@ -145,17 +145,25 @@ class _Seeds:
         within = place - self._first
         if not 0 <= within < _SLAB:
             within = place % _SLAB
-            self._first = place - within
-            some = slice(self._first, self._first + _SLAB)
-            self._setters = [each.setter(seeds[some]) for each, seeds in self._seeded]
+            self._go_to(place - within)
         for seed in self._setters:
             seed(within)
 
+    def before_each(self, values: Iterator[Any]) -> Iterator[Any]:
+        """Hand on all values, each with the generators seeded for it."""
+        within = _SLAB
+        for value in values:
+            if within == _SLAB:
+                self._go_to(self._first + _SLAB)
+                within = 0
+            for seed in self._setters:
+                seed(within)
+            within += 1
+            yield value
 
-def _handed_on(values: Iterator[Any], seed: Seed) -> Iterator[Any]:
-    for place, value in enumerate(values):
-        seed(place)
-        yield value
+    def _go_to(self, first: int) -> None:
+        self._first = first
+        self._setters = [each.setter(seeds[first : first + _SLAB]) for each, seeds in self._seeded]
 
 
 def _takes_generators(value: Any) -> bool:
