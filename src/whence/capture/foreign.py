@@ -220,7 +220,8 @@ def numpy_memory(bit_generator: Any) -> memoryview:
 
 def _laid_out(states: NDArray[np.uint32], index: int) -> memoryview:
     """Put the index beside the words of each state, before or after them: all words are to be made anew."""
-    laid = np.full((len(states), STATE_WORDS + 1), STATE_WORDS, np.uint32)
+    laid = np.empty((len(states), STATE_WORDS + 1), np.uint32)
+    laid[:, index] = STATE_WORDS
     laid[:, 1 - index // STATE_WORDS :][:, :STATE_WORDS] = states
     return memoryview(laid.data).cast("B")
 
