@@ -7,6 +7,7 @@ whoever loads it finds that out.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import pathlib
 import re
@@ -24,6 +25,7 @@ from whence.store import RunWriter
 from whence.vocab import digest_bytes
 
 _LARGEST_BYTES = 4 << 20
+_REMEMBERED = 256
 # Only what is loaded counts, so that a line of a text which looks like an import does no harm.
 _IMPORT = re.compile(r"^[ \t]*import[ \t]+([^\n#;]+)", re.MULTILINE)
 _IMPORT_FROM = re.compile(r"^[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]*(\([^)]*\)|[^\n#;]*)", re.MULTILINE)
@@ -48,9 +50,11 @@ class CodeFile:
 def code_files(functions: Iterable[Callable[..., Any]]) -> list[CodeFile]:
     """Find the files that some functions need, in the order of their paths.
 
-    Cost: that of identifying the functions, and 0.1 ms for each file of the user's own.
+    Cost: that of identifying the functions, and 0.1 ms for each file of the user's own; the first time in
+        a process some ms for the secrets in each.
     """
-    by_file = {str(module.__file__): module for module in _users_modules()}
+    modules = (module for module in list(sys.modules.values()) if isinstance(module, ModuleType))
+    by_file = {vars(module).get("__file__"): module for module in modules}
     found: dict[str, CodeFile] = {}
     waiting = sorted(files_of(functions))
     while waiting:
@@ -60,8 +64,7 @@ def code_files(functions: Iterable[Callable[..., Any]]) -> list[CodeFile]:
             continue
         module = by_file.get(file)
         name = "" if module is None or is_script_module(module.__name__) else module.__name__
-        data = redact(text).encode("utf-8", "surrogatepass")
-        found[file] = CodeFile(path=place_of(file), module=name, data=data)
+        found[file] = CodeFile(path=place_of(file), module=name, data=_without_secrets(text))
         waiting += [str(each.__file__) for each in _imported(text, module)]
     return [found[file] for file in sorted(found)]
 
@@ -75,11 +78,10 @@ def _text_of(file: str) -> str | None:
         return None
 
 
-def _users_modules() -> Iterator[ModuleType]:
-    for name in list(sys.modules):
-        module = _users_module(name)
-        if module is not None:
-            yield module
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _without_secrets(text: str) -> bytes:
+    """Take the secrets out of a file's text; remembered, as each run of a process needs the same files."""
+    return redact(text).encode("utf-8", "surrogatepass")
 
 
 def _users_module(name: str) -> ModuleType | None:
