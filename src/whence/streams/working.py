@@ -180,8 +180,10 @@ class _Worker:
         context = self._evaluation.context_at(index)
         asked = time.perf_counter_ns()
         begin_work(context.recorder)
-        gists, count, error = op.gists(chunk, context.first, context)
-        end_work()
+        try:
+            gists, count, error = op.gists(chunk, context.first, context)
+        finally:
+            end_work()
         if error is not None:
             piece.error, piece.failed = error, index
             chunk = chunk.taken(slice(count))
