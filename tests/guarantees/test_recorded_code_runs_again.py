@@ -173,9 +173,9 @@ def test_code_that_was_altered_in_the_record_is_refused(folder: pathlib.Path, ru
     payloads.write_bytes(data.replace(b"FACTOR = 7", b"FACTOR = 9"))
     assert "destroyed, or altered" in refused(folder, run)
     (journal,) = folder.glob("record/**/journal")
-    data = bytearray(journal.read_bytes())
-    data[len(data) // 2] ^= 1
-    journal.write_bytes(data)
+    events = bytearray(journal.read_bytes())
+    events[len(events) // 2] ^= 1
+    journal.write_bytes(events)
     assert "damaged" in refused(folder, run)
 
 
