@@ -91,7 +91,7 @@ def clipped(rows: list[Row], name: str, lower: float, upper: float, fit: list[Ro
         return []
     low, high = quantile(known, lower), quantile(known, upper)
     return [
-        row | {name: row[name] if is_missing(row[name]) else type(row[name])(min(max(row[name], low), high))}
+        row | {name: row[name] if is_missing(row[name]) else float(min(max(row[name], low), high))}
         for row in rows
     ]
 
