@@ -109,13 +109,15 @@ class Window(Op):
     def _gathered(self, chunk: Chunk, count: int, done: int, context: Context) -> Iterator[Chunk]:
         """Make so many windows of a chunk, a few at a time: windows that overlap multiply what they hold."""
         at_once = max(1, _SAMPLES_AT_ONCE // self.size)
+        apart = min(self.step, self.size)
         for number in range(0, count, at_once):
             began = time.perf_counter_ns()
             starts = range(number * self.step, min(number + at_once, count) * self.step, self.step)
             bounds = [(start, min(start + self.size, len(chunk))) for start in starts]
             values = gathered(self, self.collate, chunk, bounds, context.first + done * self.step)
             places = slice(starts.start, starts.stop, self.step)
-            taken = min(starts.stop, len(chunk)) - starts.start
+            # what lies between windows isn't counted: where a chunk ends decides how much of it is here
+            taken = sum(min(start + apart, len(chunk)) - start for start in starts)
             context.recorder.spent(time.perf_counter_ns() - began, taken, len(values))
             yield Chunk(values, chunk.ids[places], chunk.origins[places])
 

@@ -106,3 +106,16 @@ def test_samples_that_do_not_stack_are_named() -> None:
     rows = [{"x": np.zeros(2)}, {"x": np.zeros(2)}, {"x": np.zeros(3)}]
     with pytest.raises(OpError, match=r"can't gather samples 1 to 2: .* shape \(3,\)"):
         wh.from_items(rows).window(2).collect()
+
+
+@pytest.mark.parametrize(("size", "step"), [(1, 3), (2, 5), (3, 1), (3, 3), (4, 3)])
+@pytest.mark.parametrize("drop_last", [True, False])
+def test_what_it_took_is_counted_alike_whatever_the_chunks(
+    tmp_path: pathlib.Path, size: int, step: int, drop_last: bool
+) -> None:
+    counted = set()
+    for chunk in (1, 2, 5, 100):
+        with chunks_of(chunk, chunk), wh.start_run(workspace=tmp_path) as run:
+            wh.from_items(list(range(17))).window(size, step, drop_last=drop_last, collate=list).collect()
+        counted.add(tuple(run.passes[0].nodes[-1][1:]))
+    assert len(counted) == 1
