@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tests.oracle.functions import moved_columns, stamped, whole_columns
 from tests.oracle.marks import Row, is_missing, native
 from tests.oracle.operations.operation import Args, Operation
@@ -91,9 +93,16 @@ def clipped(rows: list[Row], name: str, lower: float, upper: float, fit: list[Ro
         return []
     low, high = quantile(known, lower), quantile(known, upper)
     return [
-        row | {name: row[name] if is_missing(row[name]) else float(min(max(row[name], low), high))}
-        for row in rows
+        row | {name: row[name] if is_missing(row[name]) else between(row[name], low, high)} for row in rows
     ]
+
+
+def between(number: Any, low: float, high: float) -> Any:
+    """Bring a number within two others; a float of NumPy's stays of its type, an integer becomes a float."""
+    found = min(max(number, low), high)
+    if isinstance(number, np.integer):
+        return np.float64(found)
+    return type(number)(found) if isinstance(number, np.floating) else float(found)
 
 
 def quantile(known: list[float], share: float) -> float:
