@@ -10,11 +10,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from whence.lineage import Mapping as Relation
-from whence.lineage import Related, RelationIndex
 from whence.ops.chunk import Chunk, Int64Array
 from whence.ops.fields import Samples, check_names
 from whence.ops.numbers import FloatArray, as_floats, is_missing, numbers_of, replaced
-from whence.ops.op import Context, Fetch, Input, MappingKind, Op, Recorded
+from whence.ops.op import Context, Fetch, Input, MappingKind, Op, Recorded, related_of
 from whence.vocab import Column
 
 Along = Literal["forward", "interpolate"]
@@ -52,8 +51,7 @@ class FillAlong(Op):
         self, sizes: Sequence[int], recorded: Recorded | None, key: int, epoch: int
     ) -> list[Relation]:
         """Each sample from itself, and from those that its values were taken of."""
-        index = recorded[0] if isinstance(recorded, Sequence) else RelationIndex(sizes[0], [], [])
-        return [Related(index)]
+        return related_of(recorded, sizes)
 
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Fill as soon as all is known that is needed."""

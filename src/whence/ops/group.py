@@ -17,13 +17,23 @@ import numpy as np
 from whence.capture import memory_budget_bytes
 from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Mapping as Relation
-from whence.lineage import Related, RelationIndex
 from whence.ops.aggregations import AGGREGATIONS, CannotAggregateError, aggregated
 from whence.ops.arranging import Gathered, arranged
 from whence.ops.chunk import Chunk, Int64Array
 from whence.ops.keyed import Keyed
 from whence.ops.keys import Key, KeyReader, Keys, as_key, fields_of, key_parameter
-from whence.ops.op import Context, Fetch, Function, Input, MappingKind, Op, Recorded, check_callable, failed
+from whence.ops.op import (
+    Context,
+    Fetch,
+    Function,
+    Input,
+    MappingKind,
+    Op,
+    Recorded,
+    check_callable,
+    failed,
+    related_of,
+)
 from whence.ops.spill import Block
 from whence.vocab import Column, Columns
 
@@ -299,13 +309,6 @@ class GroupColumns(GroupBy):
             )
         if name in (fields_of(self.key) or (_FUNCTION_KEY,)):
             raise PlanError(f"{where}: the key is called so already", remedy="Choose another name.")
-
-
-def related_of(recorded: Recorded | None, sizes: Sequence[int]) -> list[Relation]:
-    """The mappings of an op that records relations: none, where nothing came that far."""
-    if isinstance(recorded, Sequence):
-        return [Related(index) for index in recorded]
-    return [Related(RelationIndex(size, [], [])) for size in sizes]
 
 
 _EXAMPLE = 'Write aggregate(mean_age=("age", "mean"), n="size"), for example.'

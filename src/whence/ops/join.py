@@ -20,12 +20,21 @@ from whence.lineage import Mapping as Relation
 from whence.ops.arranging import merged
 from whence.ops.chunk import Chunk, Int64Array, UInt64Array
 from whence.ops.combining import Combining, Pairs, joined_ids
-from whence.ops.group import related_of
 from whence.ops.keyed import Keyed, weight_of
 from whence.ops.keys import Key, KeyReader, Kinds, as_key, fields_of, key_parameter
 from whence.ops.matching import Ahead, Parts, RightSide, with_gaps, without_samples
 from whence.ops.merging import Form, Merger, form_of, shared_fields
-from whence.ops.op import Context, Fetch, Function, Input, MappingKind, Op, Recorded, check_callable
+from whence.ops.op import (
+    Context,
+    Fetch,
+    Function,
+    Input,
+    MappingKind,
+    Op,
+    Recorded,
+    check_callable,
+    related_of,
+)
 from whence.ops.spill import Block, Spill
 
 How = Literal["inner", "left", "right", "outer", "semi", "anti"]

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 from whence.capture import NodeRecorder
 from whence.errors import OpError, PlanError
-from whence.lineage import CountsIndex, RelationIndex, SelectionIndex
+from whence.lineage import CountsIndex, Related, RelationIndex, SelectionIndex
 from whence.lineage import Mapping as Relation
 from whence.ops.chunk import Chunk, Int64Array
 from whence.vocab import plain
@@ -144,6 +144,13 @@ class Op(ABC):
 
 Recorded = SelectionIndex | CountsIndex | Sequence[RelationIndex]
 """What the data decided: by `MappingKind` a selection, an expansion, or a relation for each input."""
+
+
+def related_of(recorded: Recorded | None, sizes: Sequence[int]) -> list[Relation]:
+    """The mappings of an op that records relations: none, where nothing came that far."""
+    if isinstance(recorded, Sequence):
+        return [Related(index) for index in recorded]
+    return [Related(RelationIndex(size, [], [])) for size in sizes]
 
 
 def name_of(fn: Function) -> str:

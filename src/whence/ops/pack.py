@@ -12,7 +12,6 @@ import numpy as np
 
 from whence.errors import OpError, PlanError, WhenceError
 from whence.lineage import Mapping as Relation
-from whence.lineage import Related, RelationIndex
 from whence.ops.chunk import Chunk, Int64Array
 from whence.ops.collating import Collate, check_collate, collate_functions, collate_parameters, gathered
 from whence.ops.op import (
@@ -26,6 +25,7 @@ from whence.ops.op import (
     check_callable,
     check_count,
     failed,
+    related_of,
 )
 
 
@@ -76,9 +76,7 @@ class Pack(Op):
         self, sizes: Sequence[int], recorded: Recorded | None, key: int, epoch: int
     ) -> list[Relation]:
         """Which samples are in each pack, as recorded."""
-        if recorded is None or not isinstance(recorded, Sequence):
-            return [Related(RelationIndex(sizes[0], [], []))]
-        return [Related(recorded[0])]
+        return related_of(recorded, sizes)
 
     def reason(self) -> str:
         """Why a sample is in no pack: none is left out."""

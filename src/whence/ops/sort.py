@@ -14,11 +14,10 @@ import numpy as np
 from whence.capture import memory_budget_bytes
 from whence.errors import OpError, PlanError
 from whence.lineage import Mapping as Relation
-from whence.lineage import Related, RelationIndex
 from whence.ops.chunk import Chunk, Int64Array
 from whence.ops.footprint import footprint
 from whence.ops.keys import Key, KeyPart, KeyReader, Keys, as_key, fields_of, key_parameter
-from whence.ops.op import Context, Function, Input, MappingKind, Op, Recorded, name_of
+from whence.ops.op import Context, Function, Input, MappingKind, Op, Recorded, name_of, related_of
 from whence.ops.ordering import UnorderableError, count_before, is_before, key_at, ordered
 from whence.ops.spill import BLOCK_BYTES, BLOCK_ROWS, Block, Spill
 
@@ -76,9 +75,7 @@ class Sort(Op):
         self, sizes: Sequence[int], recorded: Recorded | None, key: int, epoch: int
     ) -> list[Relation]:
         """Which sample came where, as recorded."""
-        if recorded is None or not isinstance(recorded, Sequence):
-            return [Related(RelationIndex(sizes[0], [], []))]
-        return [Related(recorded[0])]
+        return related_of(recorded, sizes)
 
     def scan(self, inputs: Sequence[Input], context: Context) -> Iterator[Chunk]:
         """Take all samples, then give them in order."""

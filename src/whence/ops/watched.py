@@ -8,9 +8,8 @@ from typing import ClassVar
 
 from whence.errors import PlanError
 from whence.lineage import Mapping as Relation
-from whence.lineage import Related, RelationIndex
 from whence.ops.chunk import Chunk
-from whence.ops.op import Context, Input, MappingKind, Op, Recorded
+from whence.ops.op import Context, Input, MappingKind, Op, Recorded, related_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +26,7 @@ class Watched(Op):
         self, sizes: Sequence[int], recorded: Recorded | None, key: int, epoch: int
     ) -> list[Relation]:
         """Which sample each was, as recorded."""
-        if recorded is None or not isinstance(recorded, Sequence):
-            return [Related(RelationIndex(sizes[0], [], []))]
-        return [Related(recorded[0])]
+        return related_of(recorded, sizes)
 
     def reason(self) -> str:
         """Why a sample wasn't received."""
