@@ -82,28 +82,7 @@ class Recording:
                 return NullPass()
             stream = self._stream_of(plan)
             self._libraries.tell()  # what the functions use is loaded now, or never
-            continued = self._continued(start)
-            is_of_run = start.run == self._writer.run_id
-            abandons = (start.since, self._earlier_count) if is_of_run else (0, 0)
-            if continued is not None and (continued.stream, continued.epoch) == (stream.number, epoch):
-                repeat = continued.repeat  # another stream of the same plan has places of its own
-            else:
-                repeat = free_repeat(self._passes, stream.number, epoch, abandons)
-            number = len(self._passes)
-            public: dict[str, Any] = {
-                "pass": number,
-                "stream": stream.number,
-                "epoch": epoch,
-                "repeat": repeat,
-                "record": mode,
-            }
-            if start.first or start.number >= 0:
-                given_in = start.run if start.number >= 0 else ""
-                public |= {"first": start.first, "from": [given_in, start.number]}
-            if continued is not None:
-                public["continues"] = start.number
-            if is_of_run:
-                public["abandons"] = list(abandons)
+            public = self._place_of(stream, epoch, start) | {"record": mode}
             if decided >= 0:
                 public |= {"decided": decided, "record": "lineage"}
             begun = PassRecording(
@@ -111,7 +90,7 @@ class Recording:
             )
             self._writer.append("pass_start", public)
             self._passes.append(begun)
-            if is_of_run:
+            if start.run == self._writer.run_id:
                 self._roll_back()
             return begun
 
@@ -139,6 +118,26 @@ class Recording:
             f"epoch {epoch} of this stream wasn't read in this run, so that its samples aren't known",
             remedy="Read the stream in the run, and give what it gave to the loader.",
         )
+
+    def _place_of(self, stream: StreamRecord, epoch: int, start: Start) -> dict[str, Any]:
+        """Say where the next pass stands in the run; see `PassPlace`."""
+        continued = self._continued(start)
+        is_of_run = start.run == self._writer.run_id
+        abandons = (start.since, self._earlier_count) if is_of_run else (0, 0)
+        if continued is not None and (continued.stream, continued.epoch) == (stream.number, epoch):
+            repeat = continued.repeat  # another stream of the same plan has places of its own
+        else:
+            repeat = free_repeat(self._passes, stream.number, epoch, abandons)
+        number = len(self._passes)
+        public: dict[str, Any] = {"pass": number, "stream": stream.number, "epoch": epoch, "repeat": repeat}
+        if start.first or start.number >= 0:
+            given_in = start.run if start.number >= 0 else ""
+            public |= {"first": start.first, "from": [given_in, start.number]}
+        if continued is not None:
+            public["continues"] = start.number
+        if is_of_run:
+            public["abandons"] = list(abandons)
+        return public
 
     def _count(self) -> int:
         return len(self._passes)

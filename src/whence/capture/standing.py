@@ -46,7 +46,6 @@ class PassPlace:
         continues: the pass of the run that it goes on with; None where it goes on with none.
         abandons: the passes [from, to) that had begun after the place from which it goes on, in a
             process that is gone.
-        origin: the run and the pass that gave the outputs before `first`; "" and -1 where that isn't known.
     """
 
     number: int
@@ -56,13 +55,11 @@ class PassPlace:
     first: int = 0
     continues: int | None = None
     abandons: tuple[int, int] = (0, 0)
-    origin: tuple[str, int] = ("", -1)
 
     @classmethod
     def of(cls, public: Mapping[str, Any]) -> PassPlace:
         """Take it from what the journal says when a pass begins."""
         first, last = public.get("abandons", (0, 0))
-        run, number = public.get("from", ("", -1))
         return cls(
             number=public["pass"],
             stream=public["stream"],
@@ -71,7 +68,6 @@ class PassPlace:
             first=public.get("first", 0),
             continues=public.get("continues"),
             abandons=(first, last),
-            origin=(run, number),
         )
 
 
