@@ -11,6 +11,17 @@ import whence as wh
 from whence.vocab import sample_digest
 
 
+def rows() -> wh.Stream:
+    """A hundred rows to train on, each with its number."""
+    columns = {"x": np.arange(300, dtype=np.float32).reshape(100, 3) / 300, "n": np.arange(100)}
+    return wh.from_arrays(name="rows", **columns)
+
+
+def shaken(row: dict[str, Any], *, rng: Any) -> dict[str, Any]:
+    """Add a random number to a row's features."""
+    return {"x": row["x"] + np.float32(rng.random()), "n": row["n"]}
+
+
 class Received(list[tuple[int, list[int]]]):
     """The witness of each batch that a step was given, and the rows that it was made of, in order."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import whence as wh
-from tests.neighbours.received import Received, recorded
+from tests.neighbours.received import Received, recorded, rows
 from whence.vocab import sample_digest
 
 os.environ["KERAS_BACKEND"] = "torch"
@@ -25,11 +25,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # its own
 def paired(row: dict[str, Any], *, rng: Any) -> Any:
     x = np.concatenate([row["x"] + np.float32(rng.random()), [row["n"]]]).astype(np.float32)
     return x, np.array([row["n"]], np.float32)
-
-
-def rows() -> wh.Stream:
-    columns = {"x": np.arange(300, dtype=np.float32).reshape(100, 3) / 300, "n": np.arange(100)}
-    return wh.from_arrays(name="rows", **columns)
 
 
 def sized() -> wh.Stream:

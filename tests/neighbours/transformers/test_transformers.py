@@ -5,11 +5,10 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
-import numpy as np
 import pytest
 
 import whence as wh
-from tests.neighbours.received import Received, recorded
+from tests.neighbours.received import Received, recorded, rows, shaken
 from whence.errors import InputError
 
 torch: Any = pytest.importorskip("torch", reason="run by `make test-neighbours`")
@@ -17,15 +16,6 @@ transformers: Any = pytest.importorskip("transformers", reason="run by `make tes
 pytest.importorskip("accelerate", reason="run by `make test-neighbours`")
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # its own
-
-
-def shaken(row: dict[str, Any], *, rng: Any) -> dict[str, Any]:
-    return {"x": row["x"] + np.float32(rng.random()), "n": row["n"]}
-
-
-def rows() -> wh.Stream:
-    columns = {"x": np.arange(300, dtype=np.float32).reshape(100, 3) / 300, "n": np.arange(100)}
-    return wh.from_arrays(name="rows", **columns)
 
 
 def sized() -> wh.Stream:
