@@ -1,7 +1,8 @@
 """Runs: written while they go on, read back from their journals."""
 
 from whence.runs.decisions import Decisions
-from whence.runs.live import LiveRun, as_json, as_number, as_png, content_of, peak_memory_bytes
+from whence.runs.given import as_json, as_number, as_png, content_of
+from whence.runs.live import LiveRun, peak_memory_bytes
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
 from whence.runs.record import RunRecord, finite_or_none
 from whence.runs.sources import SourceView

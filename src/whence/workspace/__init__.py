@@ -4,7 +4,10 @@
 afterwards answers questions about itself.
 """
 
+from whence.workspace.listing import summarise_run
+from whence.workspace.models import Model
 from whence.workspace.run import Run
-from whence.workspace.workspace import Model, Workspace, open, start_run, summarise_run
+from whence.workspace.starting import start_run
+from whence.workspace.workspace import Workspace, open
 
 __all__ = ["Model", "Run", "Workspace", "open", "start_run", "summarise_run"]

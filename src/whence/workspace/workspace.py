@@ -7,10 +7,9 @@ import functools
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from whence.errors import InputError, NotFoundError, StoreError, WhenceError
+from whence.errors import NotFoundError, WhenceError
 from whence.query import (
     Finding,
     Impact,
@@ -21,42 +20,16 @@ from whence.query import (
     Verdict,
     diff_runs,
     find_impact_across,
-    outline_of,
     parse_address,
     parse_where,
     trace_address,
     verify_runs,
-    write_reach,
 )
-from whence.runs import LiveRun, RunRecord, finite_or_none
-from whence.store import Catalog, CatalogRow, Folder, RunWriter, decode_content
-from whence.vocab import digest_text
-from whence.workspace.run import Run, time_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A version of a model.
-
-    Args:
-        name: its name.
-        version: counts the versions of the name by time, from 1.
-        digest: of its bytes.
-        size_bytes: how many there are.
-        metadata: as it was given.
-        run: the run that made it.
-    """
-
-    name: str
-    version: int
-    digest: str
-    size_bytes: int
-    metadata: dict[str, Any]
-    run: Run
-
-    def load_bytes(self) -> bytes:
-        """Read its bytes, checked against the digest."""
-        return self.run.record.read_object(bytes.fromhex(self.digest.removeprefix("sha256:")))
+from whence.runs import RunRecord
+from whence.store import Catalog, Folder, decode_content
+from whence.workspace.listing import catalog_row
+from whence.workspace.models import Model, find_model, list_models
+from whence.workspace.run import Run
 
 
 class Workspace:
@@ -122,9 +95,9 @@ class Workspace:
             newest = next(self._opened(self._newest_first()), None)
             if newest is not None:
                 return newest
-        return self._open_run(self._find_id(name))
+        return self._open_run(self.find_id(name))
 
-    def _find_id(self, name: str | None) -> str:
+    def find_id(self, name: str | None) -> str:
         """Find the id of a run by its name, its id or the beginning of it; raises `NotFoundError`."""
         found = [] if name is None else self._catalog().find(name)
         if not found:
@@ -139,39 +112,11 @@ class Workspace:
 
     def model(self, reference: str) -> Model:
         """Open a model by `NAME`, `NAME@VERSION` or `NAME@latest`; raises `NotFoundError`."""
-        name, _, version = reference.partition("@")
-        versions = self.models(name)
-        if not versions:
-            raise NotFoundError(f"no model {name!r} in {self.path}", remedy="whence runs lists the runs.")
-        if version in ("", "latest"):
-            return versions[-1]
-        found = [model for model in versions if str(model.version) == version]
-        if not found:
-            raise NotFoundError(
-                f"no version {version!r} of model {name!r}", remedy=f"There are 1 to {len(versions)}."
-            )
-        return found[0]
+        return find_model(self.runs(), reference, place=self.path)
 
     def models(self, name: str | None = None) -> list[Model]:
         """List the models, or the versions of one, oldest first."""
-        made = []
-        for run in self.runs():
-            made += [(body["at_ns"], run, body) for body in run.record.models if name in (None, body["name"])]
-        counts: dict[str, int] = {}
-        found = []
-        for _, run, body in sorted(made, key=lambda entry: entry[0]):
-            counts[body["name"]] = counts.get(body["name"], 0) + 1
-            found.append(
-                Model(
-                    name=body["name"],
-                    version=counts[body["name"]],
-                    digest=digest_text(body["digest"]),
-                    size_bytes=body["bytes"],
-                    metadata=body["metadata"],
-                    run=run,
-                )
-            )
-        return found
+        return list_models(self.runs(), name)
 
     def trace(self, address: str) -> Trace:
         """Whence: trace the sample at an address, `RUN@EPOCH:BATCH.ITEM`."""
@@ -259,7 +204,7 @@ class Workspace:
 
     def _catalog(self) -> Catalog:
         if self._cataloged is None:
-            self._cataloged = Catalog(self._folder, summarise=functools.partial(_catalog_row, self._folder))
+            self._cataloged = Catalog(self._folder, summarise=functools.partial(catalog_row, self._folder))
         self._cataloged.refresh()
         return self._cataloged
 
@@ -271,101 +216,3 @@ def open(path: str | os.PathLike[str] | None = None) -> Workspace:
         path: the folder; default: `WHENCE_HOME`, else the nearest `.whence` upward, else `./.whence`.
     """
     return Workspace(Folder.find(path))
-
-
-def start_run(
-    name: str | None = None,
-    *,
-    resume: str | None = None,
-    params: Mapping[str, Any] | None = None,
-    tags: Mapping[str, Any] | None = None,
-    workspace: str | os.PathLike[str] | Workspace | None = None,
-) -> Run:
-    """Begin a run, or go on with one; use it with `with`, or end it with `finish()`.
-
-    Args:
-        name: what you call it; need not be unique.
-        resume: the name or id of a run to go on with, which died, failed or finished: what is logged and
-            read is added to it. To go on with a stream as well, see `Stream.resume`.
-        params: its parameters; added to those of a run that is resumed.
-        tags: its tags; the same.
-        workspace: where it is recorded; default as for `open`.
-
-    Raises:
-        InputError: both a name and a run to resume are given.
-        NotFoundError: there is no run to resume of that name.
-        StoreBusyError: another process is writing the run, or is resuming it at this moment.
-        DamagedError: the record of the run isn't whole; says where.
-        StoreReadOnlyError, StoreFullError, StoreVersionError, StoreError: it can't be recorded there.
-
-    Cost: of a run that is resumed, one reading of its folder.
-    """
-    path = workspace.path if isinstance(workspace, Workspace) else workspace
-    folder = Folder.find(path)
-    run_id = None if resume is None else _run_to_resume(folder, resume, name)
-    live = LiveRun(
-        folder, title=name or "", params=params, tags=tags, resume=run_id, before_sealing=_keep_reach
-    )
-    return Run(folder, live=live)
-
-
-def _run_to_resume(folder: Folder, resume: Any, name: str | None) -> str:
-    if name is not None:
-        raise InputError(
-            f"start_run({name!r:.40}, resume={resume!r:.40}): a run that is resumed keeps its name",
-            remedy="Leave one of them out; a note or a tag can say more.",
-        )
-    if not isinstance(resume, str) or not resume:
-        raise InputError(
-            f"start_run(resume={resume!r:.40}): wanted the name or id of a run",
-            remedy='Write resume="quiet-otter-17"; run.name says it while the run goes on.',
-        )
-    return Workspace(folder)._find_id(resume)
-
-
-def _keep_reach(writer: RunWriter) -> None:
-    """Keep with a run what its rows reached; without it, questions about rows open the run."""
-    with contextlib.suppress(WhenceError):  # what can't be made of the record isn't worth the run
-        write_reach(RunRecord.read(writer.folder, writer.run_id), writer)
-
-
-def summarise_run(record: RunRecord) -> dict[str, Any]:
-    """Summarise a run, JSON-able."""
-    ended = record.ended_at_ns
-    return {
-        "id": record.id,
-        "name": record.name,
-        "title": record.title,
-        "status": record.status,
-        "started_at": time_of(record.started_at_ns).isoformat(),
-        "ended_at": None if ended is None else time_of(ended).isoformat(),
-        "params": record.params,
-        "metrics": {key: finite_or_none(value) for key, value in record.metrics.items()},
-        "tags": record.tags,
-    }
-
-
-def _catalog_row(folder: Folder, run_id: str) -> CatalogRow:
-    try:
-        record = RunRecord.read(folder, run_id)
-    except NotFoundError:  # its process died before the journal was begun
-        return CatalogRow(run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id, "lost"))
-    except StoreError:  # the others are to be seen all the same; asking for this one says why
-        return CatalogRow(
-            run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id, "unknown")
-        )
-    outline = outline_of(record) if record.is_ended else None
-    return CatalogRow(
-        run_id=run_id,
-        name=record.name,
-        is_final=record.is_ended,
-        summary=summarise_run(record),
-        outline=outline,
-    )
-
-
-def _empty_summary(run_id: str, status: str) -> dict[str, Any]:
-    return {
-        "id": run_id, "name": run_id, "title": "", "status": status, "started_at": None, "ended_at": None,
-        "params": {}, "metrics": {}, "tags": {},
-    }  # fmt: skip

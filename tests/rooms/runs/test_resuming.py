@@ -480,7 +480,7 @@ def test_reach_from_before_does_not_answer_where_none_could_be_kept(
 ) -> None:
     with wh.start_run(workspace=place) as run:
         wh.from_items(list(range(9))).take(2).collect()
-    monkeypatch.setattr("whence.workspace.workspace.write_reach", lambda record, writer: None)
+    monkeypatch.setattr("whence.workspace.starting.write_reach", lambda record, writer: None)
     with wh.start_run(resume=run.name, workspace=place):
         wh.from_items(list(range(9))).skip(2).collect()
     assert len(newest(place).record.journal.find("reach")) == 1
