@@ -1,4 +1,4 @@
-"""Compare two runs: parameters, operations and their code, what was read, packages and machine.
+"""Compare two runs: parameters, operations and their code, what was read and dropped, packages and machine.
 
 BEFORE and AFTER are names or ids; AFTER is the newest run where it is left out. Code is compared as source
 text, with the functions that it calls.
@@ -58,9 +58,20 @@ def page(value: dict[str, Any]) -> list[Block]:
             Section(title="not known"),
             Grid(rows=[[Words(each, "doubt")] for each in value["unknown"]]),
         ]
+    if value["drops"]:
+        blocks += [Section(title="drops", note="over all passes"), _drops(value["drops"])]
     if value["metrics"]:
         blocks += [Section(title="metrics", note="last values"), _changes(value["metrics"])]
     return blocks
+
+
+def _drops(drops: list[dict[str, Any]]) -> Grid:
+    rows: list[list[Cell]] = []
+    for drop in drops:
+        before, after = ("?" if drop[side] is None else f"{drop[side]:,}" for side in ("before", "after"))
+        why = dim(f"{drop['reason']}  of {drop['stream']}" if drop["reason"] else f"of {drop['stream']}")
+        rows.append([drop["op"], (before, dim(" → "), strong(after)), why])
+    return Grid(rows=rows)
 
 
 def _changes(changes: list[dict[str, Any]], indent: int = 2) -> Grid:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from whence.documents.counting import PassCount, StreamCount
 from whence.documents.wording import counted, listed, shown
 from whence.errors import WhenceError
-from whence.query import PassLineage, name_origin
+from whence.query import PassCount, PassLineage, StreamCount, name_origin
 from whence.runs import RunRecord
 
 EXAMPLES = 6

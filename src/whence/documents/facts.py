@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from whence.documents.counting import StreamCount
 from whence.documents.wording import (
     command_text,
     counted,
@@ -16,6 +15,7 @@ from whence.documents.wording import (
     size_text,
     time_text,
 )
+from whence.query import StreamCount
 from whence.runs import RunRecord
 from whence.vocab import digest_text
 

@@ -10,8 +10,8 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
-from whence.documents.counting import NodeCount, StreamCount
 from whence.documents.wording import counted, shown, shown_value
+from whence.query import NodeCount, StreamCount
 from whence.runs import RunRecord
 
 BOX_WIDTH = 216

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from whence.documents.counting import StreamCount
 from whence.documents.journeys import JourneyView
 from whence.documents.wording import command_text, counted, shown
 from whence.errors import WhenceError
-from whence.query import Verdict, find_impact, name_origin, parse_address, trace_address
+from whence.query import StreamCount, Verdict, find_impact, name_origin, parse_address, trace_address
 from whence.runs import RunRecord
 
 _EQUAL = "Made again for this page: equal to what was delivered, by its digest."

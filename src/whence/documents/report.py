@@ -15,7 +15,6 @@ from typing import Any
 
 import jinja2
 
-from whence.documents.counting import NodeCount, PassCount, StreamCount, count_streams
 from whence.documents.drops import gather_drops
 from whence.documents.facts import (
     tell_environment,
@@ -31,7 +30,7 @@ from whence.documents.plots import HEIGHT, LEFT, RIGHT, WIDTH, plot_metrics
 from whence.documents.questions import list_questions, verdict_text
 from whence.documents.wording import counted, duration_text, listed, share_text, shown
 from whence.errors import InputError
-from whence.query import Address, verify_runs
+from whence.query import Address, NodeCount, PassCount, StreamCount, count_streams, verify_runs
 from whence.runs import RunRecord
 from whence.store import explained
 

@@ -1,7 +1,9 @@
 """Questions on the record: whence (trace), whither (impact), again (replay), does it hold (verify)."""
 
 from whence.query.addresses import Address, parse_address, parse_range
-from whence.query.diff import Change, CodeChange, OpChange, RunDiff, SourceChange, diff_runs
+from whence.query.changes import Change, CodeChange, DropChange, OpChange, RunDiff, SourceChange
+from whence.query.counting import NodeCount, PassCount, StreamCount, count_pass, count_streams
+from whence.query.diff import diff_runs, drops_of
 from whence.query.differences import Difference, drawn_in
 from whence.query.fields import FieldOrigin, FieldStep, FieldTrace, FieldUse, field_uses, trace_field
 from whence.query.fits import Fit, Influence, only_for_fits
@@ -22,6 +24,7 @@ __all__ = [
     "CodeChange",
     "Difference",
     "Drop",
+    "DropChange",
     "ExposurePoint",
     "FieldOrigin",
     "FieldStep",
@@ -31,9 +34,11 @@ __all__ = [
     "Fit",
     "Impact",
     "Influence",
+    "NodeCount",
     "OpChange",
     "Origin",
     "Outline",
+    "PassCount",
     "PassLineage",
     "Replay",
     "Replayer",
@@ -41,12 +46,16 @@ __all__ = [
     "SourceChange",
     "Stage",
     "Step",
+    "StreamCount",
     "Trace",
     "Verdict",
+    "count_pass",
+    "count_streams",
     "delivered_addresses",
     "delivered_items",
     "diff_runs",
     "drawn_in",
+    "drops_of",
     "field_uses",
     "find_impact",
     "find_impact_across",

@@ -195,3 +195,26 @@ def test_what_is_not_known_of_code_is_said_and_is_no_sameness(tmp_path: pathlib.
     before, after = (wh.from_items([1], name="n").map(scope[name], name="m") for name in ("one", "two"))
     (change,) = compared(tmp_path, before, after).ops
     assert any("source not available" in each for each in change.code[0].unknown)
+
+
+def test_what_was_dropped_is_compared_by_operation_and_reason(tmp_path: pathlib.Path) -> None:
+    numbers = wh.from_items(range(20), name="n")
+    diff = compared(
+        tmp_path,
+        numbers.filter(lambda x: x < 15, name="low", reason="too high").batch(4),
+        numbers.filter(lambda x: x < 12, name="low", reason="too high").batch(4),
+    )
+    (drop,) = diff.drops
+    assert (drop.op, drop.reason, drop.before, drop.after) == ("low", "too high", 5, 8)
+    assert diff.to_json()["drops"] == [drop.to_json()]
+
+
+def test_an_operation_that_only_one_run_has_dropped_nothing_in_the_other(tmp_path: pathlib.Path) -> None:
+    numbers = wh.from_items([1, 1, 2, 3], name="n")
+    diff = compared(tmp_path, numbers.batch(2), numbers.dedup().batch(2))
+    assert [(drop.op, drop.before, drop.after) for drop in diff.drops] == [("dedup()", None, 1)]
+
+
+def test_runs_that_dropped_alike_have_no_drops_to_tell(tmp_path: pathlib.Path) -> None:
+    stream = wh.from_items(range(20), name="n").filter(lambda x: x < 15, reason="too high").batch(4)
+    assert compared(tmp_path, stream, stream).drops == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import whence as wh
 from tests.rooms.documents import pipelines
-from whence.documents.counting import count_pass, count_streams
+from whence.query import count_pass, count_streams
 
 
 def flows(run: wh.Run) -> list[tuple[tuple[int | None, ...], int, int]]:

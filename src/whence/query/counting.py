@@ -7,7 +7,7 @@ from typing import Any
 
 from whence.errors import WhenceError
 from whence.lineage import Identity, Mapping
-from whence.query import PassLineage
+from whence.query.following import PassLineage
 from whence.runs import PassView, RunRecord, StreamView
 
 _ONE_TO_ONE = {"map", "map_batches", "shuffle", "zip"}
