@@ -23,6 +23,8 @@
         ├── DamagedError           bytes on disk aren't the ones that were recorded
         └── ReplayError            a sample can't be made again, or not the same
 
+    RecordWarning                  a training goes on though its record has, or may get, a gap
+
 The message says where, what was wanted and what came; it is bounded in length and holds no sample
 content. Nothing is decided here but words: exit codes are used only by the command line.
 """
@@ -218,6 +220,10 @@ class ReplayError(EvidenceError):
     """A sample can't be made again, or not the same."""
 
     code = "replay"
+
+
+class RecordWarning(UserWarning):
+    """The record of a run that goes on has trouble: the training isn't stopped, and what is lost is named."""
 
 
 def _bounded(message: str) -> str:
