@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import pathlib
-import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import msgspec
 
 from whence.errors import DamagedError, NotFoundError, StoreError, StoreVersionError
 from whence.store.files import explained, explained_reading, write_whole
-from whence.vocab import digest_bytes, digest_text
+from whence.store.objects import Kept, keep_bytes, keep_file, object_blocks, object_path, open_object
+from whence.vocab import digest_bytes
 
 WORKSPACE_FORMAT = 1
 
@@ -106,10 +108,10 @@ class Folder:
         write_whole(self.path / "format", msgspec.json.encode({"format": WORKSPACE_FORMAT}))
 
     def run_ids(self) -> list[str]:
-        """List the runs by id, oldest first (ids sort by time)."""
+        """List the runs by id, oldest first (ids sort by time); hidden folders are on their way to be one."""
         try:
-            with explained_reading(self.runs_path):
-                return sorted(entry.name for entry in os.scandir(self.runs_path) if entry.is_dir())
+            with explained_reading(self.runs_path), os.scandir(self.runs_path) as entries:
+                return sorted(each.name for each in entries if each.name[0] != "." and each.is_dir())
         except NotFoundError:
             return []
 
@@ -119,10 +121,14 @@ class Folder:
 
     # objects: large content, by the SHA-256 of its bytes
 
+    @property
+    def objects_path(self) -> pathlib.Path:
+        """Where the large objects are."""
+        return self.path / "objects"
+
     def object_path(self, digest: bytes) -> pathlib.Path:
         """Where a large object lies, if it is here."""
-        name = digest.hex()
-        return self.path / "objects" / name[:2] / name[2:]
+        return object_path(self.objects_path, digest)
 
     def put_object(self, data: bytes) -> bytes:
         """Keep large content under its digest, once.
@@ -132,10 +138,23 @@ class Folder:
         """
         digest = digest_bytes(data)
         try:
-            self.read_object(digest)
+            for _ in self.object_blocks(digest):
+                pass
         except (NotFoundError, DamagedError):  # damaged content is put right by whoever has it
-            write_whole(self.object_path(digest), zlib.compress(data, 1))
+            keep_bytes(self.objects_path, data)
         return digest
+
+    def put_file(self, path: pathlib.Path) -> Kept:
+        """Keep a large file's content under its digest, read in blocks; see `keep_file`."""
+        return keep_file(self.objects_path, path)
+
+    def object_blocks(self, digest: bytes) -> Iterator[bytes]:
+        """Read large content some at a time; see `objects.object_blocks`."""
+        return object_blocks(self.objects_path, digest)
+
+    def open_object(self, digest: bytes) -> BinaryIO:
+        """Open large content as a file, checked; see `objects.open_object`."""
+        return open_object(self.objects_path, digest)
 
     def read_object(self, digest: bytes) -> bytes:
         """Read large content and check it.
@@ -144,18 +163,4 @@ class Folder:
             NotFoundError: it isn't here.
             DamagedError: its bytes aren't those of the digest.
         """
-        path = self.object_path(digest)
-        try:
-            data = zlib.decompress(path.read_bytes())
-        except FileNotFoundError as error:
-            raise NotFoundError(
-                f"object {digest_text(digest)} isn't in {self.path}",
-                remedy="Copy it from the workspace that has it.",
-            ) from error
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}", remedy="Check who may read the folder.") from error
-        except zlib.error as error:
-            raise DamagedError(f"{path}: not readable ({error})", place=str(path)) from error
-        if digest_bytes(data) != digest:
-            raise DamagedError(f"{path}: the bytes aren't those of its digest", place=str(path))
-        return data
+        return b"".join(self.object_blocks(digest))

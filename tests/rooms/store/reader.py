@@ -124,7 +124,8 @@ class RunReader:
         if digest in self.objects:
             return self.objects[digest]
         name = digest.hex()
-        data = zlib.decompress((self.path.parents[1] / "objects" / name[:2] / name[2:]).read_bytes())
+        data = (self.path.parents[1] / "objects" / name[:2] / name[2:]).read_bytes()
+        data = zlib.decompress(data) if data[:2] == b"\x78\x01" else data
         assert sha256(data) == digest
         return data
 
