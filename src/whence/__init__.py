@@ -12,7 +12,7 @@ The rooms, from the ground up (a line uses only lines below it):
 
     cli            one command, one file
     demo           a real pipeline over real images, start to finish
-    integrations   callbacks for training libraries, one file each
+    integrations   training libraries: what records them without being asked, and callbacks
     workspace      ties the rooms together: open, start_run, questions
     documents      reports
     query          trace, impact, replay, verify
@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME_BY_NAME = {
+    "autolog": "whence.integrations",
     "from_arrays": "whence.streams",
     "from_csv": "whence.streams",
     "from_files": "whence.streams",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:  # `as` marks a name as public for type checkers
     from whence.capture import config as config
     from whence.chance import draw as draw
     from whence.errors import WhenceError as WhenceError
+    from whence.integrations import autolog as autolog
     from whence.query import Impact as Impact
     from whence.query import Trace as Trace
     from whence.query import Verdict as Verdict

@@ -24,7 +24,8 @@ def test_a_public_name_is_on_the_reference_page(name: str) -> None:
         assert "whence.streams.beginnings" in DOCUMENTED
         assert value.__module__ == "whence.streams.beginnings"
     else:
-        documented_as = {f"whence.{room}.{name}" for room in ("streams", "workspace", "query", "capture")}
+        rooms = ("streams", "workspace", "query", "capture", "integrations")
+        documented_as = {f"whence.{room}.{name}" for room in rooms}
         assert documented_as & DOCUMENTED, f"{name} isn't on the page"
 
 

@@ -1,6 +1,7 @@
 """Runs: written while they go on, read back from their journals."""
 
 from whence.runs.decisions import Decisions
+from whence.runs.fits import read_fits
 from whence.runs.given import as_json, as_number, as_png, content_of
 from whence.runs.live import LiveRun, peak_memory_bytes
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
@@ -26,4 +27,5 @@ __all__ = [
     "is_run_id",
     "make_run_id",
     "peak_memory_bytes",
+    "read_fits",
 ]

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from whence.capture import Past, Recording, enter_run, environment, leave_run, redact, resume_facts
 from whence.errors import InputError, PlanError
 from whence.runs.decisions import check_passes
+from whence.runs.fits import FitNotes
 from whence.runs.given import as_number, as_pairs, as_step, plain_pairs, words
 from whence.runs.naming import friendly_name, make_run_id
 from whence.store import Folder, Journal, RunWriter
@@ -76,6 +77,8 @@ class LiveRun:
                 self._writer.sync()  # or a power cut could leave more in segments than a sealed journal knows
             self._writer.append("environment", {}, {"environment": plain(environment())})
             self._recording = Recording(self._writer, None if before is None else Past.of(before))
+            self._fits = FitNotes(self._writer, before)
+            self.param_names: set[str] = set()
             for kind, pairs in given.items():
                 self._log_pairs(kind, pairs)
         except BaseException:
@@ -91,7 +94,9 @@ class LiveRun:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record parameters."""
-        self._log_pairs("params", plain_pairs("params", params))
+        pairs = plain_pairs("params", params)
+        self._log_pairs("params", pairs)
+        self.param_names.update(pairs)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Record tags."""
@@ -105,6 +110,11 @@ class LiveRun:
         numbers = {key: as_number(key, value) for key, value in given.items()}  # all, or none
         for key, value in numbers.items():
             self._writer.append("metric", {"key": key, "value": value, "step": at})
+
+    def log_fit(self, facts: Mapping[str, Any], number: int | None) -> int:
+        """Say what is trained on what, or more of a training; returns its number."""
+        self._check_open()
+        return self._fits.log(facts, number)
 
     def log_note(self, text: str) -> None:
         """Record a note."""

@@ -21,7 +21,7 @@ from whence.query import (
     trace_address,
     trace_field,
 )
-from whence.runs import History, PassView, RunRecord, SourceView, StreamView
+from whence.runs import History, PassView, RunRecord, SourceView, StreamView, read_fits
 from whence.streams import Stream
 from whence.vocab import digest_text
 
@@ -116,6 +116,11 @@ class RecordedRun:
     def models(self) -> list[dict[str, Any]]:
         """Its models: name, digest, bytes, metadata."""
         return [_with_text_digest(body) for body in self._record.models]
+
+    @property
+    def fits(self) -> list[dict[str, Any]]:
+        """Its trainings, by number: all that was said of each with `log_fit`, or by `autolog`."""
+        return read_fits(self._record.journal)
 
     @property
     def streams(self) -> list[StreamView]:

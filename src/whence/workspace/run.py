@@ -63,6 +63,15 @@ class Run(RecordedRun):
         """Record tags."""
         self._writing.set_tags(tags)
 
+    def log_fit(self, facts: Mapping[str, Any], *, number: int | None = None) -> int:
+        """Record a training: what is trained on what, in any words; returns its number in the run.
+
+        Args:
+            facts: names and values.
+            number: of the training of which they say more; None begins one.
+        """
+        return self._writing.log_fit(facts, number)
+
     def log_note(self, text: str) -> None:
         """Record a note."""
         self._writing.log_note(text)
@@ -114,6 +123,16 @@ class Run(RecordedRun):
             )
         self._writing.finish(status, error)
         self._read = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be written here: this process began it, and it hasn't ended."""
+        return self._live is not None and self._live.is_open
+
+    @property
+    def param_names(self) -> set[str]:
+        """The names of the parameters that this process has recorded in it so far."""
+        return set() if self._live is None else set(self._live.param_names)
 
     @property
     def id(self) -> str:

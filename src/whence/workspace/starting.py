@@ -48,7 +48,17 @@ def start_run(
     live = LiveRun(
         folder, title=name or "", params=params, tags=tags, resume=run_id, before_sealing=_keep_reach
     )
-    return Run(folder, live=live)
+    run = Run(folder, live=live)
+    _begun[:] = [each for each in _begun if each.is_open] + [run]
+    return run
+
+
+_begun: list[Run] = []
+
+
+def open_runs() -> list[Run]:
+    """List the runs that this process has begun and not ended, in the order in which they began."""
+    return [run for run in _begun if run.is_open]
 
 
 def _run_to_resume(folder: Folder, resume: Any, name: str | None) -> str:

@@ -1,0 +1,34 @@
+"""The libraries that `wh.autolog()` knows: which of their modules belong to which file here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """A library whose trainings can be recorded.
+
+    Args:
+        name: the package that is imported.
+        aliases: what else it is called.
+        file: the module here that knows it.
+        modules: those of its modules after whose import hooks are put into them.
+    """
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    file: str
+    modules: tuple[str, ...]
+
+
+_HERE = __name__.rpartition(".")[0]
+
+LIBRARIES = (
+    Library(
+        name="sklearn",
+        aliases=("scikit-learn",),
+        file=f"{_HERE}.sklearn",
+        modules=("sklearn.base",),
+    ),
+)
