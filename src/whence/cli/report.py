@@ -1,6 +1,8 @@
-"""Write a run as one page of HTML that needs nothing else: no network, no script.
+"""Write a run as one page of HTML that needs nothing else: no network, no script; or compare several.
 
-A few samples are made again to be shown on their way, by the recorded functions from their files.
+Of one run a few samples are made again to be shown on their way, by the recorded functions from their files.
+Of several the page says what differs between them, and what came of it; the first is what the code of the
+others is compared with.
 """
 
 from __future__ import annotations
@@ -16,30 +18,39 @@ from whence.cli.page import Block, Line, Words, dim, strong
 from whence.cli.place import asked_workspace
 from whence.cli.screen import Screen
 from whence.cli.wording import size_of
-from whence.documents import write_report
+from whence.documents import write_comparison, write_report
+from whence.workspace import Run, Workspace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which run, and where to."""
-    parser.add_argument("run", metavar="RUN", help="its name or id")
+    """Which runs, and where to."""
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="its name or id; several are compared")
     parser.add_argument(
-        "--out", metavar="FILE", default="report.html", help="the page (default: report.html)"
+        "--out", metavar="FILE", help="the page (default: report.html, of several runs comparison.html)"
     )
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Write the page."""
     workspace = asked_workspace(arguments)
-    asked = workspace.run(arguments.run)
-    path = pathlib.Path(arguments.out)
+    asked, *further = [workspace.run(name) for name in arguments.runs]
+    path = pathlib.Path(arguments.out or ("comparison.html" if further else "report.html"))
     screen.progress(f"writing {path} …")
+    if further:
+        write_comparison([each.record for each in (asked, *further)], path)
+    else:
+        _write_one(asked, workspace, path)
+    screen.progress("")
+    names = [each.name for each in (asked, *further)]
+    screen.show({"runs": names, "path": str(path), "bytes": path.stat().st_size}, page)
+    return 0
+
+
+def _write_one(asked: Run, workspace: Workspace, path: pathlib.Path) -> None:
     others = [each.record for each in workspace.runs()]
     home = home_of(asked, workspace, elsewhere=())
     with contextlib.chdir(home), contextlib.redirect_stdout(sys.stderr):  # recorded functions may print
         write_report(asked.record, path.absolute(), records=others)
-    screen.progress("")
-    screen.show({"run": asked.name, "path": str(path), "bytes": path.stat().st_size}, page)
-    return 0
 
 
 def page(value: dict[str, Any]) -> list[Block]:
@@ -49,7 +60,7 @@ def page(value: dict[str, Any]) -> list[Block]:
             words=(
                 Words("✓ ", "good"),
                 strong(value["path"]),
-                dim(f"  {size_of(value['bytes'])}, run {value['run']}"),
+                dim(f"  {size_of(value['bytes'])}, {' · '.join(value['runs'])}"),
             )
         )
     ]

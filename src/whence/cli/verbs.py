@@ -28,7 +28,12 @@ VERBS = (
     ),
     Verb("diff", "look", "what differs between two runs, code included", "whence diff BEFORE [AFTER]"),
     Verb("verify", "trust", "check that the record is what was recorded", "whence verify"),
-    Verb("report", "documents", "write a run as one page of HTML", "whence report RUN [--out FILE]"),
+    Verb(
+        "report",
+        "documents",
+        "write a run, or a comparison, as one page",
+        "whence report RUN... [--out FILE]",
+    ),
 )
 
 VERB_BY_NAME = {verb.name: verb for verb in VERBS}

@@ -22,7 +22,7 @@ from whence.vocab import digest_text
 ROWS = 200
 PACKAGES = 400
 
-_STATUS = {
+STATUS = {
     "finished": ("good", "The run ended by itself."),
     "failed": ("bad", "The run ended with an error; what it recorded until then is whole."),
     "running": ("open", "The run was still going on when this page was written."),
@@ -68,7 +68,7 @@ class Head:
 
 def tell_head(record: RunRecord, streams: list[StreamCount]) -> Head:
     """Say what a run was, when, how long, and what the page answers."""
-    tone, told = _STATUS.get(record.status, ("open", ""))
+    tone, told = STATUS.get(record.status, ("open", ""))
     ended = record.ended_at_ns
     took = ""
     if ended is not None and record.started_at_ns:

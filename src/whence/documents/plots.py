@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,20 +69,15 @@ class Metrics:
 
 def plot_metrics(record: RunRecord) -> Metrics:
     """Plot what a run logged."""
-    steps: dict[str, list[int]] = {}
-    values: dict[str, list[float]] = {}
-    for event in record.journal.find("metric"):
-        key = str(event.public["key"])
-        steps.setdefault(key, []).append(int(event.public["step"]))
-        values.setdefault(key, []).append(float(event.public["value"]))
-    drawable = [key for key in steps if len(steps[key]) > 1]
-    order = drawable[:PLOTS] + [key for key in steps if key not in set(drawable[:PLOTS])]
+    histories = {key: record.history(key) for key in record.metrics}
+    several = [key for key, history in histories.items() if len(history.value) > 1]
+    order = several[:PLOTS] + [key for key in histories if key not in set(several[:PLOTS])]
     plots = [
-        plot_metric(key, np.array(steps[key], np.float64), np.array(values[key], np.float64))
+        plot_metric(key, histories[key].step.astype(np.float64), histories[key].value)
         for key in order[: PLOTS + ROWS]
     ]
-    drawn = min(PLOTS, len(drawable))
-    return Metrics(plots=plots[:drawn], others=plots[drawn:], left_out=len(steps) - len(plots))
+    drawn = min(PLOTS, len(several))
+    return Metrics(plots=plots[:drawn], others=plots[drawn:], left_out=len(histories) - len(plots))
 
 
 def plot_metric(key: str, step: FloatArray, value: FloatArray) -> Plot:
@@ -92,7 +88,7 @@ def plot_metric(key: str, step: FloatArray, value: FloatArray) -> Plot:
         along, step = "value", np.arange(1, len(step) + 1, dtype=np.float64)
     order = np.argsort(step, kind="stable")
     step, value = step[order], value[order]
-    value = np.where(np.abs(value) <= _LARGEST, value, np.nan)
+    value = drawable(value)
     finite = np.isfinite(value)
     notes = []
     if not finite.all():
@@ -110,8 +106,8 @@ def plot_metric(key: str, step: FloatArray, value: FloatArray) -> Plot:
     lowest, highest = float(value[drawn].min()), float(value[drawn].max())
     y_ticks = nice_ticks(lowest, highest, 4)
     x_ticks = nice_ticks(float(step[0]), float(step[-1]), 4, whole=True)
-    across = _scale(min(x_ticks[0], step[0]), max(x_ticks[-1], step[-1]), LEFT, WIDTH - RIGHT)
-    upward = _scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
+    across = scale(min(x_ticks[0], step[0]), max(x_ticks[-1], step[-1]), LEFT, WIDTH - RIGHT)
+    upward = scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
     few = int(drawn.sum()) <= 16
     return Plot(
         key=shown(key, 80),
@@ -119,11 +115,11 @@ def plot_metric(key: str, step: FloatArray, value: FloatArray) -> Plot:
         lowest=number_text(lowest),
         highest=number_text(highest),
         count=len(order),
-        path=_path([across(each) for each in step], [upward(each) for each in value]),
+        path=line_of([across(each) for each in step], [upward(each) for each in value]),
         dots=[
             (across(x), upward(y)) for x, y in zip(step, value, strict=True) if math.isfinite(y)
         ] if few else [],
-        x_ticks=[Tick(at=across(each), text=_step_text(each)) for each in x_ticks],
+        x_ticks=[Tick(at=across(each), text=step_text(each)) for each in x_ticks],
         y_ticks=[
             Tick(at=upward(each), text=text)
             for each, text in zip(y_ticks, tick_texts(y_ticks), strict=True)
@@ -131,6 +127,11 @@ def plot_metric(key: str, step: FloatArray, value: FloatArray) -> Plot:
         notes=notes,
         along=along,
     )  # fmt: skip
+
+
+def drawable(value: FloatArray) -> FloatArray:
+    """Take values as they can be drawn: NaN where one is infinite, or as good as that."""
+    return np.where(np.abs(value) <= _LARGEST, value, np.nan)
 
 
 def extremes(value: FloatArray, stretches: int) -> NDArray[np.int64]:
@@ -181,7 +182,8 @@ def tick_texts(ticks: list[float]) -> list[str]:
     return [text.replace("e-0", "e-").replace("e+0", "e") for text in texts]
 
 
-def _scale(low: float, high: float, start: float, end: float) -> _Scale:
+def scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+    """Map values straight to places."""
     return _Scale(low, high, start, end)
 
 
@@ -198,7 +200,7 @@ class _Scale:
         return round(self._start + share * (self._end - self._start), 2)
 
 
-def _path(across: list[float], upward: list[float]) -> str:
+def line_of(across: list[float], upward: list[float]) -> str:
     """Write a line that is interrupted where a value is missing."""
     found = []
     pen = "M"
@@ -211,7 +213,8 @@ def _path(across: list[float], upward: list[float]) -> str:
     return "".join(found)
 
 
-def _step_text(step: float) -> str:
+def step_text(step: float) -> str:
+    """Write a step: 1,200, 35k, 2M."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(step) >= size:
             return f"{step / (1e3 if unit == 'k' else size):g}{unit}"

@@ -6,14 +6,10 @@ of the journeys. Making those runs the recorded code on the recorded sources, as
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
-
-import jinja2
 
 from whence.documents.drops import gather_drops
 from whence.documents.facts import (
@@ -25,14 +21,13 @@ from whence.documents.facts import (
     tell_sources,
 )
 from whence.documents.journeys import choose_addresses, tell_journeys
+from whence.documents.pages import render_page, write_page
 from whence.documents.picture import describe_op, draw_stream
 from whence.documents.plots import HEIGHT, LEFT, RIGHT, WIDTH, plot_metrics
 from whence.documents.questions import list_questions, verdict_text
-from whence.documents.wording import counted, duration_text, listed, share_text, shown
-from whence.errors import InputError
+from whence.documents.wording import duration_text, listed, shown
 from whence.query import Address, NodeCount, PassCount, StreamCount, count_streams, verify_runs
 from whence.runs import RunRecord
-from whence.store import explained
 
 STREAMS = 6
 PASSES = 30
@@ -63,20 +58,7 @@ def write_report(
         StoreError: the page can't be written there.
         InputError: the path is a folder.
     """
-    page = render_report(record, records=records, journeys=journeys)
-    target = pathlib.Path(path)
-    if target.is_dir():
-        raise InputError(f"{target}: a folder, wanted a file", remedy=f"Write {target / 'report.html'}.")
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with explained(target):
-        try:
-            unfinished.write_text(page, encoding="utf-8", newline="\n")
-            os.replace(unfinished, target)
-        except OSError:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
-            raise
-    return target
+    return write_page(path, render_report(record, records=records, journeys=journeys))
 
 
 def render_report(
@@ -87,8 +69,8 @@ def render_report(
     verdict = verify_runs([record])
     asked = [record, *(other for other in records if other.id != record.id)]
     told = tell_journeys(record, choose_addresses(record) if journeys is None else journeys)
-    template = _environment().get_template("report.html")
-    return template.render(
+    return render_page(
+        "report.html",
         head=tell_head(record, streams),
         pictures=[draw_stream(record, stream) for stream in streams[:STREAMS]],
         streams=[_stream_table(record, stream) for stream in streams[:STREAMS]],
@@ -114,20 +96,6 @@ def render_report(
         chain=record.journal.chain.hex(),
         events=len(record.journal.events),
     )
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("whence.documents"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"counted": counted, "share": share_text}
-    return environment
 
 
 def _stream_table(record: RunRecord, stream: StreamCount) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 import whence as wh
-from whence.documents import write_report
+from tests.rooms.documents.test_comparison import recorded
+from whence.documents import write_comparison, write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -65,3 +66,12 @@ def test_a_page_is_neither_blank_nor_wider_than_its_window(
 def test_a_page_is_dark_where_people_prefer_that(run: wh.Run, tmp_path: pathlib.Path) -> None:
     page = write_report(run.record, tmp_path / "report.html")
     assert photograph(page, width=1280, is_dark=True).mean() < 60
+
+
+@pytest.mark.parametrize("width", [420, 1280])
+def test_a_comparison_is_neither_blank_nor_wider_than_its_window(tmp_path: pathlib.Path, width: int) -> None:
+    records = [recorded(tmp_path / "w", lr=lr) for lr in (0.1, 0.2, 0.3)]
+    pixels = photograph(write_comparison(records, tmp_path / "comparison.html"), width=width)
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
+    edge = pixels[:, -6:]
+    assert (edge == edge[0, 0]).all(), "something sticks out at the right edge"
