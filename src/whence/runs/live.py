@@ -66,6 +66,7 @@ class LiveRun:
         self._began_cpu_ns = time.process_time_ns()
         self._pid = os.getpid()
         self._before_sealing = before_sealing
+        self._before_end: list[Callable[[BaseException | None], object]] = []
         self._lock = threading.RLock()
         try:
             if before is None:
@@ -143,6 +144,10 @@ class LiveRun:
         self._writer.sync()
         return digest.hex()
 
+    def before_end(self, tell: Callable[[BaseException | None], object]) -> None:
+        """Have a function called when the run ends, which can still log; it is given the error, if any."""
+        self._before_end.append(tell)
+
     def sync(self) -> None:
         """Force everything logged so far to the disk."""
         self._writer.sync()
@@ -152,6 +157,8 @@ class LiveRun:
         with self._lock:
             if not self.is_open or os.getpid() != self._pid:
                 return
+            while self._before_end:
+                self._before_end.pop()(error)
             leave_run(self._recording)
             atexit.unregister(self._finish_at_exit)
             self._recording.close()

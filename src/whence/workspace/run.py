@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal
 
@@ -108,6 +108,14 @@ class Run(RecordedRun):
     ) -> str:
         """Keep a model, given as bytes or as a file, as the next version of its name; returns its digest."""
         return _digest(self._writing.log_model(content_of(content), name=name, metadata=metadata or {}))
+
+    def before_end(self, tell: Callable[[BaseException | None], object]) -> None:
+        """Have a function called when the run ends here, while more can be logged.
+
+        Args:
+            tell: is given the error that ends it, else None; must not raise.
+        """
+        self._writing.before_end(tell)
 
     def sync(self) -> None:
         """Force everything logged so far to the disk."""

@@ -47,16 +47,16 @@ class Fit:
     @classmethod
     def of(cls, title: str) -> Fit | None:
         """Make one in the user's run, else in a run of its own; None in a worker, which begins no runs."""
-        users = [run for run in open_runs() if not _held.has(run)]
-        if users:
-            run = users[-1]
+        users = users_run()
+        if users is not None:
+            run = users
         else:
             if multiprocessing.parent_process() is not None:
                 return None
             _held.end_unneeded()
             run = start_run(title)
             _held.add(run)
-        return cls(run, run.log_fit({"title": title}), is_alone=not users)
+        return cls(run, run.log_fit({"title": title}), is_alone=users is None)
 
     @property
     def prefix(self) -> str:
@@ -134,6 +134,11 @@ class Fit:
         facts, self._facts = self._facts | more, {}
         if facts:
             self.run.log_fit(facts, number=self.number)
+
+
+def users_run() -> Run | None:
+    """The run begun last that goes on; not one that stays open for a training of its own."""
+    return next((run for run in reversed(open_runs()) if not _held.has(run)), None)
 
 
 _fit_by_model: dict[int, tuple[weakref.ref[Any], Fit]] = {}

@@ -78,6 +78,7 @@ class Patches:
 
     def __init__(self) -> None:
         self._places: list[tuple[weakref.ref[Any], str, Any, Any]] = []
+        self._undone: list[Callable[[], object]] = []
 
     def training(self, owner: Any, name: str, hook: TrainingHook, *, title: Title) -> None:
         """Record the calls of a function that trains.
@@ -114,6 +115,10 @@ class Patches:
         setattr(owner, name, value)
         self._places.append((weakref.ref(owner), name, value, _NOTHING))
 
+    def undo(self, function: Callable[[], object]) -> None:
+        """Call a function when all is taken off: it undoes what was done in another way."""
+        self._undone.append(function)
+
     def take_off(self) -> None:
         """Put back what stood there, wherever nobody has put something else there since."""
         for owner_ref, name, made, original in reversed(self._places):
@@ -125,6 +130,9 @@ class Patches:
             else:
                 setattr(owner, name, original)
         self._places.clear()
+        while self._undone:
+            with guarded(function := self._undone.pop()):
+                function()
 
 
 _NOTHING = object()
@@ -155,6 +163,7 @@ class Options:
     models: bool = True
     datasets: bool = True
     scores: bool = True
+    model_bytes: int = 1 << 30
 
 
 class _State:
@@ -201,6 +210,11 @@ def is_within() -> bool:
             return True
         thread = getattr(thread, "_parent", None)  # threads of multiprocessing.pool.ThreadPool tell it
     return False
+
+
+def is_heard() -> bool:
+    """Whether what this thread does now is to be recorded by itself."""
+    return _state.is_on and not is_within()
 
 
 @contextlib.contextmanager

@@ -18,7 +18,13 @@ _done: set[str] = set()
 _wanted: dict[str, Library] = {}
 
 
-def autolog(*libraries: str | bool, models: bool = True, datasets: bool = True, scores: bool = True) -> None:
+def autolog(
+    *libraries: str | bool,
+    models: bool = True,
+    datasets: bool = True,
+    scores: bool = True,
+    model_bytes: int = 1 << 30,
+) -> None:
     """Record trainings from now on: parameters, metrics, data, models, of libraries imported now or later.
 
     Within a run all goes into that; outside of one, each training gets a run of its own, named after what
@@ -30,6 +36,7 @@ def autolog(*libraries: str | bool, models: bool = True, datasets: bool = True, 
         models: whether to keep the models that come of it.
         datasets: whether to describe the data: shapes, types, class balance, digests, where it came from.
         scores: whether to score a model on its training data, where the library has no metrics of it.
+        model_bytes: up to which size weights are kept; larger ones are only described.
 
     Raises:
         InputError: a library that isn't known; nothing is changed.
@@ -39,7 +46,7 @@ def autolog(*libraries: str | bool, models: bool = True, datasets: bool = True, 
             _stop()
             return
         chosen = [_library(name) for name in libraries] or list(LIBRARIES)
-        switch(Options(models=models, datasets=datasets, scores=scores))
+        switch(Options(models=models, datasets=datasets, scores=scores, model_bytes=model_bytes))
         for library in chosen:
             _wanted.update(dict.fromkeys(library.modules, library))
         _arrivals.wait_for([name for library in chosen for name in library.modules])
