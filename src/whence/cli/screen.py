@@ -19,7 +19,8 @@ from typing import Any, TextIO
 from whence.errors import InputError
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_ASCII = str.maketrans("│├└─╌●·…✓✗→▁▂▃▄▅▆▇█", "||`--*..+x>_..--==#")
+_BRAILLE = range(0x2801, 0x2900)  # curves
+_ASCII = str.maketrans("│├└─━╌●·…✓✗→▁▂▃▄▅▆▇█", "||`-=-*..+x>_..--==#") | dict.fromkeys(_BRAILLE, "*")
 
 
 class Screen:
@@ -32,15 +33,18 @@ class Screen:
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
 
+    @property
+    def has_colour(self) -> bool:
+        """Whether what is shown to people is shown in colours."""
+        return _has_colour(sys.stdout)
+
     def show(self, value: dict[str, Any], page: Callable[[dict[str, Any]], list[Any]]) -> None:
         """Give the answer: the value, or the page that is made from it."""
         if self.as_json:
             self.write_json(value)
             return
         drawing = importlib.import_module("whence.cli.drawing")  # loads rich
-        self.write(
-            drawing.drawn(page(value), is_terminal=_is_terminal(sys.stdout), colour=_has_colour(sys.stdout))
-        )
+        self.write(drawing.drawn(page(value), is_terminal=_is_terminal(sys.stdout), colour=self.has_colour))
 
     def write_json(self, value: Any) -> None:
         """Write a value as JSON: indented on a terminal, one line for a pipe; NaN and infinities are null."""

@@ -26,6 +26,7 @@ VERBS = (
     Verb(
         "replay", "look", "again: make a sample once more and compare", "whence replay RUN@EPOCH:BATCH.ITEM"
     ),
+    Verb("plot", "look", "metrics as curves in the terminal", "whence plot [RUN...] [--metric KEY]"),
     Verb("diff", "look", "what differs between two runs, code included", "whence diff BEFORE [AFTER]"),
     Verb("verify", "trust", "check that the record is what was recorded", "whence verify"),
     Verb(
