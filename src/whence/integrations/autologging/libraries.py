@@ -31,4 +31,5 @@ LIBRARIES = (
         file=f"{_HERE}.sklearn",
         modules=("sklearn.base",),
     ),
+    Library(name="torch", aliases=("pytorch",), file=f"{_HERE}.torch", modules=("torch",)),
 )
