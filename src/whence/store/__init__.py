@@ -13,7 +13,9 @@ from whence.store.journal import (
     read_journal,
     read_object,
 )
+from whence.store.objects import Kept, SteadyFile
 from whence.store.pairs import PairSorter
+from whence.store.registry import Decision, Registry, claim_version, counter_path
 from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, SealedSegment, decisions_name
 from whence.store.writing import RunWriter
 
@@ -24,16 +26,22 @@ __all__ = [
     "Catalog",
     "CatalogRow",
     "Damage",
+    "Decision",
     "Event",
     "Folder",
     "Frame",
     "Journal",
+    "Kept",
     "PairSorter",
+    "Registry",
     "RunWriter",
     "Scan",
     "SealedSegment",
+    "SteadyFile",
     "check_object",
     "check_segments",
+    "claim_version",
+    "counter_path",
     "decisions_name",
     "decode_content",
     "encode_content",

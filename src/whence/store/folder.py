@@ -11,7 +11,15 @@ import msgspec
 
 from whence.errors import DamagedError, NotFoundError, StoreError, StoreVersionError
 from whence.store.files import explained, explained_reading, write_whole
-from whence.store.objects import Kept, keep_bytes, keep_file, object_blocks, object_path, open_object
+from whence.store.objects import (
+    Kept,
+    SteadyFile,
+    keep_bytes,
+    keep_file,
+    object_blocks,
+    object_path,
+    open_object,
+)
 from whence.vocab import digest_bytes
 
 WORKSPACE_FORMAT = 1
@@ -144,9 +152,9 @@ class Folder:
             keep_bytes(self.objects_path, data)
         return digest
 
-    def put_file(self, path: pathlib.Path) -> Kept:
+    def put_file(self, file: SteadyFile) -> Kept:
         """Keep a large file's content under its digest, read in blocks; see `keep_file`."""
-        return keep_file(self.objects_path, path)
+        return keep_file(self.objects_path, file)
 
     def object_blocks(self, digest: bytes) -> Iterator[bytes]:
         """Read large content some at a time; see `objects.object_blocks`."""

@@ -9,6 +9,7 @@ quickest level 26 s, for 7 % of it. A tenth of a megabyte is tried to tell.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pathlib
@@ -16,12 +17,12 @@ import secrets
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from whence.errors import DamagedError, NotFoundError, SourceError
 from whence.store.files import explained, explained_reading, sync_data, sync_folder, write_all
-from whence.vocab import Hasher, digest_text
+from whence.vocab import Hasher, digest_bytes, digest_text
 
 BLOCK_BYTES = 1 << 20
 INCOMING = ".incoming-"
@@ -54,16 +55,13 @@ def keep_bytes(objects: pathlib.Path, data: bytes | memoryview) -> Kept:
     return _keep(objects, blocks, [view[at : at + _TRIED_BYTES] for at in _places(len(view))])
 
 
-def keep_file(objects: pathlib.Path, path: pathlib.Path) -> Kept:
+def keep_file(objects: pathlib.Path, file: SteadyFile) -> Kept:
     """Keep a file's content under its digest, on the disk when this returns; reads it once, in blocks.
 
     Raises:
-        SourceError: it can't be read, or changed while it was.
+        SourceError: it can't be read, or changed since it was opened.
     """
-    with SteadyFile(path) as file:
-        kept = _keep(objects, file.blocks(), file.tried())
-        file.check(kept.digest)
-        return kept
+    return _keep(objects, file.blocks(), file.tried(), check=file.check)
 
 
 class SteadyFile:
@@ -78,10 +76,8 @@ class SteadyFile:
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
-        try:
+        with _readable(path):
             self._file = path.open("rb", buffering=0)
-        except OSError as error:
-            raise _unreadable(path, error) from error
         self._before = os.fstat(self._file.fileno())
         self.size = self._before.st_size
         if not stat.S_ISREG(self._before.st_mode):
@@ -93,6 +89,17 @@ class SteadyFile:
 
     def __exit__(self, *ignored: object) -> None:
         self._file.close()
+
+    def open(self) -> BinaryIO:
+        """Open it once more, to look at it; what is seen is checked with what is kept."""
+        with _readable(self.path):
+            return io.BufferedReader(io.FileIO(os.dup(self._file.fileno())))
+
+    def read(self) -> bytes:
+        """Read all of it, checked; raises `SourceError`."""
+        data = b"".join(self.blocks())
+        self.check(digest_bytes(data))
+        return data
 
     def blocks(self) -> Iterator[bytes]:
         """Give the content that it had when it was opened, some at a time."""
@@ -119,10 +126,8 @@ class SteadyFile:
                 raise self._changed()
 
     def _read(self, at: int, count: int) -> bytes:
-        try:
+        with _readable(self.path):
             return os.pread(self._file.fileno(), count, at)
-        except OSError as error:
-            raise _unreadable(self.path, error) from error
 
     def _changed(self) -> SourceError:
         return SourceError(
@@ -171,7 +176,11 @@ def open_object(objects: pathlib.Path, digest: bytes) -> BinaryIO:
 
 
 def _keep(
-    objects: pathlib.Path, blocks: Iterator[bytes | memoryview], tried: Sequence[bytes | memoryview]
+    objects: pathlib.Path,
+    blocks: Iterator[bytes | memoryview],
+    tried: Sequence[bytes | memoryview],
+    *,
+    check: Callable[[bytes], None] = lambda digest: None,
 ) -> Kept:
     """Write blocks to a file of its own, and give it the name of its content when all is on the disk."""
     squeezer = _squeezer(tried)
@@ -192,11 +201,11 @@ def _keep(
                 sync_data(descriptor)
         finally:
             os.close(descriptor)
+        check(hasher.digest())
         path = object_path(objects, hasher.digest())
         with explained(path):
-            if not path.parent.is_dir():
-                path.parent.mkdir(exist_ok=True)
-                sync_folder(objects)
+            path.parent.mkdir(exist_ok=True)
+            sync_folder(objects)  # whoever made the folder may not have come so far
             temporary.replace(path)  # also where it was there: what was damaged is whole again
             sync_folder(path.parent)
     except BaseException:
@@ -270,7 +279,12 @@ def _squeezed_blocks(file: BinaryIO, path: pathlib.Path) -> Iterator[bytes]:
         raise DamagedError(f"{path}: its zlib stream isn't whole", remedy=_REMEDY, place=str(path))
 
 
-def _unreadable(path: pathlib.Path, error: OSError) -> SourceError:
-    return SourceError(
-        f"{path}: can't be read ({error.strerror or error})", remedy="Check the path.", place=str(path)
-    )
+@contextlib.contextmanager
+def _readable(path: pathlib.Path) -> Iterator[None]:
+    """Turn the system's errors of reading a user's file into ours."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"{path}: can't be read ({error.strerror or error})", remedy="Check the path.", place=str(path)
+        ) from error

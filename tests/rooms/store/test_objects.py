@@ -18,7 +18,7 @@ import pytest
 import whence
 from whence.errors import DamagedError, NotFoundError, SourceError, StoreFullError
 from whence.store import Folder
-from whence.store.objects import BLOCK_BYTES, SteadyFile, keep_bytes, keep_file, object_path, open_object
+from whence.store.objects import BLOCK_BYTES, Kept, SteadyFile, keep_bytes, object_path, open_object
 
 WEIGHTS = random.Random(7).randbytes(3 * BLOCK_BYTES + 17)
 TEXT = b"".join(f"epoch {number}: loss {1 / (number + 1):.6f}\n".encode() for number in range(100_000))
@@ -41,6 +41,11 @@ def folder(tmp_path: pathlib.Path) -> Folder:
     return folder
 
 
+def put_file(folder: Folder, path: pathlib.Path) -> Kept:
+    with SteadyFile(path) as file:
+        return folder.put_file(file)
+
+
 def only_file(folder: Folder) -> pathlib.Path:
     (path,) = (path for path in folder.objects_path.rglob("*") if path.is_file())
     return path
@@ -54,7 +59,7 @@ def test_content_is_read_back_from_bytes_and_from_files(
     data = CONTENTS[name]
     if as_file:
         (tmp_path / "given").write_bytes(data)
-        kept = folder.put_file(tmp_path / "given")
+        kept = put_file(folder, tmp_path / "given")
         assert kept.size == len(data)
     digest = kept.digest if as_file else folder.put_object(data)
     assert digest == hashlib.sha256(data).digest()
@@ -116,7 +121,7 @@ def test_a_large_content_is_never_in_memory_at_once(folder: Folder, tmp_path: pa
             for _ in range(48):
                 file.write(block)
         tracemalloc.start()
-        kept = folder.put_file(tmp_path / name)
+        kept = put_file(folder, tmp_path / name)
         size = sum(len(each) for each in folder.object_blocks(kept.digest))
         folder.open_object(kept.digest).close()
         _, peak = tracemalloc.get_traced_memory()
@@ -159,7 +164,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     given.write_bytes(WEIGHTS)
     monkeypatch.setattr("whence.store.objects.write_all", changing(given, lambda: change(given)))
     with pytest.raises(SourceError, match="changed while it was read") as caught:
-        folder.put_file(given)
+        put_file(folder, given)
     assert caught.value.place == str(given)
     monkeypatch.undo()
     assert not [path for path in folder.objects_path.rglob(".*") if path.is_file()]
@@ -176,7 +181,7 @@ def test_a_file_that_grows_while_it_is_read_is_kept_as_it_was(
             file.write(b"one more line\n")
 
     monkeypatch.setattr("whence.store.objects.write_all", changing(given, grow))
-    assert folder.put_file(given).digest == hashlib.sha256(WEIGHTS).digest()
+    assert put_file(folder, given).digest == hashlib.sha256(WEIGHTS).digest()
 
 
 def test_a_change_of_one_byte_behind_is_seen_too(tmp_path: pathlib.Path) -> None:
@@ -198,7 +203,7 @@ def test_what_is_no_file_is_refused(folder: Folder, tmp_path: pathlib.Path, name
     os.mkfifo(tmp_path / "pipe")
     descriptor = os.open(tmp_path / "pipe", os.O_RDWR)  # so that nobody waits for a writer
     with pytest.raises(SourceError, match=name):
-        keep_file(folder.objects_path, tmp_path / name)
+        put_file(folder, tmp_path / name)
     os.close(descriptor)
 
 
