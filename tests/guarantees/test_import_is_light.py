@@ -12,7 +12,20 @@ import pytest
 
 import whence
 
-HEAVY = ["numpy", "pyarrow", "pandas", "polars", "torch", "PIL", "rich", "jinja2", "msgspec", "xxhash"]
+HEAVY = [
+    "numpy",
+    "pyarrow",
+    "pandas",
+    "polars",
+    "torch",
+    "PIL",
+    "rich",
+    "jinja2",
+    "msgspec",
+    "xxhash",
+    "plotille",
+    "psutil",
+]
 EXTRAS = ["pyarrow", "pandas", "polars", "torch", "PIL"]
 
 _ROOT = Path(whence.__file__).parent

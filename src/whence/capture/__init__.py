@@ -6,6 +6,7 @@ from whence.capture.drawing import at_work, begin_work, end_work
 from whence.capture.environment import environment, outline
 from whence.capture.fields import NO_WATCH, FieldNotes, FieldWatch
 from whence.capture.foreign import NumpyTwister, PythonRandom, Settable, loaded_generators
+from whence.capture.gauges import Energy, Gauges
 from whence.capture.libraries import libraries
 from whence.capture.loading import load_function
 from whence.capture.recorded import RecordedCode
@@ -33,6 +34,7 @@ from whence.capture.settings import (
     config,
     memory_budget_bytes,
     record_mode,
+    sampling_period_s,
     seeds_foreign,
 )
 from whence.capture.standing import (
@@ -55,8 +57,10 @@ __all__ = [
     "CodeIdentity",
     "Configured",
     "EarlierPass",
+    "Energy",
     "FieldNotes",
     "FieldWatch",
+    "Gauges",
     "NodeRecorder",
     "NullNode",
     "NullPass",
@@ -102,6 +106,7 @@ __all__ = [
     "refer",
     "resume_facts",
     "retell",
+    "sampling_period_s",
     "seeds_foreign",
     "standing_of",
 ]

@@ -27,11 +27,15 @@ _UNITS = {
 _MEMORY_TEXT = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([KMGT]?I?B)\s*", re.IGNORECASE)
 
 
+_SAMPLE_EVERY_S = 15.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Settings:
     record: Record = "full"
     memory_bytes: int = 1 << 30
     seed_foreign: bool = False
+    sample_every_s: float = _SAMPLE_EVERY_S
 
 
 _now: list[_Settings] = [_Settings()]
@@ -58,6 +62,11 @@ class Configured:
         """Whether the operations that are made from now on seed generators that aren't ours."""
         return _now[0].seed_foreign
 
+    @property
+    def sample_every_s(self) -> float:
+        """How many seconds lie between two readings of the gauges in runs that begin from now on."""
+        return _now[0].sample_every_s
+
     def __enter__(self) -> Configured:
         return self
 
@@ -68,11 +77,16 @@ class Configured:
 
     def __repr__(self) -> str:
         seeds = ", seed_foreign=True" if self.seed_foreign else ""
-        return f"whence.config(record={self.record!r}, memory={_as_text(self.memory_bytes)!r}{seeds})"
+        every = "" if self.sample_every_s == _SAMPLE_EVERY_S else f", sample_every_s={self.sample_every_s:g}"
+        return f"whence.config(record={self.record!r}, memory={_as_text(self.memory_bytes)!r}{seeds}{every})"
 
 
 def config(
-    *, record: Record | None = None, memory: int | str | None = None, seed_foreign: bool | None = None
+    *,
+    record: Record | None = None,
+    memory: int | str | None = None,
+    seed_foreign: bool | None = None,
+    sample_every_s: float | None = None,
 ) -> Configured:
     """Change what passes record and how much memory they use from now on, or within a `with` block.
 
@@ -86,12 +100,14 @@ def config(
         seed_foreign: whether operations that are made from now on (`map`, `filter`, `flat_map`,
             `map_batches`, and `batch` with a function) seed the generators that aren't whence's for each
             sample, where they aren't told otherwise. At first they don't.
+        sample_every_s: how many seconds lie between two readings of processor, memory, disk, network,
+            graphics cards and energy in runs that begin from now on, at least 0.1; 0 for none. At first 15.
 
     Returns:
         The settings now in force.
 
     Raises:
-        PlanError: not one of these words, no amount of memory, or no bool; nothing is changed.
+        PlanError: not one of these words, no amount of memory, no bool, or no time; nothing is changed.
     """
     before = now = _now[0]
     if record is not None:
@@ -110,6 +126,8 @@ def config(
                 remedy="Write wh.config(seed_foreign=True).",
             )
         now = replace(now, seed_foreign=seed_foreign)
+    if sample_every_s is not None:
+        now = replace(now, sample_every_s=_as_period(sample_every_s))
     _now[0] = now
     return Configured(before)
 
@@ -127,6 +145,24 @@ def memory_budget_bytes() -> int:
 def seeds_foreign() -> bool:
     """Tell whether an operation that is made now seeds generators that aren't ours."""
     return _now[0].seed_foreign
+
+
+def sampling_period_s() -> float:
+    """Tell how many seconds lie between two readings of the machine's gauges; 0 for none."""
+    return _now[0].sample_every_s
+
+
+def _as_period(given: Any) -> float:
+    if (
+        isinstance(given, int | float)
+        and not isinstance(given, bool)
+        and (given == 0 or 0.1 <= given <= 86_400)
+    ):
+        return float(given)
+    raise PlanError(
+        f"config(sample_every_s={given!r:.40}): wanted seconds, 0.1 to 86,400, or 0 for none",
+        remedy="Write wh.config(sample_every_s=15).",
+    )
 
 
 def _as_bytes(memory: Any) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import whence as wh
-from whence.capture import memory_budget_bytes, record_mode
+from whence.capture import memory_budget_bytes, record_mode, sampling_period_s
 from whence.errors import PlanError
 
 
@@ -88,3 +88,19 @@ def test_a_setting_left_out_stays_what_it_was() -> None:
     wh.config(memory="1MB")
     wh.config(record="lineage")
     assert (memory_budget_bytes(), record_mode()) == (1_000_000, "lineage")
+
+
+def test_how_often_the_gauges_are_read_is_a_setting() -> None:
+    assert sampling_period_s() == 15.0
+    with wh.config(sample_every_s=0.5) as settings:
+        assert sampling_period_s() == settings.sample_every_s == 0.5
+        assert "sample_every_s=0.5" in repr(settings)
+    wh.config(sample_every_s=0)
+    assert sampling_period_s() == 0
+
+
+@pytest.mark.parametrize("period", [-1, 0.01, float("nan"), "15s", True, 100_000])
+def test_what_is_no_time_between_readings_is_refused(period: object) -> None:
+    with pytest.raises(PlanError, match="seconds"):
+        wh.config(sample_every_s=period)  # type: ignore[arg-type]  # on purpose
+    assert sampling_period_s() == 15.0
