@@ -22,6 +22,7 @@ END = "--- end of block"
         ("tables.md", "penguins.csv", 6),
         ("workers.md", "seed_tasks.jsonl", 3),
         ("resume.md", "seed_tasks.jsonl", 5),
+        ("compare.md", "penguins.csv", 2),
     ],
 )
 def test_each_block_prints_what_stands_below_it(
