@@ -162,8 +162,9 @@ def loader_params(loader: Any) -> dict[str, Any]:
 
 def settings() -> dict[str, Any]:
     """What of PyTorch's settings decides whether the same training gives the same result."""
+    seed = torch.initial_seed()
     return {
-        "torch.seed": torch.initial_seed(),
+        "torch.seed": seed if seed < 1 << 63 else str(seed),  # else no integer that others can hold
         "torch.deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "torch.cudnn.deterministic": torch.backends.cudnn.deterministic,
         "torch.cudnn.benchmark": torch.backends.cudnn.benchmark,
