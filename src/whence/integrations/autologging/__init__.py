@@ -3,6 +3,7 @@
     switching      `autolog`: which libraries, which options, on and off
     libraries      the table of libraries: which module of theirs belongs to which file here
     arrivals       hears when a module of theirs has been imported
+    hearing        what is switched on, and which threads are within a training
     patches        what stands in place of a function, and what stood there
     fits           a training as it is recorded: its run, its number, what is said of it
     sklearn, …     one file a library
@@ -18,7 +19,7 @@ How a library plugs in: a line in `libraries`, and a file here with
 
     def on_fit(call: Call, fit: Fit) -> Training:
         fit.log_params({"lr": call.owner.lr})
-        returned = yield {"callbacks": [...]}       # the call, with keyword arguments changed; or `yield`
+        returned = yield {"callbacks": [...]}      # the call, with keyword arguments changed; or `yield None`
         fit.log_metrics({"loss": returned.loss}, step=3)
 
 `arrived` is called once for each module in the line, and tells them apart by `module.__name__`; the file

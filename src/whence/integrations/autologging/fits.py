@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whence.capture import RunRecorder, current_recorder, leave_run, redact
-from whence.integrations.autologging.patches import Options, options
+from whence.integrations.autologging.hearing import Options, begin_by, options
 from whence.vocab import plain
 from whence.workspace import Run, open_runs, start_run
 
@@ -40,6 +40,10 @@ class Fit:
         self.options: Options = options()
         self._recorder: RunRecorder | None = current_recorder() if is_alone else None
         self._facts: dict[str, Any] = {}
+        self.parts = 0
+        self.rows = 0
+        self.evaluated: dict[str, Any] = {}
+        self.evaluations: list[dict[str, Any]] = []
         self._models: list[weakref.ref[Any]] = []
         self._steps: dict[str, int] = {}
         self._began_ns = time.perf_counter_ns()
@@ -62,6 +66,10 @@ class Fit:
     def prefix(self) -> str:
         """What stands before the names of its parameters and metrics: nothing for the first in a run."""
         return "" if self.number == 1 else f"fit{self.number}."
+
+    def named(self, name: str) -> str:
+        """The name of something that is kept with the run, so that no training's hides another's."""
+        return f"{self.prefix}{name}"
 
     def describe(self, **facts: Any) -> None:
         """Say more of it: anything that has plain values."""
@@ -89,11 +97,19 @@ class Fit:
         for at, named in by_step.items():
             self.run.log_metrics(named, at)
 
+    def log_bytes(self, content: bytes, name: str) -> None:
+        """Keep a content as an artifact."""
+        self.run.log_artifact(content, name)  # type: ignore[arg-type]  # it takes contents as well
+
+    def log_json(self, content: Any, name: str) -> None:
+        """Keep a value as an artifact."""
+        self.run.log_dict(content, name)
+
     def log_model(self, name: str, content: Any, **told: Any) -> str | None:
         """Keep its model as the next version of a name, unless models aren't wanted; returns its digest."""
         if not self.options.models:
             return None
-        return self.run.log_model(name, content, **told)
+        return self.run.log_model(name, content, metadata=told)
 
     def is_of(self, model: Any) -> None:
         """Say which object it trained, so that what is found out of that later goes to the same run."""
@@ -234,3 +250,6 @@ def _repr_of(value: Any) -> str:
     with contextlib.suppress(Exception):  # it is somebody else's
         return repr(value)
     return f"<{type(value).__qualname__}>"
+
+
+begin_by(Fit.of)

@@ -29,7 +29,7 @@ LIBRARIES = (
         name="sklearn",
         aliases=("scikit-learn",),
         file=f"{_HERE}.sklearn",
-        modules=("sklearn.base",),
+        modules=("sklearn.base", "sklearn.model_selection", "sklearn.metrics"),
     ),
     Library(name="torch", aliases=("pytorch",), file=f"{_HERE}.torch", modules=("torch",)),
 )

@@ -7,20 +7,19 @@ process by value takes nothing of ours along; there, and in a forked process, it
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import inspect
-import os
-import threading
-import warnings
+import pkgutil
+import sys
+import types
 import weakref
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from whence.errors import RecordWarning
+from whence.integrations.autologging.hearing import Begun, begun, guarded, is_heard, is_on, options, quiet
 
-if TYPE_CHECKING:
-    from whence.integrations.autologging.fits import Fit
+__all__ = ["Call", "Patches", "Training", "guarded", "is_heard", "options", "quiet", "train", "watch"]
 
 Training = Generator[Mapping[str, Any] | None, Any, None]
 """What a hook is: up to its `yield` before the call, from there on with what was returned."""
@@ -68,7 +67,8 @@ class Call:
         return tuple(args), kwargs
 
 
-TrainingHook = Callable[[Call, "Fit"], Training]
+TrainingHook = Callable[[Call, Any], Training]
+"""Is given the call and its `fits.Fit`."""
 WatchingHook = Callable[[Call], Training]
 Title = Callable[[Call], str | None]
 
@@ -89,7 +89,7 @@ class Patches:
             hook: a function of a module here.
             title: says what the training is called, None for one that isn't recorded; a function as well.
         """
-        self.put(owner, name, lambda original: _training(original, hook, title))
+        self.replacing(owner, name, lambda original: _training(original, hook, title))
 
     def watching(self, owner: Any, name: str, hook: WatchingHook, *, within: bool = False) -> None:
         """Hear of the calls of any other function; see `training`.
@@ -98,17 +98,44 @@ class Patches:
             owner, name, hook: as for `training`.
             within: whether of those within a training, too.
         """
-        self.put(owner, name, lambda original: _watching(original, hook, within))
+        self.replacing(owner, name, lambda original: _watching(original, hook, within))
+
+    def replacing(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        """Put something of one's own in place of a function, which lets no error of ours out.
+
+        Args:
+            owner, name: as for `training`.
+            make: is given the original, and makes a function that calls it.
+        """
+        self.put(owner, name, lambda original: _in_place(owner, original, make(original)))
 
     def put(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         """Put something in place of what an owner itself has, once; it has to be taken off like that."""
         there = vars(owner)[name]
-        original = _originals.get(there)
+        original = _original_of(there)
         if original is None:  # else the place has it from another one, and gets the original back with it
-            original, there = there, make(there)
+            original, there = there, _standing(there, make)
             _originals[there] = original
             setattr(owner, name, there)
         self._places.append((weakref.ref(owner), name, there, original))
+
+    def spread(self, owner: types.ModuleType) -> None:
+        """Put what stands in a module also where others have taken its original from it, but for its own."""
+        root = owner.__name__.partition(".")[0]
+        made_by_id = {
+            id(original): made
+            for place, _, made, original in self._places
+            if place() is owner and original is not _NOTHING
+        }
+        for module in list(sys.modules.values()):
+            names = vars(module) if isinstance(module, types.ModuleType) else {}
+            if names.get("__name__", "").partition(".")[0] in (root, "whence"):
+                continue
+            for name, value in list(names.items()):
+                made = made_by_id.get(id(value))
+                if made is not None:
+                    setattr(module, name, made)
+                    self._places.append((weakref.ref(module), name, made, value))
 
     def lend(self, owner: Any, name: str, value: Any) -> None:
         """Give an owner what it doesn't have itself."""
@@ -121,6 +148,11 @@ class Patches:
 
     def take_off(self) -> None:
         """Put back what stood there, wherever nobody has put something else there since."""
+        taken = {id(made): original for _, _, made, original in self._places if original is not _NOTHING}
+        for module in list(sys.modules.values()):  # whoever imported it since
+            for name, value in list(vars(module).items()) if isinstance(module, types.ModuleType) else ():
+                if id(value) in taken:
+                    setattr(module, name, taken[id(value)])
         for owner_ref, name, made, original in reversed(self._places):
             owner = owner_ref()
             if owner is None or vars(owner).get(name) is not made:
@@ -140,6 +172,59 @@ _originals: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 """By what was put in place: what stood there. An attribute would be copied by whoever wraps it."""
 
 
+def _in_place(owner: Any, original: Any, standing: Callable[..., Any]) -> Any:
+    return InModule(original, standing) if isinstance(owner, types.ModuleType) else standing
+
+
+def _original_of(there: Any) -> Any:
+    """What stood where something of ours stands; None where nothing of ours does."""
+    try:
+        return _originals.get(there)
+    except TypeError:  # it can't be known weakly, so it is none of ours
+        return None
+
+
+def _standing(there: Any, make: Callable[[Any], Any]) -> Any:
+    """Make what stands in place of a function, or of a property that gives one under a condition."""
+    if isinstance(there, types.FunctionType):
+        return make(there)
+    if isinstance(getattr(there, "fn", None), types.FunctionType):  # scikit-learn's `available_if`
+        made = copy.copy(there)
+        made.fn = make(there.fn)
+        return made
+    raise TypeError(f"{there!r:.100} is no function")
+
+
+class InModule:
+    """What stands in place of a module's function: sent to another process, it is what is there."""
+
+    def __init__(self, function: types.FunctionType, standing: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self._standing = standing
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._standing(*args, **kwargs)
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        """In a class it is a method, as a function would be."""
+        return self if owner is None else types.MethodType(self, owner)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        function = self.__wrapped__
+        return pkgutil.resolve_name, (f"{function.__module__}:{function.__qualname__}",)
+
+    def __copy__(self) -> InModule:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> InModule:
+        return self
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    __wrapped__: types.FunctionType
+
+
 def _training(original: Any, hook: TrainingHook, title: Title) -> Any:
     @functools.wraps(original)
     def trained(*args: Any, **kwargs: Any) -> Any:
@@ -156,96 +241,26 @@ def _watching(original: Any, hook: WatchingHook, within: bool) -> Any:
     return watched
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What is recorded of a training; see `autolog`."""
-
-    models: bool = True
-    datasets: bool = True
-    scores: bool = True
-    model_bytes: int = 1 << 30
-
-
-class _State:
-    """Whether hooks are called at all, and which threads are within a training."""
-
-    def __init__(self) -> None:
-        self.is_on = False
-        self.options = Options()
-        self.depths: dict[int, int] = {}
-        self.warned: set[str] = set()
-
-
-_state = _State()
-
-
-def options() -> Options:
-    """What is to be recorded now."""
-    return _state.options
-
-
-def switch(on: Options | None) -> None:
-    """Call hooks from now on, or no more."""
-    _state.is_on = on is not None
-    _state.options = on or Options()
-    _state.warned.clear()
-
-
-def _forget() -> None:
-    """In a forked process nothing is recorded unless it asks for that itself."""
-    _state.is_on = False
-    _state.depths.clear()
-
-
-os.register_at_fork(after_in_child=_forget)
-
-
-def is_within() -> bool:
-    """Whether this thread, or one that has it working for it as joblib does, is within a training."""
-    if not _state.depths:
-        return False
-    thread: Any = threading.current_thread()
-    while isinstance(thread, threading.Thread):
-        if thread.ident in _state.depths:
-            return True
-        thread = getattr(thread, "_parent", None)  # threads of multiprocessing.pool.ThreadPool tell it
-    return False
-
-
-def is_heard() -> bool:
-    """Whether what this thread does now is to be recorded by itself."""
-    return _state.is_on and not is_within()
-
-
-@contextlib.contextmanager
-def quiet() -> Generator[None]:
-    """Within it, what this thread calls isn't heard: it is part of something that is, or not asked for."""
-    ident = threading.get_ident()
-    _state.depths[ident] = _state.depths.get(ident, 0) + 1
-    try:
-        yield
-    finally:
-        left = _state.depths.get(ident, 1) - 1
-        if left:
-            _state.depths[ident] = left
-        else:
-            _state.depths.pop(ident, None)
-
-
 def train(
     original: Callable[..., Any], hook: TrainingHook, title: Title, args: Any, kwargs: dict[str, Any]
 ) -> Any:
     """Call a function that trains; recorded, if it is the outermost."""
-    if not _state.is_on or is_within():
+    if not is_heard():
         return original(*args, **kwargs)
     with quiet():
         call = Call(original, args, kwargs)
-        fit: Fit | None = None
+        fit: Begun | None = None
         with guarded(original):
             named = title(call)
-            fit = None if named is None else _fit_of(named)
+            fit = None if named is None else begun(named)
         if fit is None:
             return original(*args, **kwargs)
+        return _recorded(fit, hook, call)
+
+
+def _recorded(fit: Begun, hook: TrainingHook, call: Call) -> Any:
+    original, args, kwargs = call.function, call.args, call.kwargs
+    with quiet(fit):
         running: Training | None = None
         with guarded(original):
             running = hook(call, fit)
@@ -268,7 +283,7 @@ def watch(
     original: Callable[..., Any], hook: WatchingHook, within: bool, args: Any, kwargs: dict[str, Any]
 ) -> Any:
     """Call any other function, and tell a hook."""
-    if not _state.is_on or (not within and is_within()):
+    if not (is_on() if within else is_heard()):
         return original(*args, **kwargs)
     running: Training | None = None
     with guarded(original):
@@ -282,12 +297,6 @@ def watch(
     return returned
 
 
-def _fit_of(title: str) -> Fit | None:
-    from whence.integrations.autologging.fits import Fit  # noqa: PLC0415 - it needs more than Python
-
-    return Fit.of(title)
-
-
 def _go_on(original: Any, running: Training | None, returned: Any) -> None:
     """Tell a hook what was returned."""
     if running is None:
@@ -295,19 +304,3 @@ def _go_on(original: Any, running: Training | None, returned: Any) -> None:
     with guarded(original), contextlib.suppress(StopIteration):
         running.send(returned)
         running.close()
-
-
-@contextlib.contextmanager
-def guarded(function: Any) -> Generator[None]:
-    """Let no error of ours out: it becomes one warning for each function and kind of error."""
-    try:
-        yield
-    except Exception as error:  # whatever it is, the training is worth more
-        where = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', function)}"
-        key = f"{where} {type(error).__name__}"
-        if key in _state.warned:
-            return
-        _state.warned.add(key)
-        text = f"wh.autolog() couldn't record all of {where}: {type(error).__name__}: {error}"
-        with contextlib.suppress(Warning):  # even where warnings are errors
-            warnings.warn(text, RecordWarning, stacklevel=4)

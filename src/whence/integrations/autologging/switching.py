@@ -9,8 +9,9 @@ from types import ModuleType
 
 from whence.errors import InputError
 from whence.integrations.autologging.arrivals import Arrivals
+from whence.integrations.autologging.hearing import Options, guarded, switch
 from whence.integrations.autologging.libraries import LIBRARIES, Library
-from whence.integrations.autologging.patches import Options, Patches, guarded, switch
+from whence.integrations.autologging.patches import Patches
 
 _lock = threading.RLock()
 _patches = Patches()
