@@ -9,6 +9,8 @@ from whence.capture.foreign import NumpyTwister, PythonRandom, Settable, loaded_
 from whence.capture.gauges import Energy, Gauges
 from whence.capture.libraries import libraries
 from whence.capture.loading import load_function
+from whence.capture.noticing import OWN, expect, unheard
+from whence.capture.noticing_files import FileNotes
 from whence.capture.recorded import RecordedCode
 from whence.capture.recorder import (
     NodeRecorder,
@@ -52,6 +54,7 @@ __all__ = [
     "AT_THE_START",
     "MARK",
     "NO_WATCH",
+    "OWN",
     "Begun",
     "CodeFile",
     "CodeIdentity",
@@ -60,6 +63,7 @@ __all__ = [
     "Energy",
     "FieldNotes",
     "FieldWatch",
+    "FileNotes",
     "Gauges",
     "NodeRecorder",
     "NullNode",
@@ -90,6 +94,7 @@ __all__ = [
     "end_work",
     "enter_run",
     "environment",
+    "expect",
     "find_seedables",
     "identify",
     "leave_run",
@@ -109,4 +114,5 @@ __all__ = [
     "sampling_period_s",
     "seeds_foreign",
     "standing_of",
+    "unheard",
 ]

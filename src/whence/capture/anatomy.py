@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import CellType, CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 
+from whence.capture.noticing_natives import original_of
 from whence.capture.packages import home_of_file
 from whence.capture.syntax import codes_of_class
 
@@ -66,7 +67,7 @@ def is_found_by_name(value: Any) -> bool:
     """Tell whether a function or class is what its own module and qualified name lead to."""
     found: Any = sys.modules.get(getattr(value, "__module__", None) or "")
     for part in getattr(value, "__qualname__", "?").split("."):
-        found = getattr(found, part, MISSING)
+        found = original_of(getattr(found, part, MISSING))
     return found is value
 
 

@@ -30,6 +30,7 @@ from typing import Any
 
 from whence.capture import anatomy
 from whence.capture.modules import Modules
+from whence.capture.noticing_natives import original_of
 from whence.capture.packages import Home, home_of_file, home_of_module
 from whence.capture.usage import Facts, Usage, facts_of, facts_of_class
 from whence.errors import CanonicalError
@@ -81,6 +82,7 @@ class Closure:
         """Say what a value is; what is behind a function, class or object waits for its turn."""
         if type(value) in _PLAIN:
             return self.value(value, label)
+        value = original_of(value)
         known = self._numbers.get(id(value))
         if known is not None:
             return ["entry", known]

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from whence.capture.git import git_state
+from whence.capture.noticing import unheard
 from whence.capture.packages import installed_packages
 from whence.capture.secrets import redact_arguments, redact_value
 
@@ -190,9 +191,10 @@ def _said(command: str, *arguments: str) -> str:
     if path is None:
         return ""
     try:
-        done = subprocess.run(
-            [path, *arguments], capture_output=True, timeout=_GPU_TIMEOUT_S, check=True, text=True
-        )
+        with unheard():
+            done = subprocess.run(
+                [path, *arguments], capture_output=True, timeout=_GPU_TIMEOUT_S, check=True, text=True
+            )
     except (OSError, subprocess.SubprocessError, ValueError):
         return ""
     return done.stdout.strip()

@@ -12,6 +12,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from whence.capture.noticing import unheard
 from whence.capture.secrets import redact
 
 _TIMEOUT_S = 5.0
@@ -51,13 +52,14 @@ def git_state(root: str) -> dict[str, Any]:
 def _ask(root: str, *arguments: str) -> bytes | str:
     """Run one command; what it said, at most a little more than a diff's limit, or why it said nothing."""
     try:
-        process = subprocess.Popen(
-            ["git", "-c", "core.fsmonitor=false", "-C", root, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **_QUIET},
-        )
+        with unheard():
+            process = subprocess.Popen(
+                ["git", "-c", "core.fsmonitor=false", "-C", root, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **_QUIET},
+            )
     except OSError:
         return "the git command isn't installed, or can't be run"
     late = threading.Event()

@@ -8,7 +8,7 @@ failures in the journal, the progress of delivery in the pass's cursor.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from whence.capture.code import identify
@@ -55,6 +55,8 @@ class Recording:
         self._libraries, self._code = LibraryNotes(writer), CodeNotes(writer)
         self._passes: list[Counted] = list(self._past.passes)
         self._earlier_count = len(self._passes)
+        self._over = (0, 0)
+        self._used: set[tuple[str, bytes, str, int]] = set()
         self._has_gap = False
 
     def begin_pass(
@@ -158,11 +160,39 @@ class Recording:
         """A pass went on with an earlier one: what was delivered after that place doesn't count any more."""
         for each, stands in zip(self._passes[:-1], standing_of(self._passes)[:-1], strict=True):
             each.keep_to(stands.kept)
+        self._over = (0, 0)
 
     @property
     def delivered_count(self) -> int:
         """How many outputs (batches, or samples) all passes have delivered: the step of a metric."""
-        return sum(each.counted for each in self._passes)
+        over, count = known = self._over
+        for each in self._passes[over:]:
+            if isinstance(each, PassRecording) and each.is_open:
+                break
+            over, count = over + 1, count + each.counted
+        if over > known[0] and self._over is known:
+            self._over = over, count  # there may be thousands of passes, and thousands of metrics in each
+        for each in self._passes[over:]:
+            count += each.counted
+        return count
+
+    def told_files(self) -> list[str]:
+        """List the files that streams read, whose content is in the record of their source."""
+        return [path for source in self._sources.values() for path in source.told_files()]
+
+    def used(self, kind: str, body: Mapping[str, Any]) -> None:
+        """What a run kept is read: told once."""
+        with self._lock:
+            what = (kind, body["digest"], body["run"], body["number"])
+            if self._writer.is_open and what not in self._used:
+                self._used.add(what)
+                self._writer.append(kind, {}, dict(body))
+
+    def open_passes(self) -> list[list[int]]:
+        """List the passes that haven't ended, each with how many outputs it has delivered so far."""
+        with self._lock:
+            here = [each for each in self._passes if isinstance(each, PassRecording)]
+            return [[each.at.number, each.delivered] for each in here if each.is_open]
 
     def close(self) -> None:
         """The run ends: end every pass that is still open."""

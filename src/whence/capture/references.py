@@ -17,6 +17,7 @@ from typing import Any
 
 from whence.capture import anatomy
 from whence.capture.code import place_of
+from whence.capture.noticing_natives import original_of
 from whence.capture.packages import home_of_file, home_of_module
 from whence.capture.usage import facts_of, facts_of_class
 from whence.errors import CanonicalError
@@ -49,6 +50,7 @@ class _Referring:
         if self._depth > _DEPTH_LIMIT:
             return _missing(value)
         self._depth += 1
+        value = original_of(value)
         try:
             found = self._find(value)
         finally:
@@ -193,7 +195,7 @@ def _place(value: Any, scope: Mapping[str, Any]) -> dict[str, Any]:
 def _walk(module: ModuleType, qualname: str) -> Any:
     found: Any = module
     for part in qualname.split("."):
-        found = getattr(found, part, anatomy.MISSING)
+        found = original_of(getattr(found, part, anatomy.MISSING))
     return found
 
 

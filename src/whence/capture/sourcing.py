@@ -6,6 +6,7 @@ used is noticed; only what is new is written.
 
 from __future__ import annotations
 
+import os
 import zlib
 from array import array
 from bisect import bisect_left
@@ -22,6 +23,7 @@ from whence.vocab import Hasher, digest_bytes, digest_value, fast64, fast128, sa
 SHA256 = "sha256"
 XXH3 = "xxh3-128"
 
+_OF_FILES = frozenset({"files", "text", "csv", "jsonl", "parquet"})
 _BLOCKS_AT_ONCE = 256
 _DIGEST_BYTES = 16
 _SMALL_BYTES = 16 * 1024
@@ -104,6 +106,13 @@ class SourceRecord:
         """How many rows each part has, as far as that was known before reading."""
         rows: list[int] | None = self._outline["rows"]
         return rows
+
+    def told_files(self) -> Iterator[str]:
+        """List the files whose content was told, by their paths as they were given."""
+        if self._outline["kind"] in _OF_FILES and self._parts:
+            root = self._outline["root"]
+            paths = zlib.decompress(self._outline["paths"]).decode("utf-8", "surrogateescape").split("\0")
+            yield from (os.path.join(root, paths[part]) for part in sorted(self._parts))
 
     def go_on(self, number: int, name: str, told: Told) -> None:
         """Be the source that the run had under this number before; nothing is told twice."""

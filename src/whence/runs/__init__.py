@@ -1,6 +1,7 @@
 """Runs: written while they go on, read back from their journals."""
 
 from whence.runs.decisions import Decisions
+from whence.runs.files import FileSeen, Unfollowed
 from whence.runs.fits import read_fits
 from whence.runs.given import as_json, as_number, as_png, content_of
 from whence.runs.live import LiveRun, peak_memory_bytes
@@ -12,12 +13,14 @@ from whence.runs.views import Fate, History, PassView, StreamView
 __all__ = [
     "Decisions",
     "Fate",
+    "FileSeen",
     "History",
     "LiveRun",
     "PassView",
     "RunRecord",
     "SourceView",
     "StreamView",
+    "Unfollowed",
     "as_json",
     "as_number",
     "as_png",

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from whence.capture import unheard
 from whence.errors import InputError, SourceError
 from whence.vocab import plain
 
@@ -77,7 +78,8 @@ def content_of(given: bytes | bytearray | memoryview | str | os.PathLike[str]) -
         )
     path = pathlib.Path(given)
     try:
-        return path.read_bytes()
+        with unheard():  # what is kept is a result of the run, and nothing that it read
+            return path.read_bytes()
     except OSError as error:
         raise SourceError(
             f"{path}: can't be read ({error.strerror or error})", remedy="Check the path.", place=str(path)

@@ -15,7 +15,16 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from whence.capture import Past, Recording, enter_run, environment, leave_run, redact, resume_facts
+from whence.capture import (
+    FileNotes,
+    Past,
+    Recording,
+    enter_run,
+    environment,
+    leave_run,
+    redact,
+    resume_facts,
+)
 from whence.errors import InputError, PlanError
 from whence.runs.decisions import check_passes
 from whence.runs.fits import FitNotes
@@ -86,6 +95,8 @@ class LiveRun:
             self._writer.discard()  # the caller never had this run, or as it was before
             raise
         enter_run(self._recording)
+        self._files = FileNotes(self._writer, self._recording.told_files)
+        self._files.begin()
         atexit.register(self._finish_at_exit)
 
     @property
@@ -162,6 +173,7 @@ class LiveRun:
             leave_run(self._recording)
             atexit.unregister(self._finish_at_exit)
             self._recording.close()
+            self._files.end()
             if self._before_sealing is not None:
                 self._before_sealing(self._writer)
             body: dict[str, Any] = {

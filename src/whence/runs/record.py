@@ -12,6 +12,7 @@ import numpy as np
 from whence.errors import NotFoundError
 from whence.runs.decisions import LINEAGE, Decisions, check_sealed, read_decisions
 from whence.runs.digests import PassDigests, digests_in_order
+from whence.runs.files import FileSeen, FilesSeen, Unfollowed, read_files
 from whence.runs.sources import SourceView, source_view
 from whence.runs.views import History, PassView, StreamView, pass_views, standing_views
 from whence.store import (
@@ -142,6 +143,25 @@ class RunRecord:
     def artifacts(self) -> list[dict[str, Any]]:
         """Its artifacts: name, digest, bytes, media_type."""
         return [event.body for event in self.journal.find("artifact") if event.body]
+
+    @property
+    def inputs(self) -> list[FileSeen]:
+        """The files that it read beside its streams, in the order of their first opening."""
+        return self._files.inputs
+
+    @property
+    def outputs(self) -> list[FileSeen]:
+        """The files that it wrote."""
+        return self._files.outputs
+
+    @property
+    def unfollowed(self) -> list[Unfollowed]:
+        """What it did that can't be followed: processes, connections, libraries."""
+        return self._files.unfollowed
+
+    @functools.cached_property
+    def _files(self) -> FilesSeen:
+        return read_files(self.journal)
 
     @functools.cached_property
     def models(self) -> list[dict[str, Any]]:

@@ -9,13 +9,13 @@ from itertools import repeat
 from pathlib import PurePath
 from typing import Any, BinaryIO, ClassVar
 
-from whence.capture import NullWitness, SourceWitness
+from whence.capture import OWN, NullWitness, SourceWitness, expect, unheard
 from whence.errors import SourceError
 from whence.sources.disk import unreadable
 from whence.sources.finding import Found, Given, find_files, find_pattern
 from whence.sources.source import Gives, Int64Array, Listing, Reader, Sizer, Source, check_positions
 
-_READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | OWN
 _FIRST_READ_BYTES = 1 << 16
 
 
@@ -94,7 +94,8 @@ class File:
         """
         path = self.path
         try:
-            handle = open(path, "rb")  # noqa: SIM115 - the caller closes it
+            with unheard():
+                handle = open(path, "rb")  # noqa: SIM115 - the caller closes it
         except OSError as error:
             raise _lost(path, error) from error
         try:
@@ -109,11 +110,13 @@ class File:
         # Whoever asks for the path will read the file where we can't see it (Pillow, soundfile), so the
         # content is told now. If it can't be opened, the one who asked gets the error he expects.
         try:
-            handle = open(path, "rb")  # noqa: SIM115 - only opening may fail in silence, not telling
+            with unheard():
+                handle = open(path, "rb")  # noqa: SIM115 - only opening may fail in silence, not telling
         except OSError:
             return path
         with handle:
             self._tell(handle)
+        expect(path)
         return path
 
     def _tell(self, handle: BinaryIO) -> None:

@@ -21,7 +21,16 @@ from whence.query import (
     trace_address,
     trace_field,
 )
-from whence.runs import History, PassView, RunRecord, SourceView, StreamView, read_fits
+from whence.runs import (
+    FileSeen,
+    History,
+    PassView,
+    RunRecord,
+    SourceView,
+    StreamView,
+    Unfollowed,
+    read_fits,
+)
 from whence.streams import Stream
 from whence.vocab import digest_text
 
@@ -111,6 +120,21 @@ class RecordedRun:
     def artifacts(self) -> list[dict[str, Any]]:
         """Its artifacts: name, digest, bytes, media_type."""
         return [_with_text_digest(body) for body in self._record.artifacts]
+
+    @property
+    def inputs(self) -> list[FileSeen]:
+        """The files that it read beside its streams, with their digests."""
+        return self._record.inputs
+
+    @property
+    def outputs(self) -> list[FileSeen]:
+        """The files that it wrote, with their digests."""
+        return self._record.outputs
+
+    @property
+    def unfollowed(self) -> list[Unfollowed]:
+        """What it did that can't be followed: processes, connections, libraries."""
+        return self._record.unfollowed
 
     @property
     def models(self) -> list[dict[str, Any]]:
