@@ -104,7 +104,7 @@ def _store_checks(asked: str | None) -> tuple[list[Check], str]:
     group = "workspace"
     try:
         workspace = open_workspace(asked)
-        count = len(workspace.summaries()) if workspace.exists else 0
+        count = sum(workspace.count_by_status().values()) if workspace.exists else 0
     except StoreError as error:
         return [_check(group, "folder", "bad", error.message, remedy=error.remedy)], str(asked or "")
     path = workspace.path

@@ -83,7 +83,7 @@ def _run(arguments: list[str], screen: Screen) -> int:
     )
     common.add_argument("--json", action="store_true", help="a value for programs instead of text for people")
     try:
-        parsed = parser.parse_args(leading + rest)
+        parsed = parser.parse_args(leading + _with_signs(rest, getattr(command, "SIGNED", ())))
     except SystemExit as done:  # only --help leaves this way
         return int(done.code or 0)
     code: int = command.run(parsed, screen)
@@ -110,6 +110,17 @@ def _split(arguments: list[str]) -> tuple[list[str], str | None, list[str]]:
         at += 2 if arguments[at] in ("-w", "--workspace") else 1
     verb = arguments[at] if at < len(arguments) else None
     return arguments[:at], verb, arguments[at + 1 :]
+
+
+def _with_signs(arguments: list[str], signed: Sequence[str]) -> list[str]:
+    """Tie values to those options whose values may begin with a dash, which argparse takes for an option."""
+    tied: list[str] = []
+    for argument in arguments:
+        if tied and tied[-1] in signed:
+            tied[-1] += f"={argument}"
+        else:
+            tied.append(argument)
+    return tied
 
 
 def _explain(error: WhenceError, screen: Screen) -> int:

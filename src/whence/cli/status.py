@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import collections
 import os
 import pathlib
 from typing import Any
 
 from whence.cli.page import Block, Line, Section, Words, facts, strong, try_next
 from whence.cli.place import asked_workspace
-from whence.cli.runs import run_grid, status_words
+from whence.cli.runs import run_grid, status_words, tell_reading
 from whence.cli.screen import Screen
 from whence.cli.wording import count_of, size_of
 
@@ -24,14 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Count the runs and what they take."""
     workspace = asked_workspace(arguments)
-    summaries = workspace.summaries() if workspace.exists else []
-    counts = collections.Counter(summary["status"] for summary in summaries)
+    counts: dict[str, int] = {}
+    newest: list[dict[str, Any]] = []
+    if workspace.exists:
+        workspace.refresh(tell_reading(screen))
+        counts, newest = workspace.count_by_status(), workspace.summaries(limit=_NEWEST)
     value = {
         "workspace": str(workspace.path),
         "exists": workspace.exists,
-        "runs": {"total": len(summaries), "by_status": dict(sorted(counts.items()))},
+        "runs": {"total": sum(counts.values()), "by_status": counts},
         "bytes": bytes_on_disk(workspace.path),
-        "newest": summaries[:_NEWEST],
+        "newest": newest,
     }
     screen.show(value, page)
     return 0

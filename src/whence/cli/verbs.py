@@ -19,7 +19,8 @@ VERBS = (
     Verb("init", "start", "make the workspace here", "whence init"),
     Verb("doctor", "start", "check what whence needs, and say how to get it", "whence doctor"),
     Verb("status", "look", "the workspace, its size and its newest runs", "whence status"),
-    Verb("runs", "look", "list the runs, newest first", "whence runs [--where CONDITION]"),
+    Verb("runs", "look", "list the runs, newest first or sorted", "whence runs [--where CONDITION]"),
+    Verb("search", "look", "find the runs that mention some words", "whence search TEXT"),
     Verb("show", "look", "one run or one model, in full", "whence show [RUN|MODEL]"),
     Verb("trace", "look", "whence: the source rows behind a sample", "whence trace RUN@EPOCH:BATCH.ITEM"),
     Verb("impact", "look", "whither: where a file or a row went", "whence impact ORIGIN [--rows ROWS]"),
@@ -35,6 +36,7 @@ VERBS = (
         "write a run, or a comparison, as one page",
         "whence report RUN... [--out FILE]",
     ),
+    Verb("rebuild", "keep", "make the catalog anew from the journals", "whence rebuild"),
 )
 
 VERB_BY_NAME = {verb.name: verb for verb in VERBS}

@@ -13,9 +13,10 @@ from whence.query.impact import Drop, Impact, find_impact, find_impact_across
 from whence.query.outlines import Outline, outline_of
 from whence.query.reach import write_reach
 from whence.query.replay import Code, Replay, Replayer, Stage
+from whence.query.texts import mentions_of
 from whence.query.trace import Origin, Step, Trace, trace_address
 from whence.query.verify import Finding, Verdict, verify_runs
-from whence.query.where import parse_where
+from whence.query.where import all_columns, field_value, parse_columns, parse_sort, parse_where
 
 __all__ = [
     "Address",
@@ -49,6 +50,7 @@ __all__ = [
     "StreamCount",
     "Trace",
     "Verdict",
+    "all_columns",
     "count_pass",
     "count_streams",
     "delivered_addresses",
@@ -57,14 +59,18 @@ __all__ = [
     "drawn_in",
     "drops_of",
     "field_uses",
+    "field_value",
     "find_impact",
     "find_impact_across",
     "find_pass",
+    "mentions_of",
     "name_origin",
     "only_for_fits",
     "outline_of",
     "parse_address",
+    "parse_columns",
     "parse_range",
+    "parse_sort",
     "parse_where",
     "trace_address",
     "trace_field",

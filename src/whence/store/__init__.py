@@ -1,6 +1,21 @@
 """Journals, segments, objects, cursors: everything that touches the workspace's disk."""
 
-from whence.store.catalog import Catalog, CatalogRow
+from whence.store.catalog import Catalog, Page
+from whence.store.conditions import (
+    KEYED_FIELDS,
+    NAMED_FIELDS,
+    PLAIN_FIELDS,
+    TIME_FIELDS,
+    All,
+    Comparison,
+    Condition,
+    Field,
+    Not,
+    Order,
+    Scalar,
+    Sign,
+    Some,
+)
 from whence.store.content import decode_content, encode_content
 from whence.store.files import explained, explained_reading, write_whole
 from whence.store.folder import Folder
@@ -13,31 +28,59 @@ from whence.store.journal import (
     read_journal,
     read_object,
 )
+from whence.store.liveness import Writer, find_writer
+from whence.store.metrics import FoundPoints, read_points
+from whence.store.metrics_columns import Total
 from whence.store.objects import Kept, SteadyFile
 from whence.store.pairs import PairSorter
 from whence.store.registry import Decision, Registry, claim_version, counter_path
+from whence.store.searching import Hit, Place
 from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, SealedSegment, decisions_name
+from whence.store.selecting import Selection
+from whence.store.tables import CatalogRow, Mention, Named
 from whence.store.writing import RunWriter
 
 __all__ = [
     "BLOCK",
     "DECISIONS",
     "DIRECTORY",
+    "KEYED_FIELDS",
+    "NAMED_FIELDS",
+    "PLAIN_FIELDS",
+    "TIME_FIELDS",
+    "All",
     "Catalog",
     "CatalogRow",
+    "Comparison",
+    "Condition",
     "Damage",
     "Decision",
     "Event",
+    "Field",
     "Folder",
+    "FoundPoints",
     "Frame",
+    "Hit",
     "Journal",
     "Kept",
+    "Mention",
+    "Named",
+    "Not",
+    "Order",
+    "Page",
     "PairSorter",
+    "Place",
     "Registry",
     "RunWriter",
+    "Scalar",
     "Scan",
     "SealedSegment",
+    "Selection",
+    "Sign",
+    "Some",
     "SteadyFile",
+    "Total",
+    "Writer",
     "check_object",
     "check_segments",
     "claim_version",
@@ -47,9 +90,11 @@ __all__ = [
     "encode_content",
     "explained",
     "explained_reading",
+    "find_writer",
     "read_frame",
     "read_journal",
     "read_object",
+    "read_points",
     "scan_frames",
     "write_whole",
 ]

@@ -8,6 +8,17 @@ from whence.workspace.listing import summarise_run
 from whence.workspace.models import Model
 from whence.workspace.run import Run
 from whence.workspace.starting import open_runs, start_run
+from whence.workspace.tabling import Found, RunTable
 from whence.workspace.workspace import Workspace, open
 
-__all__ = ["Model", "Run", "Workspace", "open", "open_runs", "start_run", "summarise_run"]
+__all__ = [
+    "Found",
+    "Model",
+    "Run",
+    "RunTable",
+    "Workspace",
+    "open",
+    "open_runs",
+    "start_run",
+    "summarise_run",
+]

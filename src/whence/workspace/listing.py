@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from whence.errors import NotFoundError, StoreError
-from whence.query import outline_of
+from whence.query import mentions_of, outline_of
 from whence.runs import RunRecord, finite_or_none
-from whence.store import CatalogRow, Folder
+from whence.store import CatalogRow, Event, Folder, Named
 from whence.workspace.recorded import time_of
 
 
@@ -31,24 +32,68 @@ def catalog_row(folder: Folder, run_id: str) -> CatalogRow:
     """Read a run for the catalog; one that can't be read has a row as well."""
     try:
         record = RunRecord.read(folder, run_id)
-    except NotFoundError:  # its process died before the journal was begun
-        return CatalogRow(run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id, "lost"))
+    except NotFoundError:  # the journal isn't begun
+        return CatalogRow(run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id))
     except StoreError:  # the others are to be seen all the same; asking for this one says why
         return CatalogRow(
-            run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id, "unknown")
+            run_id=run_id, name=run_id, is_final=False, summary=_empty_summary(run_id), status="unknown"
         )
-    outline = outline_of(record) if record.is_ended else None
+    ended = record.ended_at_ns
     return CatalogRow(
         run_id=run_id,
         name=record.name,
         is_final=record.is_ended,
+        was_resumed=bool(record.journal.find("run_resume")),
+        status=record.status if record.is_ended else None,
+        started_us=record.started_at_ns // 1000,
+        ended_us=None if ended is None else ended // 1000,
         summary=summarise_run(record),
-        outline=outline,
+        outline=outline_of(record) if record.is_ended else None,
+        named=list(_named(record)),
+        mentions=mentions_of(record),
     )
 
 
-def _empty_summary(run_id: str, status: str) -> dict[str, Any]:
+def _named(record: RunRecord) -> Iterator[Named]:
+    """Give what a run has under a name: its models and artifacts, and what it read and wrote."""
+    snapshots = {event.public["source"]: event.body for event in record.journal.find("snapshot")}
+    for event in record.journal.events:
+        body = event.body
+        if not body:
+            continue
+        if event.kind in ("model", "artifact"):
+            yield _name(record, event, event.kind, body["name"], body["digest"], body["bytes"], body)
+        elif event.kind == "source":
+            read = (snapshots.get(event.public["source"]) or {}).get("digest")
+            yield _name(record, event, "source", body["name"], read, None, {"kind": body["kind"]})
+    for path, (event, size, digest, before, how) in _files(record).items():
+        if how in ("read", "both"):
+            read = digest if how == "read" else before
+            yield _name(record, event, "read", path, read, size if how == "read" else None, {})
+        if how != "read":
+            yield _name(record, event, "written", path, digest, size, {"how": how})
+
+
+def _files(record: RunRecord) -> dict[str, tuple[Event, int | None, bytes | None, bytes | None, str]]:
+    """Give the files that a run opened by their paths, as they were told last."""
+    found = {}
+    for event in record.journal.find("file"):
+        for path, _, how, size, digest, before, *_ in (event.body or {}).get("files", []):
+            found[path] = (event, size, digest, before, how)
+    return found
+
+
+def _name(
+    record: RunRecord, event: Event, kind: str, name: str, digest: bytes | None, size: int | None, body: Any
+) -> Named:
+    return Named(
+        run_id=record.id, number=event.number, kind=kind, name=name, digest=digest, size_bytes=size,
+        at_ns=event.at_ns, body=body,
+    )  # fmt: skip
+
+
+def _empty_summary(run_id: str) -> dict[str, Any]:
     return {
-        "id": run_id, "name": run_id, "title": "", "status": status, "started_at": None, "ended_at": None,
+        "id": run_id, "name": run_id, "title": "", "started_at": None, "ended_at": None,
         "params": {}, "metrics": {}, "tags": {},
     }  # fmt: skip

@@ -6,10 +6,10 @@ import contextlib
 import functools
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from whence.errors import NotFoundError, WhenceError
+from whence.errors import InputError, NotFoundError, WhenceError
 from whence.query import (
     Finding,
     Impact,
@@ -21,15 +21,19 @@ from whence.query import (
     diff_runs,
     find_impact_across,
     parse_address,
+    parse_sort,
     parse_where,
     trace_address,
     verify_runs,
 )
 from whence.runs import RunRecord
-from whence.store import Catalog, Folder, decode_content
+from whence.store import Catalog, Folder, Page, Selection, decode_content
 from whence.workspace.listing import catalog_row
 from whence.workspace.models import Model, find_model, list_models
 from whence.workspace.run import Run
+from whence.workspace.tabling import Found, RunTable
+
+_AT_ONCE = 10
 
 
 class Workspace:
@@ -41,7 +45,6 @@ class Workspace:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._cataloged: Catalog | None = None
         self._kept_outlines: dict[tuple[str, str], Outline] = {}
 
     def __repr__(self) -> str:
@@ -61,19 +64,42 @@ class Workspace:
         """Make its folder, which the first run would do as well."""
         self._folder.make()
 
-    def summaries(self, where: str | None = None) -> list[dict[str, Any]]:
-        """Summarise the runs, newest first: id, name, title, status, times, params, metrics, tags.
+    def summaries(
+        self,
+        where: str | None = None,
+        *,
+        sort: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Summarise runs, the newest first: id, name, title, status, times, params, metrics, tags.
 
         Args:
             where: a condition, such as `metrics.loss < 0.3 and params.lr = 0.1`; None for all runs.
+            sort: fields with commas between them, such as `-metrics.val_acc,started_at`; a `-` puts high
+                values first, and runs without the field are last.
+            limit: at most how many.
+            after: the cursor of an earlier list, sorted in the same way; see `page`.
 
         Raises:
-            InputError: the condition can't be read; the message says where.
+            InputError: the condition, the order or the cursor can't be read; the message says where.
         """
-        found = self._catalog().summaries()
-        return list(found) if where is None else list(filter(parse_where(where), found))
+        return self.page(where, sort=sort, limit=limit, after=after).summaries
 
-    def runs(self, where: str | None = None) -> list[Run]:
+    def page(
+        self,
+        where: str | None = None,
+        *,
+        sort: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> Page:
+        """Summarise some runs as `summaries` does; `following` is the cursor with which the list goes on."""
+        return self._catalog.page(_selected(where, sort, limit, after))
+
+    def runs(
+        self, where: str | None = None, *, sort: str | None = None, limit: int | None = None
+    ) -> list[Run]:
         """Open the runs for which a condition holds, newest first; see `summaries`.
 
         Runs whose process died before it wrote anything are left out.
@@ -81,9 +107,60 @@ class Workspace:
         Raises:
             StoreError: a run can't be read.
         """
-        if where is None:
-            return list(self._opened(self._newest_first()))
-        return list(self._opened(summary["id"] for summary in self.summaries(where)))
+        return list(self._opened(self._catalog.ids(_selected(where, sort, limit, None))))
+
+    def table(
+        self,
+        where: str | None = None,
+        *,
+        sort: str | None = None,
+        limit: int | None = None,
+        columns: str | None = None,
+    ) -> RunTable:
+        """Put runs in a table: a row each, a column for each field; see `summaries`.
+
+        Args:
+            where: which runs.
+            sort: in which order.
+            limit: at most how many.
+            columns: fields with commas between them; None for all that any of the runs has.
+        """
+        return RunTable.of(self.summaries(where, sort=sort, limit=limit), columns)
+
+    def search(self, text: str, limit: int = 20) -> list[Found]:
+        """Find the runs that mention all words of a text, best first, and where they do.
+
+        Looked for in names, titles, notes, parameters, tags, names of metrics, models, artifacts, sources,
+        operations and files, in code, commits, commands and tracebacks.
+
+        Raises:
+            InputError: there is no word in the text.
+        """
+        return [
+            Found(summary=summary, places=hit.places)
+            for hit in self._catalog.search(text, limit)
+            for summary in self._catalog.told(hit.run_id)
+        ]
+
+    def rebuild(self, tell: Callable[[int, int], None] | None = None) -> int:
+        """Make the catalog anew from the journals; returns how many runs there are.
+
+        Args:
+            tell: is told how many runs have been read, and how many there are.
+        """
+        return self._catalog.rebuild(tell)
+
+    def refresh(self, tell: Callable[[int, int], None] | None = None) -> None:
+        """Bring the catalog up to date, as every question does by itself.
+
+        Args:
+            tell: is told how many runs have been read, and how many there are to read.
+        """
+        self._catalog.refresh(tell)
+
+    def count_by_status(self) -> dict[str, int]:
+        """Count the runs by their status."""
+        return self._catalog.count_by_status()
 
     def run(self, name: str | None = None) -> Run:
         """Open a run by its name, id or the beginning of its id; the newest one without a name.
@@ -99,9 +176,9 @@ class Workspace:
 
     def find_id(self, name: str | None) -> str:
         """Find the id of a run by its name, its id or the beginning of it; raises `NotFoundError`."""
-        found = [] if name is None else self._catalog().find(name)
+        found = [] if name is None else self._catalog.find(name)
         if not found:
-            near = ", ".join(summary["name"] for summary in self.summaries()[:3])
+            near = ", ".join(summary["name"] for summary in self.summaries(limit=3))
             raise NotFoundError(
                 f"no run {name!r:.80} in {self.path}" if name is not None else f"no runs in {self.path}",
                 remedy=f"The newest are: {near}." if near else "Record one: with wh.start_run(): ...",
@@ -157,7 +234,7 @@ class Workspace:
         found: list[Outline] = []
         problems: list[str] = []
         kept: dict[tuple[str, str], Outline] = {}
-        for run_id, stamp, content in self._catalog().outlines():
+        for run_id, stamp, content in self._catalog.outlines():
             outline = self._kept_outlines.get((run_id, stamp))
             if outline is None and content is not None:
                 path = self._folder.run_path(run_id)
@@ -192,7 +269,14 @@ class Workspace:
         return records, begun, unreadable
 
     def _newest_first(self) -> Iterator[str]:
-        return reversed(self._folder.run_ids())
+        """Give the ids of all runs, a few at a time, since the first that can be opened is often enough."""
+        after = None
+        while True:
+            page = self.page(limit=_AT_ONCE, after=after)
+            yield from (summary["id"] for summary in page.summaries)
+            after = page.following
+            if after is None:
+                return
 
     def _opened(self, run_ids: Iterable[str]) -> Iterator[Run]:
         for run_id in run_ids:
@@ -202,11 +286,20 @@ class Workspace:
     def _open_run(self, run_id: str) -> Run:
         return Run(self._folder, record=RunRecord.read(self._folder, run_id))
 
+    @functools.cached_property
     def _catalog(self) -> Catalog:
-        if self._cataloged is None:
-            self._cataloged = Catalog(self._folder, summarise=functools.partial(catalog_row, self._folder))
-        self._cataloged.refresh()
-        return self._cataloged
+        return Catalog(self._folder, summarise=functools.partial(catalog_row, self._folder))
+
+
+def _selected(where: str | None, sort: str | None, limit: int | None, after: str | None) -> Selection:
+    if limit is not None and limit < 1:
+        raise InputError(f"limit {limit}: wanted 1 or more", remedy="Leave it out for all.")
+    return Selection(
+        condition=None if where is None else parse_where(where),
+        order=() if sort is None else parse_sort(sort),
+        limit=limit,
+        after=after,
+    )
 
 
 def open(path: str | os.PathLike[str] | None = None) -> Workspace:

@@ -6,10 +6,23 @@ import pathlib
 import sqlite3
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from whence.store import Catalog, CatalogRow, Folder, RunWriter
+from whence.store import (
+    Catalog,
+    CatalogRow,
+    Folder,
+    Mention,
+    Named,
+    RunWriter,
+    Selection,
+    files,
+)
+
+SOURCE = pathlib.Path(files.__file__).parents[2]
+ALL = Selection()
 
 
 class Reading:
@@ -18,11 +31,23 @@ class Reading:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.is_final = True
+        self.texts: list[str] = ["half a \udcff pair"]
+        self.metrics: dict[str, Any] = {}
 
     def __call__(self, run_id: str) -> CatalogRow:
         self.asked.append(run_id)
-        summary = {"id": run_id, "title": "half a \udcff pair", "params": {"lr": 0.1, "big": 2**63}}
-        return CatalogRow(run_id=run_id, name=f"name-{run_id[-1]}", is_final=self.is_final, summary=summary)
+        title = "half a \udcff pair"
+        params = {"lr": 0.1, "big": 2**63 - 1, "number": int(run_id[-1])}
+        summary = {"id": run_id, "title": title, "params": params, "metrics": self.metrics, "tags": {}}
+        model = Named(
+            run_id=run_id, number=3, kind="model", name="m", digest=bytes([int(run_id[-1])]) * 32,
+            size_bytes=5, at_ns=1000 - int(run_id[-1]), body={"name": "m", "metadata": {"a": 1}},
+        )  # fmt: skip
+        return CatalogRow(
+            run_id=run_id, name=f"name-{run_id[-1]}", is_final=self.is_final, summary=summary,
+            status="finished" if self.is_final else None, named=[model],
+            mentions=[Mention("title", text) for text in self.texts],
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -34,9 +59,8 @@ def folder(tmp_path: pathlib.Path) -> Folder:
 
 
 def answers(catalog: Catalog) -> tuple[list[str], list[str], list[str]]:
-    catalog.refresh()
     return (
-        [summary["id"] for summary in catalog.summaries()],
+        catalog.ids(ALL),
         catalog.find("name-1"),
         catalog.find("run00002"),
     )
@@ -52,7 +76,7 @@ def test_runs_are_found_by_name_id_and_the_beginning_of_an_id(folder: Folder) ->
     assert catalog.find("RUN0000") == []
     assert catalog.find("nobody") == []
     assert catalog.find("\udcff") == []
-    assert catalog.summaries()[0]["title"] == "half a \udcff pair"
+    assert catalog.page(ALL).summaries[0]["title"] == "half a \udcff pair"
 
 
 def test_a_run_that_has_ended_is_read_once(folder: Folder) -> None:
@@ -62,13 +86,18 @@ def test_a_run_that_has_ended_is_read_once(folder: Folder) -> None:
     assert sorted(reading.asked) == sorted(folder.run_ids())
 
 
-def test_a_run_that_goes_on_is_read_again(folder: Folder) -> None:
+def test_a_run_that_goes_on_is_read_again_once_it_has_told_more(folder: Folder) -> None:
     reading = Reading()
     reading.is_final = False
     catalog = Catalog(folder, summarise=reading)
     answers(catalog)
     answers(catalog)
-    assert len(reading.asked) == 6
+    assert len(reading.asked) == 3
+    (folder.run_path("RUN00001") / "points-0").write_bytes(b"one more")
+    answers(catalog)
+    (folder.run_path("RUN00001") / "cursors").write_bytes(b"of which the catalog tells nothing")
+    answers(catalog)
+    assert reading.asked[3:] == ["RUN00001"]
 
 
 def test_a_journal_that_has_changed_is_read_again(folder: Folder) -> None:

@@ -1,0 +1,66 @@
+"""The file of the catalog: opened where it is one of ours and can be, and otherwise in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import sqlite3
+
+from whence.store.selecting import does_contain, is_like
+from whence.store.tables import prepare
+
+_BUSY_S = 30.0
+_CACHE_KB = 64_000
+
+
+def opened(path: pathlib.Path) -> sqlite3.Connection | None:
+    """Open the file; None where it can't be, or isn't a catalog of this format."""
+    try:
+        connection = sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False, isolation_level=None)
+    except sqlite3.Error:
+        return None
+    return _ready(connection)
+
+
+def in_memory() -> sqlite3.Connection:
+    """Make an empty one."""
+    connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    prepare(connection)
+    _teach(connection)
+    return connection
+
+
+def copied(known: sqlite3.Connection) -> sqlite3.Connection:
+    """Go on in memory with what is known."""
+    connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    with contextlib.suppress(sqlite3.Error):
+        known.backup(connection)
+    return _ready(connection) or in_memory()
+
+
+def _ready(connection: sqlite3.Connection) -> sqlite3.Connection | None:
+    """Make the tables; None, and the connection closed, where it isn't a catalog of this format."""
+    try:
+        if prepare(connection):
+            _teach(connection)
+            return connection
+    except sqlite3.Error:
+        pass
+    connection.close()
+    return None
+
+
+def _teach(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA cache_size = {-_CACHE_KB}")
+    connection.create_function("like_text", 2, is_like, deterministic=True)
+    connection.create_function("contains_text", 2, does_contain, deterministic=True)
+
+
+def remove(path: pathlib.Path) -> None:
+    """Take it away, with what SQLite left beside it."""
+    for each in (
+        path,
+        path.with_name(f"{path.name}-journal"),
+    ):  # which would be played back into the next one
+        with contextlib.suppress(OSError):
+            each.unlink()
