@@ -24,6 +24,9 @@ class Library:
 
 _HERE = __name__.rpartition(".")[0]
 
+STREAMS = Library(name="whence", file=f"{_HERE}.handed", modules=("whence.streams",))
+"""Our own: what streams give as tables is known when something is trained on it."""
+
 LIBRARIES = (
     Library(
         name="sklearn",
@@ -32,4 +35,12 @@ LIBRARIES = (
         modules=("sklearn.base", "sklearn.model_selection", "sklearn.metrics"),
     ),
     Library(name="torch", aliases=("pytorch",), file=f"{_HERE}.torch", modules=("torch",)),
+    Library(name="keras", file=f"{_HERE}.keras", modules=("keras",)),
+    Library(
+        name="lightning",
+        aliases=("pytorch_lightning",),
+        file=f"{_HERE}.lightning",
+        modules=("lightning.pytorch", "pytorch_lightning"),
+    ),
+    Library(name="transformers", file=f"{_HERE}.transformers", modules=("transformers.trainer",)),
 )

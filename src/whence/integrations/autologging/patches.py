@@ -270,6 +270,7 @@ def _recorded(fit: Begun, hook: TrainingHook, call: Call) -> Any:
         try:
             returned = original(*args, **kwargs)
         except BaseException as error:
+            _leave(original, running)
             with guarded(original):
                 fit.fail(error)
             raise
@@ -290,11 +291,22 @@ def watch(
         call = Call(original, args, kwargs)
         running = hook(call)
         args, kwargs = call.changed(next(running))
-    with contextlib.nullcontext() if within else quiet():
-        returned = original(*args, **kwargs)
+    try:
+        with contextlib.nullcontext() if within else quiet():
+            returned = original(*args, **kwargs)
+    except BaseException:
+        _leave(original, running)
+        raise
     with contextlib.nullcontext() if within else quiet():
         _go_on(original, running, returned)
     return returned
+
+
+def _leave(original: Any, running: Training | None) -> None:
+    """End a hook whose call raised; what it began it undoes in a `finally`."""
+    with guarded(original):
+        if running is not None:
+            running.close()
 
 
 def _go_on(original: Any, running: Training | None, returned: Any) -> None:
