@@ -163,6 +163,26 @@ class Total(NamedTuple):
     greatest: float
 
 
+class Columns(NamedTuple):
+    """Points of one key, each array of shape (n,)."""
+
+    step: NDArray[np.int64]
+    value: NDArray[np.float64]
+    at: NDArray[np.int64]
+
+
+def join_columns(parts: Sequence[Columns]) -> Columns:
+    """Put points of one key behind one another."""
+    return Columns(
+        step=np.concatenate([_NONE, *(part.step for part in parts)]),
+        value=np.concatenate([_NONE.view(np.float64), *(part.value for part in parts)]),
+        at=np.concatenate([_NONE, *(part.at for part in parts)]),
+    )
+
+
+_NONE = np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """What points come to, as arrays: element *i* of each is about `keys[i]`, ascending; see `Total`."""
@@ -283,23 +303,21 @@ class PackedPoints:
         """The ordinal after that of its last point."""
         return self.first + self.count
 
-    def of(self, keys: NDArray[np.int64]) -> Iterator[tuple[int, Points]]:
+    def of(self, keys: NDArray[np.int64]) -> Iterator[tuple[int, Columns]]:
         """Give the points of those of the keys that it has, key by key.
 
         Raises:
             DamagedError: it doesn't hold what it says.
         """
         begin = 0
-        for held, *columns in self._blocks:
-            within = slice(begin, begin + held)
-            wanted = np.flatnonzero(np.isin(self.totals.keys[within], keys))
-            if len(wanted):
-                ends = np.cumsum(self.totals.counts[within])
-                points = np.empty(int(ends[-1]), POINT)
-                for name, column in zip(("step", "at", "value"), columns, strict=True):
-                    points[name] = unpack_column(column, len(points)).view(POINT[name])
-                points["key"] = np.repeat(self.totals.keys[within], self.totals.counts[within])
-                for place in wanted.tolist():
-                    start = ends[place] - self.totals.counts[begin + place]
-                    yield int(self.totals.keys[begin + place]), points[start : ends[place]]
+        for held, *packed in self._blocks:
+            names = self.totals.keys[begin : begin + held]
+            wanted = np.flatnonzero(np.isin(names, keys)).tolist()
+            if wanted:
+                ends = np.cumsum(self.totals.counts[begin : begin + held]).tolist()
+                words = [unpack_column(column, ends[-1]) for column in packed]
+                step, at, value = words[0].view(np.int64), words[1].view(np.int64), words[2].view(np.float64)
+                for place in wanted:
+                    own = slice(ends[place - 1] if place else 0, ends[place])
+                    yield int(names[place]), Columns(step[own], value[own], at[own])
             begin += held
