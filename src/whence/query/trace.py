@@ -142,7 +142,9 @@ def trace_address(record: RunRecord, address: Address) -> Trace:
         steps=[_step(lineage, index, *steps[index], uses.get(index, [])) for index in written],
         fits=_fits(lineage, steps),
         complete=complete and bool(origins),
-        in_flight=not view.is_ended and record.status != "running" and _output_of(address) >= view.taken,
+        in_flight=not view.is_ended
+        and record.status not in ("running", "resumed")
+        and _output_of(address) >= view.taken,
     )
 
 

@@ -21,6 +21,7 @@ from whence.store import (
     Folder,
     Journal,
     SealedSegment,
+    Writer,
     decode_content,
     read_journal,
     read_object,
@@ -63,12 +64,27 @@ class RunRecord:
 
     @functools.cached_property
     def status(self) -> str:
-        """finished, failed, running, lost (its process is gone) or unknown (it was begun elsewhere)."""
+        """How it stands.
+
+        finished, failed, running, resumed (it goes on by another process than began it), lost (its process
+        is gone) or unknown (that can't be told from here; `standing` says why).
+        """
         end = self.journal.end
         if end is not None:
             return str(end.public["status"])
-        alive = self.journal.is_alive()
-        return "unknown" if alive is None else "running" if alive else "lost"
+        alive = self._writer.is_alive
+        if alive is None:
+            return "unknown"
+        return "lost" if not alive else "resumed" if self.journal.find("run_resume") else "running"
+
+    @property
+    def standing(self) -> str:
+        """What is known of its writer, in words; empty once it has ended."""
+        return "" if self.is_ended else self._writer.words
+
+    @functools.cached_property
+    def _writer(self) -> Writer:
+        return self.journal.writer()
 
     @property
     def is_ended(self) -> bool:

@@ -24,7 +24,7 @@ from whence.store.content import decode_content
 from whence.store.cursors import read_cursors
 from whence.store.folder import Folder
 from whence.store.frames import Damage, Frame, Scan, scan_frames
-from whence.store.liveness import is_alive, read_lease
+from whence.store.liveness import Writer, find_writer
 from whence.store.segments import decisions_name
 from whence.vocab import digest_bytes, digest_text
 
@@ -88,8 +88,8 @@ class Journal:
         return self.segments[name]
 
     def segment_names(self) -> list[str]:
-        """List the segments that are there."""
-        return sorted(entry.name for entry in (self.path / "segments").glob("*"))
+        """List the segments that are there; hidden files are copies that somebody is making."""
+        return sorted(entry.name for entry in (self.path / "segments").glob("[!.]*"))
 
     def survey(self, name: str) -> Scan:
         """Check a segment frame by frame, once, and keep none of them."""
@@ -129,10 +129,9 @@ class Journal:
         """Whether a process forked from the writer read something that isn't recorded."""
         return (self.path / "forked").exists()
 
-    def is_alive(self) -> bool | None:
-        """Tell whether its writer still runs; None where that can't be known from here."""
-        lease = read_lease(self.path / "lease")
-        return False if lease is None else is_alive(lease)
+    def writer(self) -> Writer:
+        """Tell what is known of its writer from here."""
+        return find_writer(self.path)
 
 
 def read_journal(folder: Folder, run_id: str) -> Journal:

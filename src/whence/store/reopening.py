@@ -24,7 +24,7 @@ from whence.store.files import explained, sync_data, sync_folder, write_whole
 from whence.store.folder import Folder
 from whence.store.frames import HEAD_BYTES, Damage, Frame, Scan, iterate_frames, scan_frames
 from whence.store.journal import Journal, check_segments, read_journal
-from whence.store.liveness import is_alive, lease_content, own_lease, read_lease
+from whence.store.liveness import find_writer, own_lease, read_lease, write_lease
 from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, pass_of_decisions
 
 _LEASE_LOOKS = 10
@@ -91,7 +91,7 @@ def take_over(
         lease = None
         with contextlib.suppress(FileNotFoundError):
             lease = (path / "lease").read_bytes()
-        write_whole(path / "lease", lease_content(own_lease()))
+        write_lease(path / "lease", own_lease(path))
         try:
             with explained(path):
                 (path / "segments").mkdir(exist_ok=True)  # copies may leave out a folder that is empty
@@ -129,15 +129,18 @@ def _locked(journal: pathlib.Path) -> Iterator[None]:
 
 
 def _check_writer_gone(path: pathlib.Path, sleep: Callable[[float], None]) -> None:
-    lease = read_lease(path)
-    alive = lease is not None and is_alive(lease)
-    if lease is not None and alive:
-        who = "this process" if lease["pid"] == os.getpid() else f"process {lease['pid']} on this machine"
+    writer = find_writer(path.parent)
+    if writer.state in ("writing", "stopped"):
+        lease = read_lease(path)
+        pid = -1 if lease is None else lease["pid"]
+        who = "this process" if pid == os.getpid() else f"process {pid} on this machine"
+        if writer.state == "stopped":
+            who += ", which is stopped by a signal"
         raise StoreBusyError(
             f"{path.parent}: the run is being written by {who}",
             remedy="End it there first, or start a new run.",
         )
-    if alive is None:  # a writer touches its lease every second
+    if writer.is_alive is None:  # a writer touches its lease every second
         before = _touched_ns(path)
         for _ in range(_LEASE_LOOKS):
             sleep(_LEASE_LOOK_S)

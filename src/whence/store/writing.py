@@ -23,7 +23,7 @@ from whence.store.files import explained, sync_folder
 from whence.store.folder import Folder
 from whence.store.frames import FRAME_HEAD_BYTES, FrameWriter, Scan
 from whence.store.journal import BODY, EVENT, OBJECT, Journal
-from whence.store.liveness import own_lease, read_lease, write_lease
+from whence.store.liveness import begin_folder, own_lease, read_lease
 from whence.store.reopening import Check, Found, take_over
 from whence.vocab import digest_bytes
 
@@ -65,17 +65,13 @@ class RunWriter:
         self._retired: list[pathlib.Path] = []
         self._stop = threading.Event()
         self._pid = os.getpid()
-        self._lease = own_lease()
         self._confirmed_ns = now_ns()
         self._found = None if after is None else after[0]
         if after is not None:
             self._number = len(after[1].events)
             self._kept = set(after[1].objects)
         try:
-            if after is None:
-                with explained(self.path):
-                    (self.path / "segments").mkdir(parents=True)
-                    write_lease(self.path / "lease", self._lease)
+            self._lease = begin_folder(self.path) if after is None else own_lease(self.path)
             self._journal = self._opened("journal", purpose="journal")
             self._payloads = self._opened("payloads", purpose="payload")
         except StoreError:

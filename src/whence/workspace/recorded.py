@@ -67,8 +67,13 @@ class RecordedRun:
 
     @property
     def status(self) -> str:
-        """running, finished, failed, lost, or unknown."""
+        """running, resumed (it goes on by another process), finished, failed, lost, or unknown."""
         return self._record.status
+
+    @property
+    def standing(self) -> str:
+        """What is known of its writer, in words: why it is lost or unknown; empty once it has ended."""
+        return self._record.standing
 
     @property
     def started_at(self) -> dt.datetime:

@@ -123,7 +123,7 @@ def test_a_killed_run_is_gone_on_with_and_sealed(folder: Folder) -> None:
     before = written(folder)
     writer, journal = reopen(folder)
     assert len(journal.events) == 5
-    assert read_journal(folder, RUN).is_alive() is True
+    assert read_journal(folder, RUN).writer().is_alive is True
     writer.append("run_resume", {"passes": 1, "lost": [[0, 5, 4]]})
     write_more(writer, 1)
     writer.seal("finished")
@@ -281,7 +281,7 @@ def test_killed_at_whichever_step_of_taking_it_over_the_run_goes_on(folder: Fold
         codes.append(in_child(functools.partial(goes_on, step)))
         journal = read_journal(folder, RUN)
         assert (journal.damages, check_segments(journal)) == ([], [])
-        assert journal.is_alive() is False
+        assert journal.writer().is_alive is False
         now = written(folder)
         assert all(each in now for each in before)
         writer, _ = reopen(folder)
@@ -387,7 +387,7 @@ def test_of_eight_processes_that_resume_at_once_one_wins(folder: Folder) -> None
 
 def elsewhere(folder: Folder) -> pathlib.Path:
     path = folder.run_path(RUN) / "lease"
-    path.write_bytes(msgspec.json.encode(own_lease() | {"host": "elsewhere"}))
+    path.write_bytes(msgspec.json.encode(own_lease(path.parent) | {"host": "elsewhere"}))
     return path
 
 
@@ -631,7 +631,7 @@ def test_a_resumption_that_is_discarded_leaves_the_run_as_it_was(folder: Folder,
     assert {name: data for name, data in after.items() if name != "cursors"} == {
         name: data for name, data in before.items() if name != "cursors"
     }
-    assert read_journal(folder, RUN).is_alive() is False
+    assert read_journal(folder, RUN).writer().is_alive is False
     reopen(folder)[0].seal("finished")
 
 
@@ -649,7 +649,7 @@ def test_a_discard_on_a_full_disk_leaves_the_lease_of_a_dead_writer(
     writer.discard()
     monkeypatch.undo()
     journal = read_journal(folder, RUN)
-    assert (len(journal.events), journal.has_lease(), journal.is_alive()) == (events, True, False)
+    assert (len(journal.events), journal.has_lease(), journal.writer().is_alive) == (events, True, False)
     reopen(folder)[0].seal("finished")
 
 
