@@ -106,9 +106,7 @@ class LiveRun:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record parameters."""
-        pairs = plain_pairs("params", params)
-        self._log_pairs("params", pairs)
-        self.param_names.update(pairs)
+        self._log_pairs("params", plain_pairs("params", params))
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Record tags."""
@@ -194,6 +192,8 @@ class LiveRun:
         self._check_open()
         if pairs:
             self._writer.append(kind, {}, {kind: pairs})
+        if kind == "params":
+            self.param_names.update(pairs)
 
     def _check_open(self) -> None:
         if not self.is_open:

@@ -9,8 +9,9 @@ from types import ModuleType
 
 from whence.errors import InputError
 from whence.integrations.autologging.arrivals import Arrivals
+from whence.integrations.autologging.early import early
 from whence.integrations.autologging.hearing import Options, guarded, switch
-from whence.integrations.autologging.libraries import LIBRARIES, Library
+from whence.integrations.autologging.libraries import LIBRARIES, STREAMS, Library
 from whence.integrations.autologging.patches import Patches
 
 _lock = threading.RLock()
@@ -46,8 +47,9 @@ def autolog(
         if False in libraries:
             _stop()
             return
-        chosen = [_library(name) for name in libraries] or list(LIBRARIES)
+        chosen = [STREAMS, *([_library(name) for name in libraries] or LIBRARIES)]
         switch(Options(models=models, datasets=datasets, scores=scores, model_bytes=model_bytes))
+        early.listen()
         for library in chosen:
             _wanted.update(dict.fromkeys(library.modules, library))
         _arrivals.wait_for([name for library in chosen for name in library.modules])
@@ -68,12 +70,15 @@ def _arrived(module: ModuleType) -> None:
         if library is None or module.__name__ in _done:
             return
         _done.add(module.__name__)
-        with guarded(library.name):
-            importlib.import_module(library.file).arrived(module, _patches)
+    with guarded(
+        library.name
+    ):  # not within the lock: another thread may hold that of a module and wait for it
+        importlib.import_module(library.file).arrived(module, _patches)
 
 
 def _stop() -> None:
     switch(None)
+    early.stop()
     _arrivals.stop()
     _patches.take_off()
     _done.clear()
