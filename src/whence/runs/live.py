@@ -88,7 +88,7 @@ class LiveRun:
             self._writer.append("environment", {}, {"environment": plain(environment())})
             self._recording = Recording(self._writer, None if before is None else Past.of(before))
             self._fits = FitNotes(self._writer, before)
-            self.param_names: set[str] = set()
+            self.param_names = set(given["params"])
             for kind, pairs in given.items():
                 self._log_pairs(kind, pairs)
         except BaseException:
