@@ -195,7 +195,7 @@ def _keep(fit: Fit, model: Any) -> None:
         if path.stat().st_size > fit.options.model_bytes:
             fit.describe(models_left_out=f"{type(model).__name__}: it has {path.stat().st_size} bytes")
             return
-        fit.log_model(
+        fit.run.log_model(
             type(model).__name__,
             path,
             metadata={"keras": keras.__version__, "model.parameters": model.count_params()},

@@ -8,7 +8,7 @@ the program. Within a training of another library nothing is heard here: it says
 from __future__ import annotations
 
 import functools
-import weakref
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +42,12 @@ def arrived(module: Any, patches: Patches) -> None:
     patches.put(loading._MultiProcessingDataLoaderIter, "_reset", heard.around_beginning_anew)
 
 
+@torch._disable_dynamo  # type: ignore[untyped-decorator]  # torch is untyped here
+def _apart(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function by Python within what is compiled; neither a step nor `backward` is part of a graph."""
+    return function(*args, **kwargs)
+
+
 class _Heard:
     """What is heard of PyTorch, and the loop that it belongs to."""
 
@@ -51,12 +57,15 @@ class _Heard:
         self._begun: list[Begun] = []
         self._own: list[Run] = []
         self._is_refused = False
+        self._lock = threading.Lock()
 
     def before_step(
         self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """An optimizer is about to make a step; a function that it is given is listened to."""
-        if torch.compiler.is_compiling() or not is_heard():
+        if torch.compiler.is_compiling():
+            return _apart(self.before_step, optimizer, args, kwargs)  # type: ignore[no-any-return]  # untyped
+        if not is_heard():
             return None
         pending = self._pending
         pending.loop = None
@@ -72,7 +81,10 @@ class _Heard:
 
     def after_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """An optimizer made a step."""
-        if torch.compiler.is_compiling() or not is_heard():
+        if torch.compiler.is_compiling():
+            _apart(self.after_step, optimizer, args, kwargs)
+            return
+        if not is_heard():
             return
         with guarded(torch.optim.Optimizer.step):
             if self._pending.loop is not None:
@@ -85,7 +97,9 @@ class _Heard:
 
         @functools.wraps(original)
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if torch.compiler.is_compiling() or pending.is_within or not is_heard():
+            if torch.compiler.is_compiling():
+                return _apart(backward, tensors, *args, **kwargs)
+            if pending.is_within or not is_heard():
                 return original(tensors, *args, **kwargs)
             pending.is_within = True
             try:
@@ -166,14 +180,14 @@ class _Heard:
     def stop(self) -> None:
         """Hear no more: the loops are over, and with them the runs that were begun for them."""
         for loop in list(self._loops.values()):
-            loop.end(None)
+            self._end(loop, None)
         for run in self._own:
             run.finish()
 
     def _began(self, iterator: Any, loader: Any) -> None:
         if isinstance(loader.dataset, Held) and users_run() is None:
             self._begin("training")  # or what is read before the first step wouldn't be in the record
-        self._begun = [*self._begun[-_MOST_BEGUN:], (weakref.ref(iterator), weakref.ref(loader))]
+        self._begun = [*self._begun[-_MOST_BEGUN:], Begun(iterator, loader)]
 
     def _loop_of(self, optimizer: Any) -> Loop | None:
         """Find the loop that an optimizer's step belongs to, or begin one."""
@@ -181,6 +195,12 @@ class _Heard:
         loop = None if run is None else self._loops.get(run.id)
         if loop is not None and loop.has_met(optimizer):
             return loop
+        with self._lock:
+            return self._met(optimizer)
+
+    def _met(self, optimizer: Any) -> Loop | None:
+        run = users_run()
+        loop = None if run is None else self._loops.get(run.id)
         if run is None and not self._may_begin():
             return None
         alive = parts.find_alive(torch.nn.Module, torch.optim.lr_scheduler.LRScheduler)
@@ -191,9 +211,14 @@ class _Heard:
         if loop is None:
             facts = {"title": title, "library": f"torch {torch.__version__}"}
             loop = self._loops[run.id] = Loop(Fit(run, run.log_fit(facts), is_alone=False))
-            run.before_end(loop.end)
+            run.before_end(functools.partial(self._end, loop))
         loop.meet(optimizer, roots, alive)
         return loop
+
+    def _end(self, loop: Loop, error: BaseException | None) -> None:
+        begun, self._begun = self._begun, []
+        self._loops.pop(loop.fit.run.id, None)
+        loop.end(error, begun)
 
     def _may_begin(self) -> bool:
         """Whether a step begins a run: not in a further rank, and not where that has failed before."""

@@ -8,6 +8,7 @@ on a device are summed there and read a hundred at a time, so that no step waits
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -24,8 +25,26 @@ _READ_AT_ONCE = 100
 _MOST_OPTIMIZERS = 16  # who makes more of them makes one for each step, perhaps
 
 
-Begun = tuple[weakref.ref[Any], weakref.ref[Any]]
-"""A pass that was begun: its iterator, and the loader."""
+class Begun:
+    """A pass over a loader that was begun.
+
+    Args:
+        iterator: reads it.
+        loader: gave it; it may be gone as soon as it has.
+    """
+
+    def __init__(self, iterator: Any, loader: Any) -> None:
+        self.params = parts.loader_params(loader)
+        self._iterator = weakref.ref(iterator)
+        try:
+            self._length: float = len(loader)
+        except TypeError:
+            self._length = math.inf
+
+    def is_read(self, *, is_last: bool) -> bool:
+        """Whether it is still read; the iterator of a loader with lasting workers is there afterwards."""
+        iterator = self._iterator()
+        return iterator is not None and (is_last or iterator._num_yielded < self._length)
 
 
 class Pending(threading.local):
@@ -187,7 +206,7 @@ class Loop:
         for key, step, _ in waiting:
             self.fit.log_metrics({key: values[key, step]}, step)
 
-    def end(self, error: BaseException | None) -> None:
+    def end(self, error: BaseException | None, begun: list[Begun]) -> None:
         """The run ends: what waits is recorded, and the models are kept."""
         if self.is_over:
             return
@@ -195,6 +214,7 @@ class Loop:
         with guarded(self.end):
             self._look_no_more()
             self.read_waiting()
+            self._loaders.end(begun, self.fit)
         for trained in self._trained:
             with guarded(trained.keep):
                 trained.keep(self.fit)
@@ -255,31 +275,24 @@ class _Loaders:
 
     def stepped(self, begun: list[Begun], fit: Fit) -> int | None:
         """A step is made after passes began; returns the number of the epoch, if that is a new one."""
-        living = [(iterator(), loader()) for iterator, loader in begun]
         is_new = False
-        for number, (iterator, loader) in enumerate(living, start=1):
-            if loader is None:
-                continue
-            is_read = iterator is not None and (number == len(living) or not _is_through(iterator, loader))
-            is_first = self._tell("train_loader" if is_read else "eval_loader", loader, fit)
+        for number, each in enumerate(begun, start=1):
+            is_read = each.is_read(is_last=number == len(begun))
+            is_first = self._tell("train_loader" if is_read else "eval_loader", each.params, fit)
             is_new = is_new or (is_read and is_first)
         self._epoch += is_new
         return self._epoch if is_new else None
 
-    def _tell(self, role: str, loader: Any, fit: Fit) -> bool:
+    def end(self, begun: list[Begun], fit: Fit) -> None:
+        """No further step is made after passes began."""
+        for each in begun:
+            self._tell("eval_loader", each.params, fit)
+
+    def _tell(self, role: str, params: dict[str, Any], fit: Fit) -> bool:
         """Record how a loader reads, once; returns whether it is the first of its role."""
-        params = parts.loader_params(loader)
         known = self._known[role]
         if params not in known:
             known.append(params)
             name = role if len(known) == 1 else f"{role}{len(known)}"
             fit.log_params({f"{name}.{key}": value for key, value in params.items()})
         return known[0] == params
-
-
-def _is_through(iterator: Any, loader: Any) -> bool:
-    """Whether a pass is over although its iterator is there, as that of a loader with lasting workers."""
-    try:
-        return bool(iterator._num_yielded >= len(loader))
-    except TypeError:
-        return False

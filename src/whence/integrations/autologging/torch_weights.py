@@ -83,7 +83,7 @@ class Trained:
         elif state:
             content, kind = packed(state)
             told = self.facts | {"torch": torch.__version__}
-            fit.log_model(self.name, content, metadata=told, format=kind, signature=self.signature)
+            fit.run.log_model(self.name, content, metadata=told, format=kind, signature=self.signature)
         self._held, self._left = [], None
 
     def _leave(self, _: Any) -> None:

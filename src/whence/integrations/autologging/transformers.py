@@ -195,7 +195,7 @@ def _keep(fit: Fit, trainer: Any, trained: Trained | None) -> None:
             model.save_pretrained(path)
             if hasattr(trainer.processing_class, "save_pretrained"):
                 trainer.processing_class.save_pretrained(path)
-        fit.log_model(
+        fit.run.log_model(
             trained.name,
             path,
             metadata=trained.facts | {"transformers": transformers.__version__},
