@@ -38,6 +38,7 @@ from whence.store.searching import Hit, Place
 from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, SealedSegment, decisions_name
 from whence.store.selecting import Selection
 from whence.store.tables import CatalogRow, Mention, Named
+from whence.store.syncing import Synced, sync_folders
 from whence.store.writing import RunWriter
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "Some",
     "SteadyFile",
     "Total",
+    "Synced",
     "Writer",
     "check_object",
     "check_segments",
@@ -96,5 +98,6 @@ __all__ = [
     "read_object",
     "read_points",
     "scan_frames",
+    "sync_folders",
     "write_whole",
 ]
