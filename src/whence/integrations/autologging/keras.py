@@ -45,7 +45,8 @@ def on_fit(call: Call, fit: Fit) -> Training:
     given = arguments.get("callbacks")
     callback = _Told(fit)
     if isinstance(given, keras.callbacks.CallbackList):
-        given.append(callback)
+        callback.set_model(model)
+        given.callbacks.append(callback)
         try:
             yield None
         finally:
