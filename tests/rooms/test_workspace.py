@@ -82,9 +82,9 @@ def test_models_are_versions_of_a_name_over_all_runs(workspace: wh.Workspace) ->
     assert workspace.model("m@2").run.title == "b"
     for reference, remedy in (
         ("m@9", "1 to 3"),
-        ("x", "whence runs"),
-        ("m@two", "1 to 3"),
-        ("@1", "whence runs"),
+        ("x", "There are: m."),
+        ("m@two", "whence alias"),
+        ("@1", "There are: m."),
     ):
         with pytest.raises(NotFoundError) as caught:
             workspace.model(reference)
@@ -139,5 +139,10 @@ def test_a_folder_of_runs_copied_into_another_workspace_is_part_of_it(
         run.log_model("m", bytes(100))
     (tmp_path / "other" / ".whence" / "runs" / run.id).rename(workspace.path / "runs" / run.id)
     assert workspace.run(run.id).title == "elsewhere"
-    assert workspace.model("m").version == 4
+    assert workspace.model("m").load_bytes() == bytes(100)
+    assert [model.version for model in workspace.models("m")] == [1, 2, 3, 1]
+    with pytest.raises(NotFoundError, match="names 2 models") as caught:  # each was m@1 where it was logged
+        workspace.model("m@1")
+    assert run.id in caught.value.remedy
+    assert workspace.model(f"{run.id}/m@1").load_bytes() == bytes(100)
     assert workspace.verify().holds

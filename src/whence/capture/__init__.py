@@ -1,5 +1,6 @@
 """The witness: what is seen of the data, the code and the machine while a pipeline runs."""
 
+from whence.capture.actor import actor
 from whence.capture.code import CodeIdentity, identify
 from whence.capture.codefiles import CodeFile
 from whence.capture.drawing import at_work, begin_work, end_work
@@ -86,6 +87,7 @@ __all__ = [
     "Standing",
     "Start",
     "Told",
+    "actor",
     "at_work",
     "begin_work",
     "config",

@@ -38,17 +38,23 @@ class PassDecisions:
         self._name = decisions_name(pass_number)
         self._sealing = Sealing(writer, pass_number)
         self._chain = b""
+        self._has_lost = False
         self.nodes = [NodeDecisions(index) for index in range(node_count)]
 
     def flush(self) -> None:
         """Write what was decided since the last time; what comes of it may be delivered then.
 
-        Raises:
-            StoreError: it can't be written.
+        Decisions follow one another: after the first that is lost, none of the pass is worth anything.
         """
         decided = [node for node in self.nodes if node.entries or node.relations]
         if not decided:
             return
+        if not self._has_lost:
+            self._write(decided)
+        for node in decided:
+            node.clear()
+
+    def _write(self, decided: list[NodeDecisions]) -> None:
         frame: dict[str, Any] = {
             "p": self._number,
             "n": [entry for node in decided for entry in node.entries],
@@ -56,10 +62,14 @@ class PassDecisions:
         relations = [entry for node in decided for entry in node.relations]
         if relations:
             frame["r"] = relations
-        self._chain = self._writer.append_segment(self._name, DECISIONS, _encode(frame)).chain
+        place = self._writer.append_segment(self._name, DECISIONS, _encode(frame))
+        if place is None:
+            self._has_lost = True
+            self._writer.lose("decisions", of_pass=self._number)
+            self._sealing.let_go()
+            return
+        self._chain = place.chain
         self._sealing.attempt(lambda: _hand_on(decided, self._sealing))
-        for node in decided:
-            node.clear()
 
     def seal(self) -> dict[str, Any] | None:
         """Seal the pass, all of which was written.
@@ -67,7 +77,7 @@ class PassDecisions:
         Returns:
             What the journal says of it; None where nothing was decided, or where it couldn't be sealed.
         """
-        if not self._chain:
+        if not self._chain or self._has_lost:
             return None
         sealed = self._sealing.finish()
         return None if sealed is None else sealed | {"decisions": self._chain}

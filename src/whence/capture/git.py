@@ -49,6 +49,12 @@ def git_state(root: str) -> dict[str, Any]:
     }
 
 
+def git_user(root: str) -> str:
+    """Ask Git for the name that a commit in a folder would have; empty where it has none."""
+    said = _ask(root, "config", "user.name")
+    return said.decode("utf-8", "replace").strip() if isinstance(said, bytes) else ""
+
+
 def _ask(root: str, *arguments: str) -> bytes | str:
     """Run one command; what it said, at most a little more than a diff's limit, or why it said nothing."""
     try:

@@ -82,9 +82,14 @@ class PassRecording(Counted):
         self._output_digests: list[bytes] = []
         self._group_sizes: list[int] = []
         self._group_places: list[tuple[Int64Array, Int64Array]] = []
-        self._view, self._slot = writer.cursors.slots(number)
+        self._view, self._slot = writer.cursor(number)
         self._view[self._slot] = self._view[self._slot + 1] = at.first
         self._ended = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it hasn't ended."""
+        return not self._ended
 
     @property
     def delivered(self) -> int:
@@ -128,7 +133,7 @@ class PassRecording(Counted):
         """Leave room for the digests of what was delivered earlier and isn't made again."""
         if self.with_digests:
             frame = {"p": self._number, "i": b"", "g": b"", "s": [], "k": [items, batches, outputs]}
-            self._writer.append_segment(DIGESTS, FRAME, _encode(frame))
+            self._write_digests(frame)
 
     def begun(self, counts: Mapping[int, tuple[int, int]]) -> None:
         """Write of which inputs of a node this pass doesn't tell what became."""
@@ -249,9 +254,15 @@ class PassRecording(Counted):
         if self._group_places:
             frame["b"] = encode_counts(np.concatenate([groups for groups, _ in self._group_places]))
             frame["a"] = encode_counts(np.concatenate([firsts for _, firsts in self._group_places]))
-        self._writer.append_segment(DIGESTS, FRAME, _encode(frame))
+        self._write_digests(frame)
         self._item_digests, self._group_digests, self._group_sizes = [], [], []
         self._group_places = []
+
+    def _write_digests(self, frame: dict[str, Any]) -> None:
+        """Digests follow one another: after the first that are lost, none of the pass can be told apart."""
+        if self.with_digests and self._writer.append_segment(DIGESTS, FRAME, _encode(frame)) is None:
+            self.with_digests = False
+            self._writer.lose("digests")
 
 
 def _short(sizes: list[int]) -> list[int]:

@@ -166,6 +166,9 @@ class RunRecorder(Protocol):
     def received(self, plan: RecordedPlan, epoch: int) -> tuple[int, int] | None:
         """The last pass over an epoch of a stream, and up to which output; None where nothing is kept."""
 
+    def used(self, kind: str, body: Mapping[str, Any]) -> None:
+        """What a run kept is read: the kind of the event, and what it says."""
+
 
 class RecordedPlan(Protocol):
     """What a recorder wants to know of a compiled plan."""
@@ -317,6 +320,9 @@ class NullRun:
     def received(self, plan: RecordedPlan, epoch: int) -> tuple[int, int] | None:
         """Nothing is kept."""
         return None
+
+    def used(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Nothing is kept."""
 
 
 _NULL_RUN = NullRun()

@@ -56,7 +56,7 @@ class Recording:
         self._passes: list[Counted] = list(self._past.passes)
         self._earlier_count = len(self._passes)
         self._over = (0, 0)
-        self._used: set[tuple[str, bytes, str, int]] = set()
+        self._used: dict[tuple[str, bytes, str, int], Mapping[str, Any]] = {}
         self._has_gap = False
 
     def begin_pass(
@@ -183,10 +183,20 @@ class Recording:
     def used(self, kind: str, body: Mapping[str, Any]) -> None:
         """What a run kept is read: told once."""
         with self._lock:
-            what = (kind, body["digest"], body["run"], body["number"])
-            if self._writer.is_open and what not in self._used:
-                self._used.add(what)
+            if self._writer.is_open and self.remember_used(kind, body):
                 self._writer.append(kind, {}, dict(body))
+
+    def remember_used(self, kind: str, body: Mapping[str, Any]) -> bool:
+        """Know of something that it is read; returns whether that is new."""
+        what = (kind, body["digest"], body["run"], body["number"])
+        is_new = what not in self._used
+        self._used.setdefault(what, body)
+        return is_new
+
+    def used_so_far(self, kind: str) -> list[Mapping[str, Any]]:
+        """List what was read so far that runs had kept."""
+        with self._lock:
+            return [body for (known, *_), body in self._used.items() if known == kind]
 
     def open_passes(self) -> list[list[int]]:
         """List the passes that haven't ended, each with how many outputs it has delivered so far."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.capture.gathering import Counts, Emit, Relation, Witnesses
-from whence.errors import StoreError
+from whence.errors import StoreError, StoreFullError
 from whence.lineage import (
     EXPANSION,
     GIVEN,
@@ -30,6 +30,7 @@ from whence.lineage import (
     Directory,
     Key,
     Numbers,
+    Place,
     as_array,
     encode_mask_block,
 )
@@ -102,9 +103,13 @@ class Sealing:
             try:
                 act()
             except StoreError:
-                self._has_failed = True
-                self._let_go()
+                self.let_go()
         return not self._has_failed
+
+    def let_go(self) -> None:
+        """Seal nothing more: what was written as it came stays the record of the pass."""
+        self._has_failed = True
+        self._let_go()
 
     def finish(self) -> dict[str, Any] | None:
         """Write all that is left, and the directory.
@@ -124,7 +129,7 @@ class Sealing:
             for relation in self._relations.values():
                 relation.finish()
             content = self._directory.spell()
-            found["at"] = self._writer.append_segment(LINEAGE, DIRECTORY, content).offset
+            found["at"] = self._written(DIRECTORY, content).offset
             found["digest"] = digest_bytes(content)
 
         is_sealed = self.attempt(finish)
@@ -141,9 +146,15 @@ class Sealing:
             head = BlockHead(
                 pass_number=self._directory.pass_number, key=key, in_count=in_count, out_count=out_count
             )
-            self._directory.add(head, self._writer.append_segment(LINEAGE, BLOCK, head.spell() + data))
+            self._directory.add(head, self._written(BLOCK, head.spell() + data))
 
         return emit
+
+    def _written(self, kind: int, payload: bytes) -> Place:
+        place = self._writer.append_segment(LINEAGE, kind, payload)
+        if place is None:  # not lost: it was written before
+            raise StoreFullError(f"{self._writer.path}: no room for what the pass is sealed with")
+        return place
 
     def _let_go(self) -> None:
         for relation in self._relations.values():

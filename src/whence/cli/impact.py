@@ -84,9 +84,17 @@ def page(value: dict[str, Any]) -> list[Block]:
         blocks += [Section(title="learned of it", note="and a part in all that was made with that")]
         blocks += [Grid(rows=[_fit_row(fit) for fit in value["fits"]])]
     if value["models"]:
+        shown = value["versions"] or value["models"]
+        blocks += [Section(title="models of those runs"), Grid(rows=[[name(each)] for each in shown])]
+    if value["indirect"]:
+        blocks += [Section(title="made from those models", note="indirectly: by runs that read none of it")]
         blocks += [
-            Section(title="models of those runs"),
-            Grid(rows=[[name(each)] for each in value["models"]]),
+            Grid(
+                rows=[
+                    [name(each["model"]), each["how"], dim(f"from {each['through']}")]
+                    for each in value["indirect"]
+                ]
+            )
         ]
     if value["unreached"]:
         blocks += [Section(title="not reached", note="these runs ended before it came")]

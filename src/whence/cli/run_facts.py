@@ -1,4 +1,4 @@
-"""What `show` tells of a run or a model, as one JSON-able value."""
+"""What `show` tells of a run, as one JSON-able value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from whence.query import ExposurePoint, drawn_in, field_uses, only_for_fits
 from whence.runs import History, PassView, StreamView, finite_or_none
-from whence.workspace import Model, Run, summarise_run
+from whence.workspace import Run, summarise_run
 
 _POINTS = 24
 _DIFF_KEYS = ("diff", "diff_cut")
@@ -43,20 +43,6 @@ def describe_run(run: Run) -> dict[str, Any]:
         "artifacts": run.artifacts,
         "environment": environment,
         "example": _example(run),
-    }
-
-
-def describe_model(model: Model, versions: int) -> dict[str, Any]:
-    """Describe a model and the run that made it."""
-    return {
-        "kind": "model",
-        "name": model.name,
-        "version": model.version,
-        "versions": versions,
-        "digest": model.digest,
-        "bytes": model.size_bytes,
-        "metadata": model.metadata,
-        "run": summarise_run(model.run.record),
     }
 
 

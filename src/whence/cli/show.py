@@ -1,7 +1,7 @@
 """Show one run or one model in full: what went in, what happened to it, what came out.
 
-Without a name: the newest run. A model is NAME or NAME@VERSION; where a run and a model have the same
-name, the run is shown.
+Without a name: the newest run. A model is NAME, NAME@3, NAME@ALIAS, NAME@stage:STAGE or NAME@sha256:DIGEST;
+where a run and a model have the same name, the run is shown.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from whence.cli.model_facts import describe_model, model_page
 from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, facts, name, strong, try_next
 from whence.cli.place import asked_workspace
-from whence.cli.run_facts import describe_model, describe_run
+from whence.cli.run_facts import describe_run
 from whence.cli.runs import status_words
 from whence.cli.screen import Screen
 from whence.cli.wording import (
@@ -67,39 +68,6 @@ def _described(workspace: Workspace, asked: str | None) -> dict[str, Any]:
 def _of_model(workspace: Workspace, asked: str) -> dict[str, Any]:
     model = workspace.model(asked)
     return describe_model(model, versions=len(workspace.models(model.name)))
-
-
-def model_page(value: dict[str, Any]) -> list[Block]:
-    """A model: its bytes, what was said of it, and the run that made it."""
-    made = value["run"]
-    blocks: list[Block] = [
-        Line(
-            words=(
-                strong(f"{value['name']}@{value['version']}"),
-                dim(f"  of {count_of(value['versions'], 'version')}"),
-            )
-        ),
-        facts(
-            [
-                ("digest", value["digest"]),
-                ("size", size_of(value["bytes"])),
-                ("metadata", pairs(value["metadata"]) or "none"),
-                (
-                    "made by",
-                    (
-                        name(made["name"]),
-                        f"  {made['title']}",
-                        dim(f"  {moment(made['ended_at'] or made['started_at'])}"),
-                    ),
-                ),
-                (
-                    "metrics",
-                    "  ".join(f"{key}={number(each)}" for key, each in made["metrics"].items()) or "none",
-                ),
-            ]
-        ),
-    ]
-    return [*blocks, *try_next([(f"whence show {made['name']}", "the run that made it")])]
 
 
 def run_page(value: dict[str, Any]) -> list[Block]:

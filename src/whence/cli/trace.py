@@ -2,6 +2,7 @@
 
 ADDRESS is RUN@EPOCH:BATCH.ITEM, RUN@EPOCH:BATCH for a whole batch, RUN@EPOCH:ITEM without batches;
 RUN/STREAM@… where a run read several streams, @EPOCH#1 for a second pass over the same epoch.
+Of a model, digits@champion say, the sources and passes that it saw, and those that its parents saw.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, name, 
 from whence.cli.place import asked_workspace
 from whence.cli.screen import Screen
 from whence.cli.wording import count_of, learned_words, pairs, short_digest
+from whence.errors import InputError, NotFoundError
 
 _ORIGINS_SHOWN = 12
 _STEP_DEFAULTS = {"window": None, "drop_last": False, "collate": "stack", "on_error": "raise"}
@@ -22,14 +24,69 @@ _STEP_DEFAULTS = {"window": None, "drop_last": False, "collate": "stack", "on_er
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to trace."""
     parser.add_argument(
-        "address", metavar="ADDRESS", help="of a sample or a batch, for example quiet-otter-17@2:17.5"
+        "address",
+        metavar="ADDRESS|MODEL",
+        help="of a sample or a batch, for example quiet-otter-17@2:17.5; or a model",
     )
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Trace it."""
-    screen.show(asked_workspace(arguments).trace(arguments.address).to_json(), page)
+    workspace = asked_workspace(arguments)
+    try:
+        traced = workspace.trace(arguments.address)
+    except (InputError, NotFoundError) as missing:
+        try:
+            model = workspace.model(arguments.address)
+        except NotFoundError:
+            raise missing from None
+        screen.show(model.trace().to_json(), model_page)
+        return 0
+    screen.show(traced.to_json(), page)
     return 0
+
+
+def model_page(value: dict[str, Any]) -> list[Block]:
+    """The model on top, what it saw itself, and then what each model saw that it came of."""
+    blocks: list[Block] = [
+        Line(
+            words=(
+                strong(value["model"]),
+                dim(f"  {short_digest(value['digest'])}  of run "),
+                name(value["run"]),
+            )
+        )
+    ]
+    for seen in value["seen"]:
+        title = f"{seen['how']} from {seen['model']}" if seen["how"] else "it saw"
+        blocks.append(Section(title=title, note=count_of(seen["samples"], "sample")))
+        blocks.append(Grid(rows=[_pass_row(each) for each in seen["passes"]], right=frozenset({2})))
+        blocks.append(Grid(rows=[_source_row(each) for each in seen["sources"]]))
+    unknown = [each for each in value["parents"] if each["model"] is None]
+    for each in unknown:
+        blocks += [
+            Section(title=f"{each['how']} from {each['reference']}"),
+            Line(words=Words("unknown", "doubt"), indent=2),
+        ]
+    if value["gaps"]:
+        blocks += [Section(title="gaps"), Grid(rows=[[Words(each, "doubt")] for each in value["gaps"]])]
+    return blocks
+
+
+def _pass_row(seen: dict[str, Any]) -> list[Cell]:
+    again = f", again ({seen['repeat']})" if seen["repeat"] else ""
+    samples = "unknown" if seen["samples"] is None else f"{seen['samples']:,}"
+    cut = "" if seen["whole"] else dim("not to its end")
+    return [name(seen["run"]), f"epoch {seen['epoch']}{again} of {seen['stream']}", samples, cut]
+
+
+def _source_row(seen: dict[str, Any]) -> list[Cell]:
+    return [
+        dim("└─"),
+        name(seen["name"]),
+        f"{seen['kind']}, {count_of(seen['parts'], 'part')}",
+        dim(short_digest(seen["digest"])),
+    ]
 
 
 def page(value: dict[str, Any]) -> list[Block]:

@@ -22,13 +22,17 @@ VERBS = (
     Verb("runs", "look", "list the runs, newest first or sorted", "whence runs [--where CONDITION]"),
     Verb("search", "look", "find the runs that mention some words", "whence search TEXT"),
     Verb("show", "look", "one run or one model, in full", "whence show [RUN|MODEL]"),
-    Verb("trace", "look", "whence: the source rows behind a sample", "whence trace RUN@EPOCH:BATCH.ITEM"),
+    Verb("trace", "look", "whence: the rows behind a sample, or a model", "whence trace ADDRESS|MODEL"),
     Verb("impact", "look", "whither: where a file or a row went", "whence impact ORIGIN [--rows ROWS]"),
     Verb(
         "replay", "look", "again: make a sample once more and compare", "whence replay RUN@EPOCH:BATCH.ITEM"
     ),
     Verb("plot", "look", "metrics as curves in the terminal", "whence plot [RUN...] [--metric KEY]"),
     Verb("diff", "look", "what differs between two runs, code included", "whence diff BEFORE [AFTER]"),
+    Verb("models", "models", "list the models, or the versions of one", "whence models [NAME]"),
+    Verb("alias", "models", "give an alias to a version, or take it away", "whence alias MODEL ALIAS"),
+    Verb("stage", "models", "bring a version to a stage", "whence stage MODEL STAGE [--note TEXT]"),
+    Verb("get", "models", "copy a model or an artifact out, checked", "whence get WHAT [--out PATH]"),
     Verb("verify", "trust", "check that the record is what was recorded", "whence verify"),
     Verb(
         "report",

@@ -13,6 +13,7 @@ from whence.query.impact import Drop, Impact, find_impact, find_impact_across
 from whence.query.outlines import Outline, outline_of
 from whence.query.reach import write_reach
 from whence.query.replay import Code, Replay, Replayer, Stage
+from whence.query.seen import PassSeen, Seen, SourceSeen, seen_before
 from whence.query.texts import mentions_of
 from whence.query.trace import Origin, Step, Trace, trace_address
 from whence.query.verify import Finding, Verdict, verify_runs
@@ -41,10 +42,13 @@ __all__ = [
     "Outline",
     "PassCount",
     "PassLineage",
+    "PassSeen",
     "Replay",
     "Replayer",
     "RunDiff",
+    "Seen",
     "SourceChange",
+    "SourceSeen",
     "Stage",
     "Step",
     "StreamCount",
@@ -72,6 +76,7 @@ __all__ = [
     "parse_range",
     "parse_sort",
     "parse_where",
+    "seen_before",
     "trace_address",
     "trace_field",
     "verify_runs",

@@ -118,6 +118,9 @@ class Impact:
         runs: the runs that had a delivery.
         models: the models of those runs, and of those in which something was learned of the rows.
         datasets: the dataset versions that hold samples made of the rows.
+        touched: the ids of the runs that had a delivery, or in which something was learned of the rows.
+        versions: the versions of models that those runs logged: `digits@3`.
+        indirect: versions that were made from those by other runs: model, how, and through which.
         absent: True only where the record proves that nothing made of the rows was delivered, and that
             nothing was learned of them: no mean, no scale, no list of categories.
     """
@@ -129,6 +132,9 @@ class Impact:
     models: list[str]
     datasets: list[str]
     absent: bool
+    touched: list[str] = field(default_factory=list, repr=False)
+    versions: list[str] = field(default_factory=list)
+    indirect: list[dict[str, Any]] = field(default_factory=list)
     _gaps: list[str] = field(default_factory=list, repr=False)
     _asked: list[_Asked] = field(default_factory=list, repr=False)
     _learned_in: list[str] = field(default_factory=list, repr=False)
@@ -176,6 +182,8 @@ class Impact:
             "fits": [fit.to_json() for fit in self.fits[:limit]],
             "runs": self.runs[:limit],
             "models": self.models,
+            "versions": self.versions[:limit],
+            "indirect": self.indirect[:limit],
             "datasets": self.datasets,
             "unreached": self.unreached[:limit],
             "gaps": self.gaps[:limit],
@@ -244,6 +252,7 @@ def find_impact_across(
         runs=[outline.name for outline in reached],
         models=list(dict.fromkeys(model for outline in reached + influenced for model in outline.models)),
         datasets=[],
+        touched=list(dict.fromkeys(outline.run_id for outline in reached + influenced)),
         _gaps=gaps,
         absent=count == 0 and not influenced and not gaps,
         _asked=reading,

@@ -31,6 +31,7 @@ class Outline:
     def __init__(
         self, content: Mapping[str, Any], path: pathlib.Path, open_record: Callable[[], RunRecord]
     ) -> None:
+        self.run_id = path.name
         self.name: str = content["name"]
         self.gaps: list[str] = content["gaps"]
         self.models: list[str] = content["models"]

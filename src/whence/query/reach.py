@@ -80,7 +80,7 @@ def find_reach(record: RunRecord) -> list[Reach] | None:
 
 def write_reach(record: RunRecord, writer: RunWriter) -> None:
     """Keep with a run, before it is sealed, what its rows reached; nothing where that can't be known."""
-    found = find_reach(record)
+    found = None if writer.is_behind else find_reach(record)
     if found is None:
         return
     places: dict[bytes, Place] = {}
@@ -92,7 +92,10 @@ def write_reach(record: RunRecord, writer: RunWriter) -> None:
         entry |= {"n": rows.size, "f": rows.form, "d": digest}
         if rows.data:
             if digest not in places:
-                places[digest] = writer.append_aligned(REACH, SET, bytes(rows.data))
+                place = writer.append_aligned(REACH, SET, bytes(rows.data))
+                if place is None:
+                    return  # without room for it the run is only slower to ask
+                places[digest] = place
             entry["at"] = list(places[digest])
         entries.append(entry if each.fit is None else entry | {"fit": each.fit})
     writer.append("reach", {"entries": entries})

@@ -3,32 +3,44 @@
 from whence.runs.decisions import Decisions
 from whence.runs.files import FileSeen, Unfollowed
 from whence.runs.fits import read_fits
+from whence.runs.formats import remedy_of
 from whence.runs.given import as_json, as_number, as_png, content_of
 from whence.runs.live import LiveRun, peak_memory_bytes
+from whence.runs.metrics import SYSTEM, History, RunMetrics
+from whence.runs.models import KeptFile, Parent, as_parents, check_name, content_digests, files_of
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
 from whence.runs.record import RunRecord, finite_or_none
 from whence.runs.sources import SourceView
-from whence.runs.views import Fate, History, PassView, StreamView
+from whence.runs.views import Fate, PassView, StreamView
 
 __all__ = [
+    "SYSTEM",
     "Decisions",
     "Fate",
     "FileSeen",
     "History",
+    "KeptFile",
     "LiveRun",
+    "Parent",
     "PassView",
+    "RunMetrics",
     "RunRecord",
     "SourceView",
     "StreamView",
     "Unfollowed",
     "as_json",
     "as_number",
+    "as_parents",
     "as_png",
+    "check_name",
+    "content_digests",
     "content_of",
+    "files_of",
     "finite_or_none",
     "friendly_name",
     "is_run_id",
     "make_run_id",
     "peak_memory_bytes",
     "read_fits",
+    "remedy_of",
 ]

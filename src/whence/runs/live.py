@@ -25,10 +25,11 @@ from whence.capture import (
     redact,
     resume_facts,
 )
-from whence.errors import InputError, PlanError
+from whence.errors import InputError
 from whence.runs.decisions import check_passes
 from whence.runs.fits import FitNotes
 from whence.runs.given import as_number, as_pairs, as_step, plain_pairs, words
+from whence.runs.models import NOTHING_KEPT, Content, Parent, check_name, keep_content, model_body
 from whence.runs.naming import friendly_name, make_run_id
 from whence.store import Folder, Journal, RunWriter
 from whence.vocab import plain
@@ -87,10 +88,14 @@ class LiveRun:
                 self._writer.sync()  # or a power cut could leave more in segments than a sealed journal knows
             self._writer.append("environment", {}, {"environment": plain(environment())})
             self._recording = Recording(self._writer, None if before is None else Past.of(before))
+            for event in [] if before is None else before.find("model_used"):
+                self._recording.remember_used(event.kind, event.body or {})
             self._fits = FitNotes(self._writer, before)
             self.param_names = set(given["params"])
             for kind, pairs in given.items():
                 self._log_pairs(kind, pairs)
+            self._writer.sync()
+            self._writer.endure()
         except BaseException:
             self._writer.discard()  # the caller never had this run, or as it was before
             raise
@@ -112,14 +117,21 @@ class LiveRun:
         """Record tags."""
         self._log_pairs("tags", plain_pairs("tags", tags))
 
+    def log_metric(self, key: str, value: Any, step: int | None) -> None:
+        """Record a metric at a step; by default the number of batches delivered so far."""
+        self._check_open()
+        at = self._recording.delivered_count if step is None else as_step(step)
+        named = key if type(key) is str and key.isascii() else words(key)
+        self._writer.log_point(named, as_number(key, value), at)
+
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None) -> None:
-        """Record metrics at a step; by default the number of batches delivered so far."""
+        """Record metrics at one step, all or none."""
         self._check_open()
         at = self._recording.delivered_count if step is None else as_step(step)
         given = as_pairs("log_metrics", metrics)
-        numbers = {key: as_number(key, value) for key, value in given.items()}  # all, or none
-        for key, value in numbers.items():
-            self._writer.append("metric", {"key": key, "value": value, "step": at})
+        named = [(key, as_number(key, value)) for key, value in given.items()]
+        if named:
+            self._writer.log_points(named, at)
 
     def log_fit(self, facts: Mapping[str, Any], number: int | None) -> int:
         """Say what is trained on what, or more of a training; returns its number."""
@@ -131,27 +143,41 @@ class LiveRun:
         self._check_open()
         self._writer.append("note", {}, {"text": words(text)})
 
-    def log_artifact(self, data: bytes, *, name: str, media_type: str) -> str:
-        """Keep a file's content; returns its digest in hexadecimal."""
+    def log_artifact(self, content: Content, *, name: str, media_type: str) -> bytes:
+        """Keep bytes, a file or a folder; returns the digest."""
         self._check_open()
-        digest = self._writer.put_object(data)
-        body = {"name": words(name), "digest": digest, "bytes": len(data), "media_type": media_type}
-        self._writer.append("artifact", {}, body)
-        return digest.hex()
+        kept = keep_content(self._writer, content)
+        digest: bytes = kept["digest"]
+        self._writer.append("artifact", {}, {"name": words(name), **kept, "media_type": media_type})
+        self._writer.settle()
+        return digest
 
-    def log_model(self, data: bytes, *, name: str, metadata: Mapping[str, Any]) -> str:
-        """Keep a model's content as a new version of its name; returns its digest in hexadecimal."""
+    def log_model(
+        self,
+        content: Content,
+        *,
+        name: str,
+        metadata: Mapping[str, Any],
+        named_format: str | None,
+        signature: Any,
+        parents: list[Parent],
+        next_version: Callable[[str], int],
+    ) -> bytes:
+        """Keep a model's content as a new version of its name; returns the digest."""
         self._check_open()
-        if not isinstance(name, str) or not name or any(char in "/@#:" for char in name):
-            raise PlanError(
-                f"log_model({name!r:.40}): wanted a name without / @ # :", remedy='Write "digits".'
-            )
-        described = plain(as_pairs("metadata", metadata))
-        digest = self._writer.put_object(data)
-        body = {"name": words(name), "digest": digest, "bytes": len(data), "metadata": described}
-        self._writer.append("model", {}, body)
-        self._writer.sync()
-        return digest.hex()
+        named = check_name("log_model", name)
+        given = {"metadata": metadata, "named_format": named_format, "signature": signature}
+        model_body(named, NOTHING_KEPT, **given)  # refused before anything is kept
+        body = model_body(named, keep_content(self._writer, content), **given)
+        named_digests = {parent["digest"] for parent in parents}
+        loaded = self._recording.used_so_far("model_used")
+        body["parents"] = [*parents, *(each for each in loaded if each["digest"] not in named_digests)]
+        body["seen"] = self._recording.open_passes()
+        version = next_version(named)
+        self._writer.append("model", {}, body | ({"version": version} if version else {}))
+        self._writer.settle()
+        digest: bytes = body["digest"]
+        return digest
 
     def before_end(self, tell: Callable[[BaseException | None], object]) -> None:
         """Have a function called when the run ends, which can still log; it is given the error, if any."""

@@ -12,9 +12,10 @@ import numpy as np
 from whence.errors import NotFoundError
 from whence.runs.decisions import LINEAGE, Decisions, check_sealed, read_decisions
 from whence.runs.digests import PassDigests, digests_in_order
+from whence.runs.metrics import History, RunMetrics
 from whence.runs.files import FileSeen, FilesSeen, Unfollowed, read_files
 from whence.runs.sources import SourceView, source_view
-from whence.runs.views import History, PassView, StreamView, pass_views, standing_views
+from whence.runs.views import PassView, StreamView, pass_views, standing_views
 from whence.store import (
     Damage,
     Event,
@@ -121,23 +122,28 @@ class RunRecord:
         return self._merged("tags")
 
     @functools.cached_property
+    def logged(self) -> RunMetrics:
+        """Its metrics."""
+        return RunMetrics(self.journal)
+
+    @property
     def metrics(self) -> dict[str, float]:
-        """The last value of each metric."""
-        return {event.public["key"]: event.public["value"] for event in self.journal.find("metric")}
+        """The last value of each metric, but for those of the machine (`system/...`)."""
+        return self.logged.last
+
+    @property
+    def metric_keys(self) -> list[str]:
+        """The names of all metrics, in the order in which they first came."""
+        return self.logged.keys
 
     def history(self, key: str) -> History:
-        """All values of a metric, in order; raises `NotFoundError`."""
-        found = [event for event in self.journal.find("metric") if event.public["key"] == key]
-        if not found:
+        """All values of a metric, in the order in which they were logged; raises `NotFoundError`."""
+        if key not in self.metric_keys:
             raise NotFoundError(
-                f"run {self.name} has no metric {key!r}",
-                remedy=f"It has: {', '.join(self.metrics) or 'none'}.",
+                f"run {self.name} has no metric {key!r:.80}",
+                remedy=f"It has: {', '.join(self.metric_keys) or 'none'}.",
             )
-        return History(
-            step=np.array([event.public["step"] for event in found], np.int64),
-            value=np.array([event.public["value"] for event in found], np.float64),
-            at=np.array([event.at_ns for event in found], np.int64),
-        )
+        return self.logged.histories([key])[key]
 
     @functools.cached_property
     def environment(self) -> dict[str, Any]:
@@ -199,6 +205,8 @@ class RunRecord:
             found.append("passes were read in a process forked from it")
         if any(event.redacted for event in self.journal.find("stream")):
             found.append("what a stream was has been destroyed")
+        if self.logged.has_nameless:
+            found.append("what a metric was called has been destroyed")
         if any(source.is_redacted for source in self.sources):
             found.append("what a source was has been destroyed")
         return found

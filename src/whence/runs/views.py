@@ -6,20 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from whence.capture import EarlierPass, PassPlace, standing_of
 from whence.store import Journal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """All values of one metric: `step`, `value`, and `at` in nanoseconds since 1970 UTC, each shape (n,)."""
-
-    step: NDArray[np.int64]
-    value: NDArray[np.float64]
-    at: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

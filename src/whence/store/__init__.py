@@ -30,7 +30,7 @@ from whence.store.journal import (
 )
 from whence.store.liveness import Writer, find_writer
 from whence.store.metrics import FoundPoints, read_points
-from whence.store.metrics_columns import Total
+from whence.store.metrics_columns import Columns, Total, join_columns
 from whence.store.objects import Kept, SteadyFile
 from whence.store.pairs import PairSorter
 from whence.store.registry import Decision, Registry, claim_version, counter_path
@@ -52,6 +52,7 @@ __all__ = [
     "All",
     "Catalog",
     "CatalogRow",
+    "Columns",
     "Comparison",
     "Condition",
     "Damage",
@@ -93,6 +94,7 @@ __all__ = [
     "explained",
     "explained_reading",
     "find_writer",
+    "join_columns",
     "read_frame",
     "read_journal",
     "read_object",

@@ -12,13 +12,15 @@ was handed out at the moment of death.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import pathlib
 import struct
 import sys
 
-from whence.store.files import explained, write_all
+from whence.errors import StoreError
+from whence.store.files import explained, sync_mapped, write_all
 
 _PAGE = mmap.ALLOCATIONGRANULARITY
 _CURSOR = struct.Struct("<QQ")
@@ -30,13 +32,18 @@ class Cursors:
 
     Args:
         path: the file; made when the first cursor is asked for, gone on with where it is there.
+
+    Attributes:
+        is_used: whether a cursor was asked for.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
         self._descriptor = -1
         self._pages: dict[int, memoryview] = {}
-        self._maps: list[mmap.mmap] = []
+        self._maps: dict[int, mmap.mmap] = {}
+        self._synced: dict[int, bytes] = {}
+        self.is_used = False
 
     def slots(self, number: int) -> tuple[memoryview, int]:
         """Find the cursor of a pass: a view of 64-bit counters and the index of `offered` in it.
@@ -49,7 +56,20 @@ class Cursors:
         page, place = divmod(number, _PER_PAGE)
         if page not in self._pages:
             self._map_page(page)
+        if place >= _PER_PAGE // 2 and page + 1 not in self._pages:
+            with contextlib.suppress(StoreError):  # there is room for long, and it is asked for again
+                self._map_page(page + 1)
+        self.is_used = True
         return self._pages[page], place * 2
+
+    def make_room(self) -> None:
+        """Make the first page, so that the first passes find room on a full disk."""
+        if 0 not in self._pages:
+            self._map_page(0)
+
+    def apart(self) -> tuple[memoryview, int]:
+        """A cursor in memory only, for a pass that no page could be had for."""
+        return memoryview(bytearray(_CURSOR.size)).cast("Q"), 0
 
     def _map_page(self, number: int) -> None:
         with explained(self._path):
@@ -60,17 +80,32 @@ class Cursors:
             missing = (number + 1) * _PAGE - os.fstat(self._descriptor).st_size
             write_all(self._descriptor, bytes(max(0, missing)))
             page = mmap.mmap(self._descriptor, _PAGE, offset=number * _PAGE)
-        self._maps.append(page)
+        self._maps[number] = page
         self._pages[number] = memoryview(page).cast("Q")
+
+    def sync(self) -> None:
+        """Force the counters to the disk.
+
+        Raises:
+            OSError: they may not be there.
+        """
+        for number, page in self._maps.items():
+            now = page[:]
+            if now != self._synced.get(number):
+                self._synced.pop(number, None)
+                # where the disk has refused it, the kernel must not take it for written: the highest byte of
+                # the last counter is always 0, and nobody else writes it
+                page[_PAGE - 1] = 0
+                sync_mapped(page)
+                self._synced[number] = now
 
     def close(self) -> None:
         """Close the file; the counters stay in it."""
         for view in self._pages.values():
             view.release()
-        for page in self._maps:
-            page.flush()
+        for page in self._maps.values():
             page.close()
-        self._pages, self._maps = {}, []
+        self._pages, self._maps = {}, {}
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import mmap
 import os
 import pathlib
 import secrets
@@ -78,6 +79,11 @@ def write_all(descriptor: int, data: Buffer) -> None:
 def sync_data(descriptor: int) -> None:
     """Force a file's data to the disk."""
     getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def sync_mapped(page: mmap.mmap) -> None:
+    """Force what was stored through a memory map to the disk."""
+    page.flush()
 
 
 def sync_folder(folder: pathlib.Path) -> None:

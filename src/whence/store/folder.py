@@ -9,8 +9,15 @@ from typing import BinaryIO
 
 import msgspec
 
-from whence.errors import DamagedError, NotFoundError, StoreError, StoreVersionError
+from whence.errors import (
+    DamagedError,
+    NotFoundError,
+    StoreError,
+    StoreReadOnlyError,
+    StoreVersionError,
+)
 from whence.store.files import explained, explained_reading, write_whole
+from whence.store.guarding import held
 from whence.store.objects import (
     Kept,
     SteadyFile,
@@ -146,9 +153,12 @@ class Folder:
         """
         digest = digest_bytes(data)
         try:
-            for _ in self.object_blocks(digest):
-                pass
-        except (NotFoundError, DamagedError):  # damaged content is put right by whoever has it
+            with held(self.objects_path, alone=False), explained(self.objects_path):
+                for _ in self.object_blocks(digest):
+                    pass
+                os.utime(self.object_path(digest))  # as new: nobody refers to it yet, and it must stay
+        except (NotFoundError, DamagedError, StoreReadOnlyError):
+            # damaged content is put right by whoever has it, and what others own can't be touched
             keep_bytes(self.objects_path, data)
         return digest
 

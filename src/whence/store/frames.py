@@ -12,6 +12,8 @@ that doesn't check elsewhere is damage; reading goes on at the next frame that c
 
 from __future__ import annotations
 
+import errno
+import functools
 import mmap
 import os
 import pathlib
@@ -22,7 +24,9 @@ from dataclasses import dataclass, field
 
 from whence.errors import DamagedError, StoreError, StoreVersionError
 from whence.lineage import Place
-from whence.store.files import explained, explained_reading, sync_data, write_all
+from whence.store.appending import AppendedFile
+from whence.store.files import explained, explained_reading
+from whence.store.outbox import Outbox
 from whence.vocab import Hasher, digest_bytes
 
 FORMAT_VERSION = 1
@@ -82,31 +86,45 @@ class FrameWriter:
     Args:
         path: the file.
         purpose: what it holds, at most 8 ASCII letters.
-        after: what was found in the file, which ends with it; None makes the file with its head.
+        after: what was found in the file, which ends with it and is on the disk; None makes the file with
+            its head.
+        outbox: where frames wait that the disk refuses; by default none do.
+
+    Attributes:
+        file: what is in the file; less than `size` while frames wait.
     """
 
-    __slots__ = ("_chain", "_descriptor", "_failed", "_size", "count", "path", "unsynced")
+    __slots__ = ("_chain", "_outbox", "_size", "count", "file", "path")
 
-    def __init__(self, path: pathlib.Path, *, purpose: str, after: Scan | None = None) -> None:
+    def __init__(
+        self,
+        path: pathlib.Path,
+        *,
+        purpose: str,
+        after: Scan | None = None,
+        outbox: Outbox | None = None,
+    ) -> None:
         self.path = path
         self.count = 0
-        self.unsynced = True
-        self._failed = ""
+        self._outbox = Outbox() if outbox is None else outbox
         if after is not None:
             with explained(path):
-                self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+                self.file = AppendedFile(path, size=after.sound_bytes)
             self.count, self._size, self._chain = after.count, after.sound_bytes, after.chain
             return
         head = _MAGIC + bytes([FORMAT_VERSION]) + purpose.encode().ljust(8, b"\x00")
-        with explained(path):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-            self._descriptor = os.open(path, flags, 0o644)
-            try:
-                write_all(self._descriptor, head)
-            except OSError:
+        self.file = AppendedFile(path)
+        try:
+            with explained(path):
+                if not self._outbox.put(
+                    functools.partial(self.file.append, head), len(head), is_essential=True
+                ):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            if self.file.is_open:
                 self.close()
                 path.unlink()  # a file without a head is none, and would stand in the way of the next
-                raise
+            raise
         self._size = len(head)
         self._chain = digest_bytes(head)
 
@@ -117,19 +135,25 @@ class FrameWriter:
 
     @property
     def size(self) -> int:
-        """The file's length in bytes."""
+        """The file's length in bytes, when nothing waits."""
         return self._size
 
-    def append(self, kind: int, payload: bytes) -> Place:
-        """Write one frame; when this returns it survives the death of the process.
+    def append(self, kind: int, payload: bytes, *, is_essential: bool = False) -> Place | None:
+        """Write one frame; when this returns and nothing waits it survives the death of the process.
+
+        Args:
+            kind: what it is.
+            payload: what it holds.
+            is_essential: whether the rest can't be understood without it.
 
         Returns:
-            Where the frame is, and the chain values before it and its own.
+            Where the frame is, and the chain values before it and its own; None where it has to wait and
+            there is no room for that either.
 
         Raises:
-            StoreFullError, StoreReadOnlyError, StoreError: the write failed; the file ends as before.
+            StoreFullError, StoreReadOnlyError, StoreError: the write failed, and nothing is to wait; the file
+                ends as before.
         """
-        self._check_sound()
         if len(payload) > _LENGTH_LIMIT:
             raise StoreError(
                 f"{self.path}: an entry of {len(payload)} bytes, wanted at most {_LENGTH_LIMIT}",
@@ -144,53 +168,30 @@ class FrameWriter:
         else:
             chain = digest_bytes(self._chain + covered + payload)
         prefix = _PREFIX.pack(_MARK, len(payload), kind, 0, zlib.crc32(payload, zlib.crc32(covered)), chain)
-        offset = self._size
-        try:
-            for part in (prefix, payload) if len(payload) > _COPIED_BYTES else (prefix + payload,):
-                write_all(self._descriptor, part)
-        except OSError:
-            self._cut_back(offset)
-            with explained(self.path):
-                raise
-        place = Place(offset, len(payload), self._chain, chain)
-        self._size += len(prefix) + len(payload)
+        size = len(prefix) + len(payload)
+        parts = (prefix, payload) if len(payload) > _COPIED_BYTES else (prefix + payload,)
+        with explained(self.path):
+            act = functools.partial(self.file.append, *parts)
+            if not self._outbox.put(act, size, is_essential=is_essential):
+                return None
+        place = Place(self._size, len(payload), self._chain, chain)
+        self._size += size
         self._chain = chain
         self.count += 1
-        self.unsynced = True
         return place
 
     def sync(self) -> None:
-        """Force what was appended to the disk."""
-        self._check_sound()
-        if self.unsynced:
-            try:
-                with explained(self.path):
-                    sync_data(self._descriptor)
-            except OSError:
-                # the kernel has dropped what it couldn't write, and the next call would say all is well
-                self._failed = "the disk refused what was written before"
-                raise
-            self.unsynced = False
+        """Force what is in the file to the disk; see `AppendedFile.sync`.
 
-    def _cut_back(self, offset: int) -> None:
-        """Take away what was written of a frame: half of one must not stand before a later one."""
-        try:
-            os.ftruncate(self._descriptor, offset)
-        except OSError:
-            self._failed = "half a frame couldn't be taken away again"
-
-    def _check_sound(self) -> None:
-        if self._failed:
-            raise StoreError(
-                f"{self.path}: {self._failed}, so nothing more is acknowledged",
-                remedy="Check the disk and start a new run; what was acknowledged before is in the record.",
-            )
+        Raises:
+            StoreError: some of it may not be there.
+        """
+        with explained(self.path):
+            self.file.sync()
 
     def close(self) -> None:
         """Close the file."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self.file.close()
 
 
 def scan_frames(path: pathlib.Path, *, keep: bool = True, ends: Collection[int] = ()) -> Scan:

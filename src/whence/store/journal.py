@@ -25,12 +25,17 @@ from whence.store.cursors import read_cursors
 from whence.store.folder import Folder
 from whence.store.frames import Damage, Frame, Scan, scan_frames
 from whence.store.liveness import Writer, find_writer
+from whence.store.metrics import check_points
+from whence.store.metrics_columns import Total
 from whence.store.segments import decisions_name
 from whence.vocab import digest_bytes, digest_text
 
 EVENT = 1
 BODY = 1
 OBJECT = 2
+
+GAP = "gap"
+"""The kind of an event that says what of the record is missing, or isn't certain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +110,20 @@ class Journal:
             for event in self.find("segment"):
                 self.committed.setdefault(event.public["name"], []).append(event.public)
         return self.committed
+
+    @property
+    def metric_names(self) -> dict[str, int]:
+        """The numbers of its metrics' keys by name, but for those whose names were destroyed."""
+        return {e.body["name"]: e.public["key"] for e in self.find("metric_key") if e.body}
+
+    @property
+    def metric_totals(self) -> dict[int, Total] | None:
+        """What it says of the points of its metrics, by key: all were packed; None where it doesn't say that."""
+        events = (event for event in reversed(self.events) if event.kind in ("metrics", "run_resume"))
+        last = next(events, None)
+        if last is None or last.kind == "run_resume":
+            return None
+        return {key: Total(*rest) for key, *rest in last.public["keys"]}
 
     def cursors(self) -> list[tuple[int, int]]:
         """Read how far each pass came, as (offered, taken)."""
@@ -269,6 +288,8 @@ def check_segments(journal: Journal) -> list[Damage]:
             problem = f"holds {scan.sound_bytes} sound bytes of {size}, or others than were sealed"
             path = str(journal.path / "segments" / name)
             damages.append(Damage(path=path, offset=scan.sound_bytes, length=0, problem=problem))
+    are_packed = has_ended and journal.metric_totals is not None
+    damages.extend(check_points(journal.path, are_packed=are_packed))
     if has_ended:
         for name in journal.segment_names():
             if name not in committed and not _is_left_over(journal, name):

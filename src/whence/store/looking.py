@@ -56,7 +56,8 @@ def open_stamp(run_path: str) -> str:
         names = sorted(os.listdir(run_path))
     except OSError:
         return "-"
-    return " ".join(f"{name}={_file_stamp(f'{run_path}/{name}')}" for name in names if name not in _UNTOLD)
+    told = [f"{name}={_file_stamp(f'{run_path}/{name}')}" for name in names if name not in _UNTOLD]
+    return " ".join(["open", *told])
 
 
 def _file_stamp(path: str) -> str:

@@ -22,6 +22,7 @@ from typing import BinaryIO, NamedTuple
 
 from whence.errors import DamagedError, NotFoundError, SourceError
 from whence.store.files import explained, explained_reading, sync_data, sync_folder, write_all
+from whence.store.guarding import held
 from whence.vocab import Hasher, digest_bytes, digest_text
 
 BLOCK_BYTES = 1 << 20
@@ -111,6 +112,13 @@ class SteadyFile:
             yield block
             at += len(block)
 
+    def digest(self) -> bytes:
+        """Digest the content that it has up to there."""
+        hasher = Hasher()
+        for block in self.blocks():
+            hasher.update(block)
+        return hasher.digest()
+
     def tried(self) -> list[bytes]:
         """Give some bytes from all over it."""
         return [self._read(at, _TRIED_BYTES) for at in _places(self.size)]
@@ -118,12 +126,9 @@ class SteadyFile:
     def check(self, digest: bytes) -> None:
         """Check that what was read is one content, and not two halves; raises `SourceError`."""
         after = os.fstat(self._file.fileno())
-        if (after.st_mtime_ns, after.st_size) != (self._before.st_mtime_ns, self._before.st_size):
-            hasher = Hasher()
-            for block in self.blocks():
-                hasher.update(block)
-            if hasher.digest() != digest:
-                raise self._changed()
+        is_as_before = (after.st_mtime_ns, after.st_size) == (self._before.st_mtime_ns, self._before.st_size)
+        if not is_as_before and self.digest() != digest:
+            raise self._changed()
 
     def _read(self, at: int, count: int) -> bytes:
         with _readable(self.path):
@@ -206,7 +211,8 @@ def _keep(
         with explained(path):
             path.parent.mkdir(exist_ok=True)
             sync_folder(objects)  # whoever made the folder may not have come so far
-            temporary.replace(path)  # also where it was there: what was damaged is whole again
+            with held(objects, alone=False):
+                temporary.replace(path)  # also where it was there: what was damaged is whole again
             sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)

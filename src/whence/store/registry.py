@@ -14,6 +14,7 @@ import contextlib
 import os
 import pathlib
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ BODY = 2
 _PURPOSE = "registry"
 _SALT_BYTES = 16
 _NAME_BYTES = 16
+_SETTLED_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ class Registry:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._read: dict[str, tuple[tuple[int, int], Decision | Damage]] = {}
+        self._settled_ns = -1
 
     @property
     def path(self) -> pathlib.Path:
@@ -114,19 +117,28 @@ class Registry:
         return [each for each in self._all() if isinstance(each, Damage)]
 
     def _all(self) -> list[Decision | Damage]:
-        """Read the files that aren't known yet."""
-        kept: dict[str, tuple[tuple[int, int], Decision | Damage]] = {}
+        """Read the files that aren't known yet; none where the folder can't have changed since."""
         try:
-            with explained_reading(self.path), os.scandir(self.path) as entries:
-                listed = [(entry.name, entry.stat()) for entry in entries if not entry.name.startswith(".")]
+            with explained_reading(self.path):
+                changed_ns = self.path.stat().st_mtime_ns
+                if changed_ns != self._settled_ns:
+                    self._list()
+                    # a change in the same tick of the file system's clock would go unseen
+                    is_settled = time.time_ns() - changed_ns > _SETTLED_NS
+                    self._settled_ns = changed_ns if is_settled else -1
         except NotFoundError:
-            listed = []
+            self._read = {}
+        return [each for _, each in self._read.values()]
+
+    def _list(self) -> None:
+        kept: dict[str, tuple[tuple[int, int], Decision | Damage]] = {}
+        with os.scandir(self.path) as entries:
+            listed = [(entry.name, entry.stat()) for entry in entries if not entry.name.startswith(".")]
         for name, found in listed:
             stamp = (found.st_mtime_ns, found.st_size)
             known = self._read.get(name)
             kept[name] = known if known and known[0] == stamp else (stamp, _read(self.path / name))
         self._read = kept
-        return [each for _, each in kept.values()]
 
 
 def claim_version(folder: Folder, name: str, *, above: int) -> int:

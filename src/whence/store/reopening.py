@@ -20,11 +20,13 @@ from dataclasses import dataclass
 import msgspec
 
 from whence.errors import DamagedError, NotFoundError, StoreBusyError, StoreError
+from whence.store.confirming import SYNCED
 from whence.store.files import explained, sync_data, sync_folder, write_whole
 from whence.store.folder import Folder
 from whence.store.frames import HEAD_BYTES, Damage, Frame, Scan, iterate_frames, scan_frames
 from whence.store.journal import Journal, check_segments, read_journal
 from whence.store.liveness import find_writer, own_lease, read_lease, write_lease
+from whence.store.metrics import FoundPoints, cut_tails, put_tails_back
 from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, pass_of_decisions
 
 _LEASE_LOOKS = 10
@@ -42,11 +44,15 @@ class Found:
         path: the run's folder.
         scans: what is in each of its framed files, by their paths in the folder; each ends with it.
         lease: the lease that was there; None where there was none.
+        points: those of its metrics.
+        synced: what was said of how far it was on the disk; None where nothing was.
     """
 
     path: pathlib.Path
     scans: dict[str, Scan]
     lease: bytes | None
+    points: FoundPoints
+    synced: bytes | None
 
     def put_back(self) -> None:
         """Leave the run as it was found; nothing of that needs room on the disk."""
@@ -58,6 +64,12 @@ class Found:
                     (self.path / name).unlink()
                 else:
                     os.truncate(self.path / name, scan.sound_bytes)
+        put_tails_back(self.path, self.points)
+        with contextlib.suppress(OSError):
+            if self.synced is None:
+                (self.path / SYNCED).unlink()
+            else:
+                (self.path / SYNCED).write_bytes(self.synced)
         _put_back(self.path / "lease", self.lease)
 
 
@@ -88,14 +100,14 @@ def take_over(
         _check_writer_gone(path / "lease", sleep)
         journal = read_journal(folder, run_id)
         _check_whole(journal, check)
-        lease = None
-        with contextlib.suppress(FileNotFoundError):
-            lease = (path / "lease").read_bytes()
+        lease, synced = (_content_of(path / name) for name in ("lease", SYNCED))
         write_lease(path / "lease", own_lease(path))
         try:
             with explained(path):
                 (path / "segments").mkdir(exist_ok=True)  # copies may leave out a folder that is empty
-                return Found(path=path, scans=dict(_cut_off(journal)), lease=lease), journal
+                scans = dict(_cut_off(journal))
+                found = Found(path=path, scans=scans, lease=lease, points=cut_tails(path), synced=synced)
+                return found, journal
         except BaseException:
             _put_back(path / "lease", lease)
             raise
@@ -158,6 +170,12 @@ def _touched_ns(path: pathlib.Path) -> int:
             return os.fstat(file.fileno()).st_mtime_ns
     except FileNotFoundError:
         return -1
+
+
+def _content_of(path: pathlib.Path) -> bytes | None:
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    return None
 
 
 def _read_begun(folder: Folder, run_id: str) -> Journal:

@@ -5,10 +5,11 @@ What lies where is told in `journal`, which reads it.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import pathlib
-import secrets
 import shutil
 import threading
 import time
@@ -16,25 +17,23 @@ from collections.abc import Callable
 from typing import Any
 
 from whence.errors import StoreBusyError, StoreError
-from whence.lineage import Place
-from whence.store.content import encode_content
+from whence.store.confirming import SYNCED, Confirming
 from whence.store.cursors import Cursors
 from whence.store.files import explained, sync_folder
 from whence.store.folder import Folder
-from whence.store.frames import FRAME_HEAD_BYTES, FrameWriter, Scan
-from whence.store.journal import BODY, EVENT, OBJECT, Journal
+from whence.store.frames import FrameWriter
+from whence.store.journal import GAP, Journal
 from whence.store.liveness import begin_folder, own_lease, read_lease
+from whence.store.metrics_tail import Tail
+from whence.store.metrics_writing import RunPoints
 from whence.store.reopening import Check, Found, take_over
-from whence.vocab import digest_bytes
 
-_SMALL_BYTES = 64 * 1024
-_SALT_BYTES = 16
 _SYNC_PERIOD_S = 1.0
 _TRUSTED_NS = 3_000_000_000
 """For so long nobody takes a run over whose lease was just touched."""
 
 
-class RunWriter:
+class RunWriter(RunPoints):
     """The one writer of a run's folder; threads of its process may share it.
 
     Args:
@@ -53,31 +52,32 @@ class RunWriter:
         after: tuple[Found, Journal] | None = None,
     ) -> None:
         folder.make()
-        self.folder = folder
+        found = None if after is None else after[0]
+        super().__init__(folder, folder.run_path(run_id), now_ns=now_ns, found=found)
         self.run_id = run_id
-        self.path = folder.run_path(run_id)
-        self._now_ns = now_ns
-        self._lock = threading.RLock()
-        self._number = 0
-        self._kept: set[bytes] = set()
-        self._segments: dict[str, FrameWriter] = {}
-        self._has_new_file = False
+        self.cursors = Cursors(self.path / "cursors")
         self._retired: list[pathlib.Path] = []
         self._stop = threading.Event()
         self._pid = os.getpid()
         self._confirmed_ns = now_ns()
-        self._found = None if after is None else after[0]
         if after is not None:
             self._number = len(after[1].events)
             self._kept = set(after[1].objects)
         try:
             self._lease = begin_folder(self.path) if after is None else own_lease(self.path)
-            self._journal = self._opened("journal", purpose="journal")
-            self._payloads = self._opened("payloads", purpose="payload")
+            self._open()
+            if after is not None:
+                self._go_on_with_points(after[0].points, after[1])
+            with explained(self.path):
+                sizes = {name: scan.sound_bytes for name, scan in self._scans.items()}
+                sizes |= {tail.path.name: tail.synced for tail in self._tails()}
+                self._confirming = Confirming(self.path, sizes, lambda public: self._append(GAP, public))
+            self.cursors.make_room()
         except StoreError:
             self._take_away()  # nothing was recorded, so nothing is left
             raise
-        self.cursors = Cursors(self.path / "cursors")
+        self._confirming.add_entry(self.path)
+        self._confirming.add_entry(folder.runs_path)
         self._syncer = threading.Thread(target=self._sync_regularly, name="whence-sync", daemon=True)
         self._syncer.start()
 
@@ -115,143 +115,107 @@ class RunWriter:
     @property
     def is_open(self) -> bool:
         """Whether the run can still be written: it hasn't ended, and this is the process that began it."""
-        return not self._stop.is_set() and os.getpid() == self._pid
+        return not self._has_ended and not self._stop.is_set() and os.getpid() == self._pid
 
-    def append(
-        self, kind: str, public: dict[str, Any] | None = None, body: dict[str, Any] | None = None
-    ) -> int:
-        """Write one event; when this returns it survives the death of the process.
-
-        Args:
-            kind: what happened.
-            public: numbers and our own names; stays in the journal for ever.
-            body: everything else; can be destroyed later.
-
-        Returns:
-            The event's number.
-
-        Raises:
-            StoreFullError, StoreReadOnlyError, StoreError: it couldn't be written.
-        """
-        with self._lock:
-            self._check_open()
-            number = self._number
-            entry: dict[str, Any] = {"n": number, "k": kind, "at": self._now_ns(), "p": public or {}}
-            if body is not None:
-                salt = secrets.token_bytes(_SALT_BYTES)
-                content = encode_content(body)
-                entry["c"] = digest_bytes(salt + content)
-                # the payload first: an event must never be there without what it commits to
-                self._payloads.append(BODY, encode_content({"n": number, "s": salt, "b": content}))
-            self._journal.append(EVENT, encode_content(entry))
-            self._number = number + 1
-            return number
-
-    def put_object(self, data: bytes) -> bytes:
-        """Keep content under its digest: small content with the run, large content in the workspace.
-
-        Returns:
-            The digest, 32 bytes raw.
-        """
-        if len(data) > _SMALL_BYTES:
-            return self.folder.put_object(data)
-        digest = digest_bytes(data)
-        with self._lock:
-            self._check_open()
-            if digest not in self._kept:
-                self._payloads.append(OBJECT, data)
-                self._kept.add(digest)
-        return digest
-
-    def append_segment(self, name: str, kind: int, payload: bytes) -> Place:
-        """Write one frame to a segment of the run; returns where it is."""
-        with self._lock:
-            self._check_open()
-            return self._segment(name).append(kind, payload)
-
-    def append_aligned(self, name: str, kind: int, data: bytes) -> Place:
-        """Write data to a segment so that they can be used where they lie, at a multiple of 8 bytes.
-
-        The payload is a byte that says how many zeros follow, these, and the data.
-
-        Returns:
-            Where the frame is.
-        """
-        with self._lock:
-            self._check_open()
-            writer = self._segment(name)
-            pad = -(writer.size + FRAME_HEAD_BYTES + 1) % 8
-            return writer.append(kind, bytes([pad, *bytes(pad)]) + data)
-
-    def _segment(self, name: str) -> FrameWriter:
-        writer = self._segments.get(name)
-        if writer is None:
-            writer = self._segments[name] = self._opened(f"segments/{name}", purpose=name[:8])
-            self._has_new_file = True
-        return writer
-
-    def _opened(self, name: str, *, purpose: str) -> FrameWriter:
-        return FrameWriter(self.path / name, purpose=purpose, after=self._scans.get(name))
-
-    @property
-    def _scans(self) -> dict[str, Scan]:
-        """What was in the files when the run was taken over."""
-        return {} if self._found is None else self._found.scans
+    def cursor(self, number: int) -> tuple[memoryview, int]:
+        """Find the cursor of a pass; see `Cursors.slots`. Without room for it, it is counted as lost."""
+        with self._writing():
+            try:
+                return self.cursors.slots(number)
+            except StoreError as error:
+                if not self._outbox.endures:
+                    raise
+                self._outbox.note(error)
+                self._lose("cursor", of_pass=number)
+                return self.cursors.apart()
 
     def retire(self, name: str) -> None:
         """Take a segment away that is replaced, once what replaces it and the journal are on the disk."""
         with self._lock:
             writer = self._segments.pop(name, None)
             if writer is not None:
-                writer.close()
-                self._retired.append(writer.path)
+                self._outbox.put(functools.partial(self._let_go, writer), 0, is_essential=True)
+
+    def _let_go(self, replaced: FrameWriter | Tail) -> None:
+        replaced.close()
+        self._retired.append(replaced.path)
 
     def sync(self) -> None:
-        """Force everything written so far to the disk, and take away what it replaces."""
+        """Force everything written so far to the disk, and take away what it replaces.
+
+        Raises:
+            StoreError: some of it may not be there.
+        """
         with self._lock:
             self._confirm()
-            for writer in (self._payloads, *self._segments.values(), self._journal):
-                writer.sync()
-            if self._has_new_file:
-                with explained(self.path):
-                    sync_folder(self.path / "segments")
-                self._has_new_file = False
+            self._recover(patiently=False)
+            with explained(self.path):
+                if self._outbox.error is not None:
+                    raise self._outbox.error
+                framed = (self._payloads, *self._segments.values(), self._journal)
+                tails = self._tails()
+                if any(not tail.synced for tail in tails):
+                    self._confirming.add_entry(self.path)
+                self._confirming.force([*(each.file for each in framed), *tails], self.cursors)
             for path in self._retired:
                 with contextlib.suppress(OSError):  # one that stays does no harm: nobody reads it any more
                     path.unlink()
             self._retired = []
 
+    def settle(self) -> bool:
+        """Force everything written so far to the disk, as far as it takes that; returns whether it did."""
+        try:
+            self.sync()
+        except StoreBusyError:
+            raise
+        except StoreError as error:
+            if not self._outbox.endures:
+                raise
+            self._warned.say_unconfirmed(error)
+            return False
+        return True
+
     def seal(self, status: str, body: dict[str, Any] | None = None) -> None:
-        """End the run: commit to its segments, write its last event, force all to the disk."""
+        """End the run: commit to its segments, write its last event, force all to the disk.
+
+        Where the disk refuses that, the end waits like everything else, and nothing is written after it.
+        """
         with self._lock:
             if not self.is_open:
                 return
+            if not self._recover(patiently=False):
+                self._tell(self._outbox.trouble)
+            self._end_points()
             for name, held in sorted(self._commitments().items()):
-                self.append("segment", {"name": name} | held)
-            self.append("run_end", {"status": status}, body)
-            self.sync()
+                self._append("segment", {"name": name} | held)
+            self._append("run_end", {"status": status}, body)
+            self._has_ended = True
+            if self._close_sealed():
+                return
+        atexit.register(self._close_sealed)
+        self._warned.say_unsealed(self._outbox.error)
+
+    def _close_sealed(self) -> bool:
+        """Let a run go that has ended, once its end is on the disk; returns whether it is."""
+        with self._lock:
+            if self._stop.is_set():
+                return True
+            if not (self.settle() and self.settle()):  # again, where there was something to tell of the first
+                return False
             self._stop.set()
             self._close()
             with contextlib.suppress(OSError):
                 (self.path / "lease").unlink()
-            sync_folder(self.path)
-
-    def _commitments(self) -> dict[str, dict[str, Any]]:
-        """What a seal commits to: the segments that were found, and those written here as they are now."""
-        found = {
-            name.removeprefix("segments/"): {"frames": s.count, "bytes": s.sound_bytes, "chain": s.chain}
-            for name, s in self._scans.items()
-            if name.startswith("segments/")
-        }
-        return found | {
-            name: {"frames": writer.count, "bytes": writer.size, "chain": writer.chain}
-            for name, writer in self._segments.items()
-        }
+                (self.path / SYNCED).unlink()
+                if not self.cursors.is_used and self._found is None:
+                    (self.path / "cursors").unlink()
+                sync_folder(self.path)
+            return True
 
     def note_fork(self) -> None:
         """Leave a sign, in a process forked from the writer, that something is read and not recorded."""
         if os.getpid() != self._pid:
-            with explained(self.path):
+            with contextlib.suppress(OSError):
                 os.close(os.open(self.path / "forked", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
 
     def discard(self) -> None:
@@ -268,9 +232,12 @@ class RunWriter:
             self._found.put_back()
 
     def _close(self) -> None:
-        for writer in (*self._segments.values(), self._payloads, self._journal):
-            writer.close()
+        super()._close()
         self.cursors.close()
+        self._confirming.close()
+
+    def _note_new_file(self) -> None:
+        self._confirming.add_entry(self.path / "segments")
 
     def _check_open(self) -> None:
         if not self.is_open:
@@ -278,8 +245,11 @@ class RunWriter:
                 f"{self.path}: the run has ended, or another process began it",
                 remedy="Start a run in this process.",
             )
-        if not 0 <= self._now_ns() - self._confirmed_ns < _TRUSTED_NS:
+        if not self._is_trusted(self._now_ns()):
             self._confirm()
+
+    def _is_trusted(self, at_ns: int) -> bool:
+        return 0 <= at_ns - self._confirmed_ns < _TRUSTED_NS
 
     def _confirm(self) -> None:
         """Make sure that nobody took the run over while this process stood still, suspended for example."""
@@ -297,7 +267,11 @@ class RunWriter:
         while not self._stop.wait(_SYNC_PERIOD_S):
             with contextlib.suppress(OSError):  # the next write or seal meets the same trouble and says so
                 with self._lock:
-                    if not self.is_open:
+                    if os.getpid() != self._pid:
                         return
-                    self.sync()
+                    if self._has_ended:
+                        self._close_sealed()
+                    else:
+                        self.settle()
+                self._say()
                 os.utime(self.path / "lease")

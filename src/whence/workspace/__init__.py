@@ -4,16 +4,20 @@
 afterwards answers questions about itself.
 """
 
+from whence.workspace.artifacts import Artifact
 from whence.workspace.listing import summarise_run
-from whence.workspace.models import Model
+from whence.workspace.models import Descendant, Model, ModelTrace
 from whence.workspace.run import Run
 from whence.workspace.starting import open_runs, start_run
 from whence.workspace.tabling import Found, RunTable
 from whence.workspace.workspace import Workspace, open
 
 __all__ = [
+    "Artifact",
+    "Descendant",
     "Found",
     "Model",
+    "ModelTrace",
     "Run",
     "RunTable",
     "Workspace",

@@ -63,6 +63,10 @@ def _named(record: RunRecord) -> Iterator[Named]:
             continue
         if event.kind in ("model", "artifact"):
             yield _name(record, event, event.kind, body["name"], body["digest"], body["bytes"], body)
+            for parent in body.get("parents", ()):
+                yield _name(record, event, "parent", body["name"], parent["digest"], None, {})
+        elif event.kind == "model_used":
+            yield _name(record, event, event.kind, body["name"], body["digest"], None, {})
         elif event.kind == "source":
             read = (snapshots.get(event.public["source"]) or {}).get("digest")
             yield _name(record, event, "source", body["name"], read, None, {"kind": body["kind"]})

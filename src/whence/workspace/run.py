@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import mimetypes
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal
 
 from whence.errors import InputError
-from whence.runs import LiveRun, RunRecord, as_json, as_png, content_of
+from whence.runs import LiveRun, RunRecord, as_json, as_parents, as_png
 from whence.store import Folder
+from whence.vocab import digest_text
 from whence.workspace.recorded import RecordedRun
+from whence.workspace.shelf import Shelf
 
 
 class Run(RecordedRun):
@@ -49,7 +52,7 @@ class Run(RecordedRun):
 
     def log_metric(self, key: str, value: Any, step: int | None = None) -> None:
         """Record a metric; the step is the number of batches delivered so far unless it is given."""
-        self._writing.log_metrics({key: value}, step)
+        self._writing.log_metric(key, value, step)
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Record metrics of one step."""
@@ -77,27 +80,30 @@ class Run(RecordedRun):
         self._writing.log_note(text)
 
     def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> str:
-        """Keep a file; returns its digest."""
-        content = content_of(path)
+        """Keep a file or a folder; returns its digest.
+
+        Large files are read in blocks, and are on the disk when this returns.
+
+        Raises:
+            SourceError: it can't be read, or changed while it was.
+        """
         named = name or pathlib.Path(path).name
         kind = mimetypes.guess_type(named)[0] or "application/octet-stream"
-        return _digest(self._writing.log_artifact(content, name=named, media_type=kind))
+        return digest_text(self._writing.log_artifact(path, name=named, media_type=kind))
 
     def log_dict(self, content: Any, name: str) -> str:
         """Keep a value as JSON; returns its digest."""
-        return _digest(self._writing.log_artifact(as_json(content), name=name, media_type="application/json"))
+        kept = self._writing.log_artifact(as_json(content), name=name, media_type="application/json")
+        return digest_text(kept)
 
     def log_text(self, text: str, name: str) -> str:
         """Keep a text; returns its digest."""
-        return _digest(
-            self._writing.log_artifact(
-                text.encode("utf-8", "surrogatepass"), name=name, media_type="text/plain"
-            )
-        )
+        content = text.encode("utf-8", "surrogatepass")
+        return digest_text(self._writing.log_artifact(content, name=name, media_type="text/plain"))
 
     def log_figure(self, figure: Any, name: str) -> str:
         """Keep a figure as PNG; returns its digest."""
-        return _digest(self._writing.log_artifact(as_png(figure), name=name, media_type="image/png"))
+        return digest_text(self._writing.log_artifact(as_png(figure), name=name, media_type="image/png"))
 
     def log_model(
         self,
@@ -105,9 +111,37 @@ class Run(RecordedRun):
         content: bytes | str | os.PathLike[str],
         *,
         metadata: Mapping[str, Any] | None = None,
+        format: str | None = None,
+        signature: Mapping[str, Any] | None = None,
+        parents: Mapping[str, str] | Sequence[str] | str | None = None,
     ) -> str:
-        """Keep a model, given as bytes or as a file, as the next version of its name; returns its digest."""
-        return _digest(self._writing.log_model(content_of(content), name=name, metadata=metadata or {}))
+        """Keep a model as the next version of its name; returns its digest.
+
+        Args:
+            name: the model's, without / @ # :
+            content: its bytes, or the path of a file or a folder; large files are read in blocks.
+            metadata: names and values.
+            format: as which it can be loaded; found by the content where it isn't given.
+            signature: `{"inputs": [...], "outputs": [...]}`, each {"name", "dtype", "shape"}.
+            parents: the models that it was made from, each with how: `{"digits@champion": "fine-tuned"}`, or
+                references alone. What isn't known here is recorded as given, and as unknown. Models that
+                were loaded in this run are its parents without being named.
+
+        Raises:
+            PlanError, InputError: the name, the metadata or the signature isn't of the form wanted.
+            SourceError: the content can't be read, or changed while it was.
+        """
+        return digest_text(
+            self._writing.log_model(
+                content,
+                name=name,
+                metadata=metadata or {},
+                named_format=format,
+                signature=signature,
+                parents=self._shelf.parents(as_parents(parents)),
+                next_version=self._shelf.next_version,
+            )
+        )
 
     def before_end(self, tell: Callable[[BaseException | None], object]) -> None:
         """Have a function called when the run ends here, while more can be logged.
@@ -152,6 +186,10 @@ class Run(RecordedRun):
         """Its friendly name."""
         return self._live.name if self._live is not None else super().name
 
+    @functools.cached_property
+    def _shelf(self) -> Shelf:
+        return Shelf(self._folder)
+
     @property
     def _writing(self) -> LiveRun:
         if self._live is None:
@@ -166,7 +204,3 @@ class Run(RecordedRun):
         if self._read is None or (self._live is not None and self._live.is_open):
             self._read = RunRecord.read(self._folder, self.id)
         return self._read
-
-
-def _digest(hexadecimal: str) -> str:
-    return f"sha256:{hexadecimal}"

@@ -28,9 +28,11 @@ from whence.query import (
 )
 from whence.runs import RunRecord
 from whence.store import Catalog, Folder, Page, Selection, decode_content
+from whence.workspace.artifacts import Artifact
 from whence.workspace.listing import catalog_row
-from whence.workspace.models import Model, find_model, list_models
+from whence.workspace.models import Model, with_versions
 from whence.workspace.run import Run
+from whence.workspace.shelf import Shelf
 from whence.workspace.tabling import Found, RunTable
 
 _AT_ONCE = 10
@@ -188,12 +190,41 @@ class Workspace:
         return found[0]
 
     def model(self, reference: str) -> Model:
-        """Open a model by `NAME`, `NAME@VERSION` or `NAME@latest`; raises `NotFoundError`."""
-        return find_model(self.runs(), reference, place=self.path)
+        """Open a model by its name, which means the newest, or by `NAME@` and which of its versions.
+
+        Args:
+            reference: `digits`; `digits@3`; `digits@latest`; `digits@champion`, an alias;
+                `digits@stage:production`; `digits@sha256:…`, the content itself; `RUN/digits`, what a run
+                logged under that name last; `sha256:…`, a content of any name.
+
+        Raises:
+            NotFoundError: there is none, or there are several: versions that got one number in two places.
+        """
+        return Model(self._folder, self._shelf.find(reference), self._shelf)
 
     def models(self, name: str | None = None) -> list[Model]:
-        """List the models, or the versions of one, oldest first."""
-        return list_models(self.runs(), name)
+        """List the models, or the versions of one, in the order in which they were logged."""
+        return [Model(self._folder, version, self._shelf) for version in self._shelf.versions(name)]
+
+    def damaged_decisions(self) -> list[str]:
+        """Name the decisions about models that can't be read, in words."""
+        return [f"{damage.path}: {damage.problem}" for damage in self._shelf.registry.damages()]
+
+    def artifact(self, reference: str) -> Artifact:
+        """Open what a run logged last under a name, by `RUN/NAME`; raises `NotFoundError`."""
+        return Artifact(self._folder, self._shelf.artifact(reference))
+
+    def set_alias(self, reference: str, alias: str, *, note: str = "") -> None:
+        """Give an alias to a version of a model; whichever version had it loses it."""
+        self._shelf.set_alias(self._shelf.find(reference), alias, note)
+
+    def remove_alias(self, reference: str, *, note: str = "") -> None:
+        """Take an alias away, by `NAME@ALIAS`; raises `NotFoundError` where no version has it."""
+        self._shelf.remove_alias(self._shelf.find(reference), reference.partition("@")[2], note)
+
+    def set_stage(self, reference: str, stage: str | None, *, note: str = "") -> None:
+        """Bring a version of a model to a stage; None takes it out of the one that it is in."""
+        self._shelf.set_stage(self._shelf.find(reference), stage, note)
 
     def trace(self, address: str) -> Trace:
         """Whence: trace the sample at an address, `RUN@EPOCH:BATCH.ITEM`."""
@@ -208,7 +239,8 @@ class Workspace:
     def impact(self, origin: str | os.PathLike[str], rows: Sequence[int] | None = None) -> Impact:
         """Whither: find where a file, a source or some of its rows went, in all runs."""
         outlines, problems = self._outlines()
-        return find_impact_across(outlines, origin, rows=rows, unreadable=problems)
+        found = find_impact_across(outlines, origin, rows=rows, unreadable=problems)
+        return with_versions(found, self.models() if found.touched else [])
 
     def diff(self, before: str | Run, after: str | Run | None = None) -> RunDiff:
         """Compare two runs: parameters, operations with their code, what was read, packages, metrics.
@@ -226,6 +258,9 @@ class Workspace:
     def verify(self) -> Verdict:
         """Check every journal, segment and object."""
         records, begun, unreadable = self._read_all()
+        unreadable += [
+            Finding(where=damage.path, problem=damage.problem) for damage in self._shelf.registry.damages()
+        ]
         notes = [f"{run_id}: its process died before it wrote anything" for run_id in begun]
         return verify_runs(records, unreadable=unreadable, notes=notes)
 
@@ -285,6 +320,10 @@ class Workspace:
 
     def _open_run(self, run_id: str) -> Run:
         return Run(self._folder, record=RunRecord.read(self._folder, run_id))
+
+    @functools.cached_property
+    def _shelf(self) -> Shelf:
+        return Shelf(self._folder, lambda: self._catalog)
 
     @functools.cached_property
     def _catalog(self) -> Catalog:

@@ -23,7 +23,8 @@ ENTRIES = st.lists(st.tuples(st.integers(0, 2**16 - 1), st.binary(max_size=60)),
 def write_frames(path: pathlib.Path, entries: list[tuple[int, bytes]]) -> list[int]:
     """Write a framed file; returns the offsets."""
     writer = FrameWriter(path, purpose="test")
-    offsets = [writer.append(kind, payload).offset for kind, payload in entries]
+    places = [writer.append(kind, payload) for kind, payload in entries]
+    offsets = [place.offset for place in places if place is not None]
     writer.sync()
     writer.close()
     return offsets

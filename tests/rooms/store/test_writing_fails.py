@@ -71,44 +71,80 @@ def test_a_disk_that_became_read_only_is_named_as_such(
         writer.append(1, b"x")
 
 
-def test_after_a_failed_sync_nothing_more_is_acknowledged(
+def fails(*ignored: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_what_a_sync_refused_is_written_again_before_it_is_believed(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel drops what it couldn't write, and a second fsync says that all is well."""
-
-    def fails(descriptor: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
     writer = FrameWriter(tmp_path / "f", purpose="test")
-    writer.append(1, b"lost by the disk")
+    writer.append(1, b"on the disk")
+    writer.sync()
+    begin = writer.size
+    writer.append(1, b"refused")
+    monkeypatch.setattr(os, "fdatasync", fails)
+    with pytest.raises(StoreError, match="Input/output"):
+        writer.sync()
+    writer.append(1, b"later")
+    monkeypatch.undo()
+    written: list[tuple[bytes, int]] = []
+    real_pwrite = os.pwrite
+
+    def pwrite(descriptor: int, data: bytes, place: int) -> int:
+        written.append((data, place))
+        return real_pwrite(descriptor, data, place)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    writer.sync()
+    assert written == [((tmp_path / "f").read_bytes()[begin:], begin)]
+    assert (writer.file.synced, writer.file.size) == (writer.size, writer.size)
+    writer.append(1, b"last")
+    writer.sync()
+    assert len(written) == 1
+    scan = scan_frames(tmp_path / "f")
+    assert [frame.payload for frame in scan.frames] == [b"on the disk", b"refused", b"later", b"last"]
+
+
+def test_what_a_sync_refused_and_is_not_there_any_more_is_never_believed(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = FrameWriter(tmp_path / "f", purpose="test")
+    writer.append(1, b"refused")
     monkeypatch.setattr(os, "fdatasync", fails)
     with pytest.raises(StoreError, match="Input/output"):
         writer.sync()
     monkeypatch.undo()
-    with pytest.raises(StoreError, match="nothing more is acknowledged"):
-        writer.sync()
-    with pytest.raises(StoreError, match="nothing more is acknowledged"):
-        writer.append(1, b"x")
+    with (tmp_path / "f").open("r+b") as file:  # as if the kernel had let go of it, and read the disk again
+        file.seek(-4, os.SEEK_END)
+        file.write(bytes(4))
+    for _ in range(2):
+        with pytest.raises(StoreError, match="can't be read back"):
+            writer.sync()
+    assert writer.file.synced == 0
 
 
-def test_after_half_a_frame_that_could_not_be_taken_away_nothing_more_is_written(
+def test_half_a_frame_that_could_not_be_taken_away_is_before_the_next_one(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(descriptor: int, length: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
     writer = FrameWriter(tmp_path / "f", purpose="test")
     writer.append(1, b"before")
     monkeypatch.setattr(os, "write", failing_after(20, errno.ENOSPC))
     monkeypatch.setattr(os, "ftruncate", fails)
     with pytest.raises(StoreFullError):
         writer.append(1, b"half of this is on the disk")
-    monkeypatch.undo()
-    with pytest.raises(StoreError, match="nothing more is acknowledged"):
-        writer.append(1, b"x")
     scan = scan_frames(tmp_path / "f")
     assert [frame.payload for frame in scan.frames] == [b"before"]
     assert (scan.damages, scan.torn_bytes) == ([], 20)
+    monkeypatch.setattr(os, "write", real_write)
+    with pytest.raises(StoreError, match="Input/output"):
+        writer.append(1, b"it must not stand behind the half")
+    monkeypatch.undo()
+    writer.append(1, b"after")
+    scan = scan_frames(tmp_path / "f")
+    assert [frame.payload for frame in scan.frames] == [b"before", b"after"]
+    assert (scan.damages, scan.torn_bytes) == ([], 0)
 
 
 def test_a_run_that_can_not_be_begun_leaves_nothing_behind(
