@@ -40,6 +40,8 @@ class Fit:
         self.options: Options = options()
         self._recorder: RunRecorder | None = current_recorder() if is_alone else None
         self._facts: dict[str, Any] = {}
+        self.hears_rounds = False
+        self.trials: Any = None
         self.parts = 0
         self.rows = 0
         self.evaluated: dict[str, Any] = {}

@@ -34,6 +34,9 @@ LIBRARIES = (
         file=f"{_HERE}.sklearn",
         modules=("sklearn.base", "sklearn.model_selection", "sklearn.metrics"),
     ),
+    Library(name="xgboost", file=f"{_HERE}.xgboost", modules=("xgboost",)),
+    Library(name="lightgbm", file=f"{_HERE}.lightgbm", modules=("lightgbm",)),
+    Library(name="optuna", file=f"{_HERE}.optuna", modules=("optuna",)),
     Library(name="torch", aliases=("pytorch",), file=f"{_HERE}.torch", modules=("torch",)),
     Library(name="keras", file=f"{_HERE}.keras", modules=("keras",)),
     Library(

@@ -57,7 +57,7 @@ def _base_arrived(module: Any, patches: Patches) -> None:
 
     if "__init_subclass__" not in vars(base):
         patches.lend(base, "__init_subclass__", classmethod(begins))
-    for kind in [*_mixins(module), base, *_subclasses(base)]:
+    for kind in [*_mixins(module), base, *subclasses_of(base)]:
         with guarded(kind):
             hook_class(kind, patches)
 
@@ -73,11 +73,12 @@ def _mixins(module: Any) -> Iterator[type]:
             yield value
 
 
-def _subclasses(kind: type) -> Iterator[type]:
+def subclasses_of(kind: type) -> Iterator[type]:
+    """All classes that are made of a class, however far away."""
     each: type
     for each in kind.__subclasses__():
         yield each
-        yield from _subclasses(each)
+        yield from subclasses_of(each)
 
 
 def hook_class(kind: type, patches: Patches, *, is_ours: bool = False) -> None:

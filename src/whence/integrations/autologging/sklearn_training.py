@@ -92,8 +92,24 @@ def tell_beginning(fit: Fit, estimator: Any, X: Any, y: Any, call: Call) -> None
     tell_training_data(fit, X)
 
 
-def tell_end(fit: Fit, estimator: Any, X: Any, y: Any, *, weights: Any = None) -> None:
-    """Say what came of it: what was learned, scores on the training data, the model."""
+def tell_end(
+    fit: Fit,
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    weights: Any = None,
+    dump: Callable[[Any], tuple[bytes | None, str]] | None = None,
+) -> None:
+    """Say what came of it: what was learned, scores on the training data, the model.
+
+    Args:
+        fit: the training.
+        estimator: what was trained.
+        X, y: on what.
+        weights: of the rows.
+        dump: makes bytes of the model, and names their format; None for that of scikit-learn.
+    """
     with guarded(estimator.fit):
         tell_learned(fit, estimator)
     if hasattr(estimator, "cv_results_"):
@@ -104,7 +120,7 @@ def tell_end(fit: Fit, estimator: Any, X: Any, y: Any, *, weights: Any = None) -
             tell_scores(fit, estimator, X, y, weights)
     if fit.options.models:
         with guarded(estimator.fit), undisturbed():
-            keep_model(fit, estimator, X)
+            keep_model(fit, estimator, X, dump)
 
 
 def tell_data(fit: Fit, X: Any, y: Any, *, is_classes: bool) -> None:
@@ -232,9 +248,11 @@ def _taken(values: Any, rows: NDArray[np.int64]) -> Any:
     return values.iloc[rows] if hasattr(values, "iloc") else values[rows]
 
 
-def keep_model(fit: Fit, estimator: Any, X: Any) -> None:
-    """Keep a model: as skops where that is installed and can hold it, else pickled."""
-    content, how = _dumped(estimator)
+def keep_model(
+    fit: Fit, estimator: Any, X: Any, dump: Callable[[Any], tuple[bytes | None, str]] | None = None
+) -> None:
+    """Keep a model: as skops where that is installed and can hold it, else pickled; see `tell_end`."""
+    content, how = (dump or _dumped)(estimator)
     if content is None:
         fit.describe(model_not_kept=how)
         return
