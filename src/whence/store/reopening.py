@@ -21,7 +21,7 @@ import msgspec
 
 from whence.errors import DamagedError, NotFoundError, StoreBusyError, StoreError
 from whence.store.confirming import SYNCED
-from whence.store.files import explained, sync_data, sync_folder, write_whole
+from whence.store.files import explained, sync_data, sync_folder
 from whence.store.folder import Folder
 from whence.store.frames import HEAD_BYTES, Damage, Frame, Scan, iterate_frames, scan_frames
 from whence.store.journal import Journal, check_segments, read_journal
@@ -292,7 +292,6 @@ def _put_back(path: pathlib.Path, lease: bytes | None) -> None:
         if lease is None:
             path.unlink()
             return
-        try:
-            write_whole(path, lease)
-        except StoreError:
-            os.truncate(path, 0)  # without room for it: half a lease is that of a writer that died
+        with path.open("r+b") as file:  # in its place, where there is room for it
+            file.write(lease)
+            file.truncate()

@@ -183,6 +183,7 @@ class RunWriter(RunPoints):
         with self._lock:
             if not self.is_open:
                 return
+            self._confirm()
             if not self._recover(patiently=False):
                 self._tell(self._outbox.trouble)
             self._end_points()
