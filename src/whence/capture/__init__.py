@@ -8,6 +8,7 @@ from whence.capture.environment import environment, outline
 from whence.capture.fields import NO_WATCH, FieldNotes, FieldWatch
 from whence.capture.foreign import NumpyTwister, PythonRandom, Settable, loaded_generators
 from whence.capture.gauges import Energy, Gauges
+from whence.capture.group import RUN_VARIABLE, find_group
 from whence.capture.libraries import libraries
 from whence.capture.loading import load_function
 from whence.capture.noticing import OWN, expect, unheard
@@ -56,6 +57,7 @@ __all__ = [
     "MARK",
     "NO_WATCH",
     "OWN",
+    "RUN_VARIABLE",
     "Begun",
     "CodeFile",
     "CodeIdentity",
@@ -97,6 +99,7 @@ __all__ = [
     "enter_run",
     "environment",
     "expect",
+    "find_group",
     "find_seedables",
     "identify",
     "leave_run",

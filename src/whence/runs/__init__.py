@@ -9,8 +9,9 @@ from whence.runs.live import LiveRun, peak_memory_bytes
 from whence.runs.metrics import SYSTEM, History, RunMetrics
 from whence.runs.models import KeptFile, Parent, as_parents, check_name, content_digests, files_of
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
-from whence.runs.record import RunRecord, finite_or_none
+from whence.runs.record import RunRecord
 from whence.runs.sources import SourceView
+from whence.runs.totals import finite_or_none
 from whence.runs.views import Fate, PassView, StreamView
 
 __all__ = [

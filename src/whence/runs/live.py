@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from whence.capture import (
     FileNotes,
@@ -31,6 +31,9 @@ from whence.runs.fits import FitNotes
 from whence.runs.given import as_number, as_pairs, as_step, plain_pairs, words
 from whence.runs.models import NOTHING_KEPT, Content, Parent, check_name, keep_content, model_body
 from whence.runs.naming import friendly_name, make_run_id
+from whence.runs.parts import UnbegunPart, begin_part, end_part, watch_forks
+from whence.runs.sampling import Sampler
+from whence.runs.together import Inherited, begun_where
 from whence.store import Folder, Journal, RunWriter
 from whence.vocab import plain
 
@@ -77,11 +80,13 @@ class LiveRun:
         self._pid = os.getpid()
         self._before_sealing = before_sealing
         self._before_end: list[Callable[[BaseException | None], object]] = []
+        self._folder = folder
+        self._is_part = self._has_ended = False
         self._lock = threading.RLock()
         try:
             if before is None:
                 self.name = friendly_name(self.id)
-                self._writer.append("run_start", {"name": self.name}, {"title": words(title)})
+                self._writer.append("run_start", {"name": self.name}, {"title": words(title)} | begun_where())
             else:
                 self.name = before.find("run_start")[0].public["name"]
                 self._writer.append("run_resume", resume_facts(before))
@@ -102,12 +107,15 @@ class LiveRun:
         enter_run(self._recording)
         self._files = FileNotes(self._writer, self._recording.told_files)
         self._files.begin()
+        self._inherited = Inherited(self.id)
+        self._sampler = Sampler(self._writer, self._recording)
         atexit.register(self._finish_at_exit)
+        watch_forks(self)
 
     @property
     def is_open(self) -> bool:
         """Whether it can still be written."""
-        return self._writer.is_open
+        return not self._has_ended and self._writer.is_open
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record parameters."""
@@ -183,6 +191,22 @@ class LiveRun:
         """Have a function called when the run ends, which can still log; it is given the error, if any."""
         self._before_end.append(tell)
 
+    def forked(self) -> None:
+        """This is a process forked from the run's: what it logs becomes a part of the run."""
+        if not self._has_ended:
+            self._is_part, self._pid = True, os.getpid()
+            self._lock = threading.RLock()  # who held it isn't in this process
+            self._before_end = []
+            self._writer = cast(RunWriter, UnbegunPart(self._begin_part))
+            self._fits = FitNotes(self._writer, None)
+
+    def _begin_part(self) -> RunWriter:
+        with self._lock:
+            if isinstance(self._writer, UnbegunPart):
+                self._began_ns, self._began_cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+                self._writer = begin_part(self._folder, self.id, at_end=self._finish_at_exit)
+            return self._writer
+
     def sync(self) -> None:
         """Force everything logged so far to the disk."""
         self._writer.sync()
@@ -194,20 +218,30 @@ class LiveRun:
                 return
             while self._before_end:
                 self._before_end.pop()(error)
+            self._has_ended = True
+            self._inherited.end()
             leave_run(self._recording)
             atexit.unregister(self._finish_at_exit)
-            self._recording.close()
-            self._files.end()
-            if self._before_sealing is not None:
-                self._before_sealing(self._writer)
+            if isinstance(self._writer, UnbegunPart):
+                return  # this process has logged nothing
+            energy = [] if self._is_part else self._sampler.stop()
+            if not self._is_part:
+                self._recording.close()
+                self._files.end()
+                if self._before_sealing is not None:
+                    self._before_sealing(self._writer)
             body: dict[str, Any] = {
                 "wall_s": (time.perf_counter_ns() - self._began_ns) / 1e9,
                 "cpu_s": (time.process_time_ns() - self._began_cpu_ns) / 1e9,
                 "peak_memory_bytes": peak_memory_bytes(),
             }
+            if energy:
+                body["energy"] = energy
             if error is not None:
                 body["traceback"] = redact("".join(traceback.format_exception(error)))
             self._writer.seal(status, body)
+            if self._is_part:
+                end_part(self._folder, self.id, self._writer)
 
     def _finish_at_exit(self) -> None:
         """The program ends without having ended the run: say how it ended."""

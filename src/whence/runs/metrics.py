@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,3 +104,32 @@ class RunMetrics:
     @functools.cached_property
     def _points(self) -> FoundPoints:
         return read_points(self._journal.path)
+
+
+def last_values(several: Sequence[RunMetrics]) -> dict[str, float]:
+    """Give the last value of each metric that was logged in several places: the one that was logged last."""
+    first, *further = several
+    found = dict(first.last)
+    until = {key: total.until for key, total in first.totals.items()} if further else {}
+    for each in further:
+        for key, value in each.last.items():
+            at = each.totals[key].until
+            if at >= until.get(key, at):
+                found[key], until[key] = value, at
+    return found
+
+
+def joined(histories: Sequence[History]) -> History:
+    """Join what was logged of a metric in several places, in the order of time."""
+    if len(histories) == 1:
+        return histories[0]
+    step, value, at = (
+        np.concatenate([getattr(each, name) for each in histories]) for name in ("step", "value", "at")
+    )
+    order = np.argsort(at, kind="stable")
+    return History(
+        step=step[order],
+        value=value[order],
+        at=at[order],
+        is_complete=all(each.is_complete for each in histories),
+    )

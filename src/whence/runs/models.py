@@ -232,7 +232,9 @@ def _as_list(side: str, given: Any) -> Sequence[Any]:
 def _as_tensor(side: str, given: Any) -> dict[str, Any]:
     if not isinstance(given, Mapping) or not given or not given.keys() <= {"name", "dtype", "shape"}:
         raise _no_signature(f"{side} holds {given!r:.60}")
-    tensor: dict[str, Any] = {key: words(given[key]) for key in ("name", "dtype") if given.get(key) is not None}
+    tensor: dict[str, Any] = {
+        key: words(given[key]) for key in ("name", "dtype") if given.get(key) is not None
+    }
     if given.get("shape") is not None:
         shape = _as_list(side, given["shape"])
         sizes = [_as_size(each) for each in shape]

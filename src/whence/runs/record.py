@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
-
-import numpy as np
 
 from whence.errors import NotFoundError
 from whence.runs.decisions import LINEAGE, Decisions, check_sealed, read_decisions
 from whence.runs.digests import PassDigests, digests_in_order
-from whence.runs.metrics import History, RunMetrics
 from whence.runs.files import FileSeen, FilesSeen, Unfollowed, read_files
+from whence.runs.metrics import History, RunMetrics, joined, last_values
+from whence.runs.parts import read_parts
 from whence.runs.sources import SourceView, source_view
+from whence.runs.totals import total_of
 from whence.runs.views import PassView, StreamView, pass_views, standing_views
 from whence.store import (
     Damage,
@@ -129,12 +128,13 @@ class RunRecord:
     @property
     def metrics(self) -> dict[str, float]:
         """The last value of each metric, but for those of the machine (`system/...`)."""
-        return self.logged.last
+        return last_values([self.logged, *(part.logged for part in self.parts)])
 
     @property
     def metric_keys(self) -> list[str]:
         """The names of all metrics, in the order in which they first came."""
-        return self.logged.keys
+        keys = [key for each in (self, *self.parts) for key in each.logged.keys]
+        return list(dict.fromkeys(keys))
 
     def history(self, key: str) -> History:
         """All values of a metric, in the order in which they were logged; raises `NotFoundError`."""
@@ -143,7 +143,34 @@ class RunRecord:
                 f"run {self.name} has no metric {key!r:.80}",
                 remedy=f"It has: {', '.join(self.metric_keys) or 'none'}.",
             )
-        return self.logged.histories([key])[key]
+        return joined([each.logged.histories([key])[key] for each in (self, *self.parts)])
+
+    @property
+    def part_of(self) -> str | None:
+        """The id of the run of which it is a part, logged by a process forked from that one's; else None."""
+        found = self._public("run_start").get("part_of")
+        return None if found is None else str(found)
+
+    @property
+    def group(self) -> dict[str, Any] | None:
+        """The processes that worked together on it: `id`, `by`, `rank`, `size`; None where it had one."""
+        found: dict[str, Any] | None = self._body("run_start").get("group")
+        return found
+
+    @property
+    def begun_in(self) -> str | None:
+        """The id of the run in which the program was begun that began this one; else None."""
+        found = self._body("run_start").get("begun_in")
+        return None if found is None else str(found)
+
+    @functools.cached_property
+    def parts(self) -> list[RunRecord]:
+        """What processes forked from its own logged, each a run, in the order in which they began."""
+        return [RunRecord(self.folder, journal) for journal in self._found_parts[0]]
+
+    @functools.cached_property
+    def _found_parts(self) -> tuple[list[Journal], list[str]]:
+        return read_parts(self.folder, self.id)
 
     @functools.cached_property
     def environment(self) -> dict[str, Any]:
@@ -193,7 +220,7 @@ class RunRecord:
     @functools.cached_property
     def notes(self) -> list[str]:
         """Its notes."""
-        return [event.body["text"] for event in self.journal.find("note") if event.body]
+        return [event.body["text"] for event in self._told("note") if event.body]
 
     @functools.cached_property
     def gaps(self) -> list[str]:
@@ -201,6 +228,9 @@ class RunRecord:
         found = [f"its record is damaged ({damage.problem})" for damage in self.journal.damages[:1]]
         if self.journal.find("unrecorded"):
             found.append("passes were read with the record off")
+        missing = self._found_parts[1]
+        if missing:
+            found.append(f"{len(missing)} of its parts aren't here: {', '.join(missing[:3])}")
         if self.journal.was_forked():
             found.append("passes were read in a process forked from it")
         if any(event.redacted for event in self.journal.find("stream")):
@@ -372,24 +402,11 @@ class RunRecord:
 
     def _merged(self, kind: str) -> dict[str, Any]:
         merged: dict[str, Any] = {}
-        for event in self.journal.find(kind):
+        for event in self._told(kind):
             merged |= (event.body or {}).get(kind, {})
         return merged
 
-
-def total_of(bodies: list[dict[str, Any]], *, end: Event | None) -> dict[str, Any]:
-    """Sum what several processes said of themselves when they ended a run; the last one says how it ended."""
-    found = dict(bodies[-1]) if bodies else {}
-    for name in ("wall_s", "cpu_s"):
-        if name in found:
-            found[name] = sum(body.get(name, 0.0) for body in bodies)
-    if "peak_memory_bytes" in found:
-        found["peak_memory_bytes"] = max(body.get("peak_memory_bytes", 0) for body in bodies)
-    if end is None:
-        found.pop("traceback", None)
-    return found
-
-
-def finite_or_none(number: float) -> float | None:
-    """JSON has no NaN and no infinities."""
-    return number if math.isfinite(number) else None
+    def _told(self, kind: str) -> list[Event]:
+        """The events of a kind, with those of its parts in the order of time."""
+        found = [event for each in (self, *self.parts) for event in each.journal.find(kind)]
+        return sorted(found, key=lambda event: event.at_ns) if self.parts else found

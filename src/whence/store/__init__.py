@@ -28,17 +28,18 @@ from whence.store.journal import (
     read_journal,
     read_object,
 )
-from whence.store.liveness import Writer, find_writer
+from whence.store.liveness import Writer, find_writer, process_name
 from whence.store.metrics import FoundPoints, read_points
 from whence.store.metrics_columns import Columns, Total, join_columns
 from whence.store.objects import Kept, SteadyFile
 from whence.store.pairs import PairSorter
+from whence.store.parts import note_part, part_ids
 from whence.store.registry import Decision, Registry, claim_version, counter_path
 from whence.store.searching import Hit, Place
 from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, SealedSegment, decisions_name
 from whence.store.selecting import Selection
-from whence.store.tables import CatalogRow, Mention, Named
 from whence.store.syncing import Synced, sync_folders
+from whence.store.tables import CatalogRow, Mention, Named
 from whence.store.writing import RunWriter
 
 __all__ = [
@@ -81,8 +82,8 @@ __all__ = [
     "Sign",
     "Some",
     "SteadyFile",
-    "Total",
     "Synced",
+    "Total",
     "Writer",
     "check_object",
     "check_segments",
@@ -95,6 +96,9 @@ __all__ = [
     "explained_reading",
     "find_writer",
     "join_columns",
+    "note_part",
+    "part_ids",
+    "process_name",
     "read_frame",
     "read_journal",
     "read_object",

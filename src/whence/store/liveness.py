@@ -69,6 +69,12 @@ def own_lease(folder: pathlib.Path) -> Lease:
     )
 
 
+def process_name(pid: int) -> str:
+    """Name a process of this machine so that no other ever has the name; empty where that can't be told."""
+    boot, (_, started) = _boot(), _seen(pid)
+    return f"{_host()} {boot} {_space()} {pid} {started}" if boot and started else ""
+
+
 def place_of(folder: pathlib.Path) -> str:
     """Name a folder so that a copy of it has another name, while it is mounted."""
     found = os.stat(folder)

@@ -107,6 +107,16 @@ class RecordedRun:
         return self._record.metrics
 
     @property
+    def group(self) -> dict[str, Any] | None:
+        """The processes that a launcher began together with it: id, by, rank, size; None where it was alone."""
+        return self._record.group
+
+    @property
+    def parts(self) -> list[RecordedRun]:
+        """What processes that were forked from its own logged; each is a run."""
+        return [RecordedRun(part) for part in self._record.parts]
+
+    @property
     def notes(self) -> list[str]:
         """Its notes."""
         return self._record.notes
