@@ -106,13 +106,13 @@ class Shelf:
         if reference.startswith(_DIGEST):
             return self._of_content(self.versions(), reference, reference)
         before, slash, within = reference.partition("/")
-        name, at, which = (within if slash else before).partition("@")
+        name, _, which = (within if slash else before).partition("@")
         versions = self.versions(name)
         if slash:
             versions = [each for each in versions if each.named.run_id == self._run_id(before)]
         if not versions:
             raise self._missing(reference, name)
-        if not at or which == _LATEST:
+        if which in ("", _LATEST):
             return versions[-1]
         if which.startswith(_DIGEST):
             return self._of_content(versions, which, reference)
