@@ -108,7 +108,7 @@ class RecordedRun:
 
     @property
     def group(self) -> dict[str, Any] | None:
-        """The processes that a launcher began together with it: id, by, rank, size; None where it was alone."""
+        """The processes that a launcher began with it: id, by, rank, size; None where it was alone."""
         return self._record.group
 
     @property
