@@ -218,7 +218,7 @@ def _sorted_by(order: Sequence[Order]) -> tuple[str, list[tuple[str, bool]], lis
                 f" AND s{number}.key = (SELECT no FROM key WHERE grp = ? AND name = ?)"
             )
             values += [each.field.group, spelled(each.field.key)]
-        columns += [(f"{kind} IS NULL", False), (kind, False), (value, each.descending)]
+        columns += [(f"({kind} IS NULL)", False), (kind, False), (value, each.descending)]
     return " ".join(joins), [*columns, ("run.id", True)], values
 
 
