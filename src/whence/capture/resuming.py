@@ -168,7 +168,8 @@ def resume_facts(journal: Journal) -> dict[str, Any]:
     known = {event.public["pass"] for event in journal.find("pass_end")}
     known |= {lost[0] for event in journal.find("run_resume") for lost in event.public["lost"]}
     reached = journal.cursors()
-    return {
+    unheard = [number for number, (offered, _) in enumerate(reached) if number >= len(begun) and offered]
+    return ({"unheard": unheard} if unheard else {}) | {
         "passes": len(begun),
         "lost": [
             [number, *(reached[number] if number < len(reached) else (0, 0))]

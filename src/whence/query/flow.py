@@ -229,10 +229,10 @@ class Flow:
 
 
 def delivered_items(lineage: PassLineage) -> Iterator[ExposurePoint]:
-    """Give everything that a pass delivered, item by item."""
+    """Give everything that a pass delivered, item by item, as far as the record goes."""
     view, stream = lineage.view, lineage.stream
     has_batches = lineage.node(stream.items_at)["kind"] == "batch"
-    for output in range(view.first, view.delivered):
+    for output in range(view.first, lineage.known):
         count = 1
         if has_batches:
             index, position = stream.top, output

@@ -99,6 +99,11 @@ class PassLineage:
             return 0
         return self.mappings(index)[0].out_size  # a mix that ends early knows its size by its order only
 
+    @property
+    def known(self) -> int:
+        """Up to which output it is recorded what they were made of; what came after that was lost."""
+        return min(self.view.delivered, self.size(self.stream.top))
+
     def mappings(self, index: int) -> Sequence[Mapping]:
         """A node's mapping, one for each input."""
         if index not in self._mappings:

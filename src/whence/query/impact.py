@@ -344,7 +344,11 @@ def _flows_of(record: RunRecord, rows_by_source: dict[int, Int64Array]) -> tuple
         if stream is None or not any(node.get("source") in rows_by_source for node in stream.nodes):
             continue
         try:
-            flows.append(Flow(lineage_of(record, view), rows_by_source))
+            lineage = lineage_of(record, view)
+            flows.append(Flow(lineage, rows_by_source))
+            if lineage.known < view.delivered:
+                what = f"outputs {lineage.known} to {view.delivered - 1} of pass {view.number}"
+                gaps.append(f"{record.name}: what {what} were made of was lost")
         except DamagedError as error:
             gaps.append(f"{record.name}: {error.message}")
     return flows, gaps

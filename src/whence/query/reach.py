@@ -125,6 +125,8 @@ def read_reach(entry: dict[str, Any], segment: SealedSegment) -> Reach:
 def _reach_of_pass(record: RunRecord, view: PassView) -> list[Reach] | None:
     lineage = PassLineage(record, view)
     top = lineage.stream.top
+    if lineage.known < view.delivered:
+        return None
     found = _fold(lineage, top, _Some.between(lineage.size(top), view.first, view.delivered), times=1)
     if found is None:
         return None

@@ -128,6 +128,8 @@ def trace_address(record: RunRecord, address: Address) -> Trace:
     """
     view = pass_at(record, address)
     lineage = lineage_of(record, view)
+    if lineage.known <= _output_of(address) < view.delivered:
+        return Trace(address=str(address), steps=[_LOST], complete=False)
     reached = {
         index: [Places.whole(positions) for positions in found]
         for index, found in locate(lineage, address).items()
@@ -146,6 +148,10 @@ def trace_address(record: RunRecord, address: Address) -> Trace:
         and record.status not in ("running", "resumed")
         and _output_of(address) >= view.taken,
     )
+
+
+_LOST = Step(op="unknown", kind="unknown", params={}, code={}, random={}, known=False)
+"""Stands for all operations of a pass, where what they decided was lost."""
 
 
 def pass_at(record: RunRecord, address: Address) -> PassView:
@@ -248,6 +254,11 @@ def locate(lineage: PassLineage, address: Address) -> dict[int, list[Int64Array]
             f"{address}: pass {address.epoch} delivered {view.count} {what}"
             + (f", the first of them {view.first}" if view.first else ""),
             remedy=asked,
+        )
+    if output >= lineage.known:
+        raise NotFoundError(
+            f"{address}: what it was made of was lost before it was written",
+            remedy=f"Ask for those before {lineage.known}.",
         )
     positions = np.array([output], np.int64)
     if address.item is None or address.batch is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from whence.errors import WhenceError
-from whence.runs import RunRecord
+from whence.runs import RunRecord, content_digests, late_in, lost_in, lost_objects
 from whence.store import Damage, check_object, check_segments
 
 
@@ -76,6 +76,7 @@ def verify_runs(
         redacted = sum(event.redacted for event in record.journal.events)
         if redacted:
             said.append(f"{record.name}: {redacted} bodies are gone; the journal still commits to them")
+        said += [f"{record.name}: {each}" for each in (*lost_in(record.journal), *late_in(record.journal))]
         if record.status == "lost":
             said.append(f"{record.name}: its process died; everything up to that moment is checked")
     holds = not findings and checked["events"] > 0
@@ -97,12 +98,14 @@ def _check_run(record: RunRecord, checked: dict[str, int]) -> list[Damage]:
             damages += scan.damages
     if not record.is_ended:  # then each pass by itself: there is no last word on the whole file
         damages += record.check_sealed()
+    lost = lost_objects(journal)
     for body in (*record.artifacts, *record.models):
-        checked["objects"] += 1
         checked["bytes"] += body["bytes"]
-        problem = check_object(record.folder, journal, body["digest"])
-        if problem is not None:
-            damages.append(problem)
+        for digest in content_digests(body):
+            checked["objects"] += 1
+            problem = check_object(record.folder, journal, digest)
+            if problem is not None and digest not in lost:
+                damages.append(problem)
     return damages
 
 

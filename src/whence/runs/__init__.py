@@ -4,6 +4,7 @@ from whence.runs.decisions import Decisions
 from whence.runs.files import FileSeen, Unfollowed
 from whence.runs.fits import read_fits
 from whence.runs.formats import remedy_of
+from whence.runs.gaps import late_in, lost_in, lost_objects
 from whence.runs.given import as_json, as_number, as_png, content_of
 from whence.runs.live import LiveRun, peak_memory_bytes
 from whence.runs.metrics import SYSTEM, History, RunMetrics
@@ -40,6 +41,9 @@ __all__ = [
     "finite_or_none",
     "friendly_name",
     "is_run_id",
+    "late_in",
+    "lost_in",
+    "lost_objects",
     "make_run_id",
     "peak_memory_bytes",
     "read_fits",

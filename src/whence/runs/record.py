@@ -10,6 +10,7 @@ from whence.errors import NotFoundError
 from whence.runs.decisions import LINEAGE, Decisions, check_sealed, read_decisions
 from whence.runs.digests import PassDigests, digests_in_order
 from whence.runs.files import FileSeen, FilesSeen, Unfollowed, read_files
+from whence.runs.gaps import lost_in, unheard_passes
 from whence.runs.metrics import History, RunMetrics, joined, last_values
 from whence.runs.parts import read_parts
 from whence.runs.sources import SourceView, source_view
@@ -226,6 +227,9 @@ class RunRecord:
     def gaps(self) -> list[str]:
         """What was read in it and isn't recorded, or can't be known any more, in words."""
         found = [f"its record is damaged ({damage.problem})" for damage in self.journal.damages[:1]]
+        found += lost_in(self.journal)
+        if self.status == "lost" and unheard_passes(self.journal):
+            found.append("its process died with passes of which nothing was written")
         if self.journal.find("unrecorded"):
             found.append("passes were read with the record off")
         missing = self._found_parts[1]

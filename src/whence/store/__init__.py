@@ -1,5 +1,6 @@
 """Journals, segments, objects, cursors: everything that touches the workspace's disk."""
 
+from whence.store.archiving import Archived, back_up, check_archive_name, restore_archive
 from whence.store.catalog import Catalog, Page
 from whence.store.conditions import (
     KEYED_FIELDS,
@@ -21,6 +22,7 @@ from whence.store.files import explained, explained_reading, write_whole
 from whence.store.folder import Folder
 from whence.store.frames import Damage, Frame, Scan, read_frame, scan_frames
 from whence.store.journal import (
+    GAP,
     Event,
     Journal,
     check_object,
@@ -40,17 +42,21 @@ from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, SealedSegment, de
 from whence.store.selecting import Selection
 from whence.store.syncing import Synced, sync_folders
 from whence.store.tables import CatalogRow, Mention, Named
+from whence.store.tidying import GRACE_S, Tidied, tidy_folder
 from whence.store.writing import RunWriter
 
 __all__ = [
     "BLOCK",
     "DECISIONS",
     "DIRECTORY",
+    "GAP",
+    "GRACE_S",
     "KEYED_FIELDS",
     "NAMED_FIELDS",
     "PLAIN_FIELDS",
     "TIME_FIELDS",
     "All",
+    "Archived",
     "Catalog",
     "CatalogRow",
     "Columns",
@@ -83,8 +89,11 @@ __all__ = [
     "Some",
     "SteadyFile",
     "Synced",
+    "Tidied",
     "Total",
     "Writer",
+    "back_up",
+    "check_archive_name",
     "check_object",
     "check_segments",
     "claim_version",
@@ -103,7 +112,9 @@ __all__ = [
     "read_journal",
     "read_object",
     "read_points",
+    "restore_archive",
     "scan_frames",
     "sync_folders",
+    "tidy_folder",
     "write_whole",
 ]

@@ -1,0 +1,67 @@
+"""What a run says of times in which the disk refused, in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from whence.store import GAP, Journal
+
+
+def lost_in(journal: Journal) -> list[str]:
+    """Say what was lost, and what the disk never confirmed."""
+    confirmed = {name for event in journal.find(GAP) for name, *_ in event.public.get("confirmed", ())}
+    found: list[str] = []
+    for event in journal.find(GAP):
+        told = event.public
+        if told.get("lost"):
+            found.append(f"{_when(told)}; lost are {_counted(told['lost'])}")
+        for name, begin, end in told.get("unconfirmed", ()):
+            if name not in confirmed:
+                found.append(f"the disk didn't confirm bytes {begin} to {end} of {name} ({told['why']})")
+    for event in journal.find("run_resume"):
+        if event.public.get("unheard"):
+            found.append("a process that died had read passes of which nothing was written")
+    return found
+
+
+def late_in(journal: Journal) -> list[str]:
+    """Say what the disk refused at first, and took or confirmed later."""
+    found: list[str] = []
+    for event in journal.find(GAP):
+        told = event.public
+        if "lost" in told and not told["lost"]:
+            found.append(f"{_when(told)}; all of it was written later")
+        for name, begin, end in told.get("confirmed", ()):
+            found.append(f"the disk refused to confirm bytes {begin} to {end} of {name}, and has them now")
+    return found
+
+
+def lost_objects(journal: Journal) -> set[bytes]:
+    """Find the digests of content that couldn't be kept."""
+    return {digest for event in journal.find(GAP) for digest in (event.body or {}).get("objects", ())}
+
+
+def unheard_passes(journal: Journal) -> list[int]:
+    """Find passes that handed something out, and whose beginning isn't in the journal."""
+    begun = len(journal.find("pass_start"))
+    return [number for number, (offered, _) in enumerate(journal.cursors()) if number >= begun and offered]
+
+
+def _when(told: dict[str, Any]) -> str:
+    since, until = (dt.datetime.fromtimestamp(told[name] / 1e9, tz=dt.UTC) for name in ("since", "until"))
+    times = f"from {since:%Y-%m-%d %H:%M:%S} to {until:%H:%M:%S} UTC"
+    return f"{times} the disk refused what was written ({told['why']})"
+
+
+def _counted(lost: dict[str, int]) -> str:
+    return ", ".join(f"{count} {_WORDS.get(what, what)}" for what, count in sorted(lost.items()))
+
+
+_WORDS = {
+    "point": "points of metrics",
+    "decisions": "times what a pass decided from there on",
+    "digests": "times the digests of what a pass delivered from there on",
+    "cursor": "times how far a pass came",
+    "content": "contents of artifacts or models",
+}
