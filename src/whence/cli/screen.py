@@ -13,7 +13,7 @@ import math
 import os
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from whence.errors import InputError
@@ -87,6 +87,15 @@ class Screen:
             with contextlib.suppress(OSError, ValueError):
                 sys.stderr.write("\r\x1b[K" + encodable(text, sys.stderr))
                 sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def watched(screen: Screen) -> Iterator[Callable[[str], None]]:
+    """Let long work say how far it is, where somebody watches; the line is empty again when it ends."""
+    try:
+        yield screen.progress
+    finally:
+        screen.progress("")
 
 
 def jsonable(value: Any) -> Any:

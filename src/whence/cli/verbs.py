@@ -40,6 +40,10 @@ VERBS = (
         "write a run, or a comparison, as one page",
         "whence report RUN... [--out FILE]",
     ),
+    Verb("sync", "keep", "copy from another workspace what is lacking", "whence sync SRC [DST]"),
+    Verb("backup", "keep", "write the workspace to one file, as it stands", "whence backup FILE|FOLDER"),
+    Verb("restore", "keep", "make a workspace of a backup, checked", "whence restore FILE [DIR]"),
+    Verb("gc", "keep", "find what nobody needs any more; delete it", "whence gc [--delete]"),
     Verb("rebuild", "keep", "make the catalog anew from the journals", "whence rebuild"),
 )
 

@@ -194,19 +194,22 @@ class FrameWriter:
         self.file.close()
 
 
-def scan_frames(path: pathlib.Path, *, keep: bool = True, ends: Collection[int] = ()) -> Scan:
+def scan_frames(
+    path: pathlib.Path, *, keep: bool = True, ends: Collection[int] = (), within: int | None = None
+) -> Scan:
     """Read a framed file; damage is listed, never raised.
 
     Args:
         path: the file.
         keep: False checks and counts the frames, and lets them go.
         ends: where frames should end whose chain values are wanted.
+        within: of how many of its first bytes; None for all of it.
 
     Raises:
         StoreVersionError: a newer whence wrote it.
         NotFoundError, StoreError: it can't be read.
     """
-    data = _mapped(path)
+    data = _mapped(path, within)
     scan = Scan()
     if len(data) < HEAD_BYTES:
         scan.torn_bytes = len(data)
@@ -245,11 +248,13 @@ def iterate_frames(path: pathlib.Path) -> Iterator[Frame | Damage]:
         yield from _walk(data, str(path), digest_bytes(data[:HEAD_BYTES]))
 
 
-def _mapped(path: pathlib.Path) -> Content:
+def _mapped(path: pathlib.Path, within: int | None = None) -> Content:
     with explained_reading(path), path.open("rb") as file:
-        if not os.fstat(file.fileno()).st_size:
+        size = os.fstat(file.fileno()).st_size
+        size = size if within is None else min(size, within)
+        if not size:
             return b""  # nothing can't be mapped
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
 
 
 def _check_head(data: Content, path: pathlib.Path) -> list[Damage]:

@@ -24,9 +24,14 @@ _BLOCK_BYTES = 1 << 20
 _ATTEMPTS = 100
 
 
-def is_framed(path: pathlib.Path) -> bool:
-    """Whether a file is made of frames; tails of metrics have a head alike and aren't."""
-    if path.name.startswith(TAIL):
+def is_framed(path: pathlib.Path, name: str = "") -> bool:
+    """Whether a file is made of frames; tails of metrics have a head alike and aren't.
+
+    Args:
+        path: the file.
+        name: what it is called, where it is opened under another name.
+    """
+    if (name or path.name).startswith(TAIL):
         return False
     with explained_reading(path), path.open("rb") as file:
         return file.read(len(FRAMED)) == FRAMED

@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from whence.errors import NotFoundError, WhenceError
+from whence.store.content import decode_content
 from whence.store.files import explained
 from whence.store.folder import Folder
 from whence.store.frames import scan_frames
 from whence.store.guarding import held
-from whence.store.journal import Journal, read_journal
+from whence.store.journal import BODY, Journal, read_journal
 from whence.store.liveness import find_writer
 from whence.store.segments import pass_of_decisions
 from whence.store.snapshots import is_framed, list_files
@@ -136,13 +137,20 @@ class _Tidying:
         for path in sorted((self._folder.path / "registry").glob("[!.]*")):
             with contextlib.suppress(NotFoundError):
                 for frame in scan_frames(path).frames:
-                    self._referred |= {frame.payload[at : at + 32] for at in _text_digests(frame.payload)}
+                    self._referred |= {frame.payload[at : at + 32] for at in _places(frame.payload)}
 
     def _take_references(self, journal: Journal) -> None:
-        if not self._unreadable and (journal.damages or any(event.redacted for event in journal.events)):
+        is_unknown = not journal.events and not _has_only_beginnings(journal.path)
+        is_unknown = is_unknown or bool(journal.damages) or any(event.redacted for event in journal.events)
+        if is_unknown and not self._unreadable:
             self._unreadable = f"{journal.run_id}: its references can't all be read"
         for event in journal.events:
             self._referred |= set(_digests_in([event.public, event.body]))
+        bodies = journal.path / "payloads"
+        for frame in scan_frames(bodies).frames if bodies.exists() else ():
+            if frame.kind == BODY:  # also one whose event is missing
+                with contextlib.suppress(WhenceError, KeyError, TypeError):
+                    self._referred |= set(_digests_in(decode_content(decode_content(frame.payload)["b"])))
 
     def _objects(self) -> Iterator[Leftover]:
         """Find the objects that nobody refers to."""
@@ -170,7 +178,9 @@ class _Tidying:
         for root, folders, names in os.walk(self._folder.path):
             here = pathlib.Path(root)
             inside = here.relative_to(self._folder.path).parts
-            if inside[:1] == ("runs",) and len(inside) > 1 and inside[1] in self._written:
+            if inside == (INCOMING,) or (
+                inside[:1] == ("runs",) and inside[1:2] and inside[1] in self._written
+            ):
                 folders.clear()
                 continue
             for name in [each for each in folders if each.startswith(".")]:
@@ -279,7 +289,7 @@ def _digests_in(value: Any) -> Iterator[bytes]:
             yield from _digests_in(each)
 
 
-def _text_digests(payload: bytes) -> Iterable[int]:
+def _places(payload: bytes) -> Iterable[int]:
     """Every place at which 32 bytes could be a digest: decisions are small."""
     return range(len(payload) - _DIGEST_BYTES + 1)
 

@@ -5,6 +5,7 @@ afterwards answers questions about itself.
 """
 
 from whence.workspace.artifacts import Artifact
+from whence.workspace.keeping import restore
 from whence.workspace.listing import summarise_run
 from whence.workspace.models import Descendant, Model, ModelTrace
 from whence.workspace.run import Run
@@ -23,6 +24,7 @@ __all__ = [
     "Workspace",
     "open",
     "open_runs",
+    "restore",
     "start_run",
     "summarise_run",
 ]

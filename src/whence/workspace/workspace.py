@@ -29,6 +29,7 @@ from whence.query import (
 from whence.runs import RunRecord
 from whence.store import Catalog, Folder, Page, Selection, decode_content
 from whence.workspace.artifacts import Artifact
+from whence.workspace.keeping import Keeping
 from whence.workspace.listing import catalog_row
 from whence.workspace.models import Model, with_versions
 from whence.workspace.run import Run
@@ -38,7 +39,7 @@ from whence.workspace.tabling import Found, RunTable
 _AT_ONCE = 10
 
 
-class Workspace:
+class Workspace(Keeping):
     """All runs of a folder.
 
     Args:
@@ -46,7 +47,7 @@ class Workspace:
     """
 
     def __init__(self, folder: Folder) -> None:
-        self._folder = folder
+        super().__init__(folder)
         self._kept_outlines: dict[tuple[str, str], Outline] = {}
 
     def __repr__(self) -> str:
