@@ -111,7 +111,7 @@ class Fit:
         """Keep its model as the next version of a name, unless models aren't wanted; returns its digest."""
         if not self.options.models:
             return None
-        return self.run.log_model(name, content, metadata=told)
+        return self.run.log_model(name, content, **told)
 
     def is_of(self, model: Any) -> None:
         """Say which object it trained, so that what is found out of that later goes to the same run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,18 +49,19 @@ def arrived(module: Any, patches: Patches) -> None:
 
 def _base_arrived(module: Any, patches: Patches) -> None:
     base = module.BaseEstimator
+    patches.undo(_hooked.clear)
 
     def begins(cls: Any, /, **told: Any) -> None:
         """A class of estimators is made: the hooks of one are put in."""
         super(base, cls).__init_subclass__(**told)
         with guarded(cls):
-            hook_class(cls, patches)
+            _hook_all(cls, patches)
 
     if "__init_subclass__" not in vars(base):
         patches.lend(base, "__init_subclass__", classmethod(begins))
     for kind in [*_mixins(module), base, *subclasses_of(base)]:
         with guarded(kind):
-            hook_class(kind, patches)
+            _hook_all(kind, patches)
 
 
 def _mixins(module: Any) -> Iterator[type]:
@@ -79,6 +81,17 @@ def subclasses_of(kind: type) -> Iterator[type]:
     for each in kind.__subclasses__():
         yield each
         yield from subclasses_of(each)
+
+
+_hooked: weakref.WeakSet[type] = weakref.WeakSet()
+
+
+def _hook_all(kind: type, patches: Patches) -> None:
+    """Put hooks into a class and those that it is made of, some of which are no estimators themselves."""
+    for each in kind.__mro__:
+        if each not in _hooked and each.__module__ not in ("builtins", "abc", "typing"):
+            _hooked.add(each)
+            hook_class(each, patches)
 
 
 def hook_class(kind: type, patches: Patches, *, is_ours: bool = False) -> None:

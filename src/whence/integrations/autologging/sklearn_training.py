@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.integrations.autologging.data import describe_features, describe_target, shape_of
-from whence.integrations.autologging.evaluations import tell_training_data
+from whence.integrations.autologging.evaluations import remember_prediction, tell_training_data
 from whence.integrations.autologging.fits import Fit
 from whence.integrations.autologging.origins import labels_of, origin_of
 from whence.integrations.autologging.patches import Call, Training, guarded, options
@@ -40,7 +40,9 @@ def title_of(call: Call) -> str | None:
 
 def predicts(estimator: Any) -> bool:
     """Whether an estimator says something of data, rather than preparing them."""
-    return any(hasattr(estimator, name) for name in ("predict", "fit_predict", "score_samples"))
+    if any(hasattr(estimator, name) for name in ("predict", "fit_predict")):
+        return True
+    return hasattr(estimator, "score_samples") and not hasattr(estimator, "transform")
 
 
 def title_for(estimator: Any) -> str:
@@ -69,8 +71,10 @@ def on_fit(call: Call, fit: Fit) -> Training:
     given = call.arguments()
     X, y = given.get("X"), given.get("y")
     tell_beginning(fit, estimator, X, y, call)
-    yield None
+    returned = yield None
     fit.is_of(estimator)
+    if call.function.__name__ == "fit_predict":
+        remember_prediction(fit, returned, "train")
     tell_end(fit, estimator, X, y, weights=given.get("sample_weight"))
 
 
