@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from whence.cli.page import Block, Grid, Line, Section, Words, dim, strong
+from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, strong
 from whence.cli.screen import Screen, watched
 from whence.cli.wording import count_of, size_of
 from whence.errors import InputError
@@ -67,7 +67,9 @@ def page(value: dict[str, Any]) -> list[Block]:
         [count_of(value["objects"], "object"), f"{would}copied"],
         [count_of(value["others"], "other file"), f"{would}copied"],
     ]
-    shown = [[strong(count), dim(what)] for count, what in rows if not count.startswith("0 ")]
+    shown: list[list[Cell]] = [
+        [strong(count), dim(what)] for count, what in rows if not count.startswith("0 ")
+    ]
     blocks: list[Block] = [
         Line(words=(strong(value["source"]), dim("  to  "), strong(value["target"]))),
         Grid(rows=[*shown, [strong(size_of(value["bytes"])), dim(f"{would}written")]]),

@@ -199,7 +199,7 @@ class _Writer:
 
     def _add(self, name: str, blocks: Iterator[bytes], size: int) -> None:
         content = _Digested(blocks, size)
-        self._tar.addfile(_entry(_INSIDE + name, size), content)  # type: ignore[arg-type] # it only reads
+        self._tar.addfile(_entry(_INSIDE + name, size), content)
         self._files[name] = (size, content.digest().hex())
         self._done.file_count += 1
         self._done.content_bytes += size

@@ -6,7 +6,7 @@ writer at a time under SQLite's own lock. Where the folder can't be written, the
 
 What is looked at: the folder of the runs, for each question; runs that haven't ended, for each question that
 needs to know of all; the runs that an answer shows; and the folders of all runs where that of the runs has
-changed. Whoever changes a run that had ended touches the folder of the runs (`Folder.note_change`).
+changed. Whoever writes a run that had ended leaves a lease in it, and `write_lease` touches that folder.
 """
 
 from __future__ import annotations
@@ -340,11 +340,22 @@ class Catalog:
                 reason = getattr(error, "sqlite_errorname", "")
                 if reason.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
                     raise StoreError(f"{self._path}: {error}", remedy="Try again.") from error
-                if reason.startswith(_UNWRITABLE) and reason != "SQLITE_READONLY_DBMOVED":
+                if reason == "SQLITE_READONLY_DBMOVED":
+                    return self._answered_elsewhere(ask)
+                if reason.startswith(_UNWRITABLE):
                     self._use(copied(self._connection))
                 else:
                     self._begin_again()  # damaged, or of tables we don't know: it is only an index
                 return ask()
+
+    def _answered_elsewhere(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Answer where another process has put a new file in the place of the one that was open."""
+        self._use(self._connected())
+        try:
+            return ask()
+        except sqlite3.OperationalError:  # and another one: then by ourselves
+            self._use(in_memory())
+            return ask()
 
     @property
     def _path(self) -> pathlib.Path:

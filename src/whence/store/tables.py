@@ -122,8 +122,10 @@ class CatalogRow:
 def prepare(connection: sqlite3.Connection) -> bool:
     """Make the tables where there are none; False where the file is a catalog of another format."""
     connection.execute("PRAGMA secure_delete = ON")  # what was destroyed must not be left in free pages
-    if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
+    if _is_empty(connection):
         with writing(connection):
+            if not _is_empty(connection):  # another process was first
+                return prepare(connection)
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
             if has_fts5():
@@ -133,6 +135,10 @@ def prepare(connection: sqlite3.Connection) -> bool:
             )
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS standing (run INTEGER PRIMARY KEY, status TEXT)")
     return connection.execute("SELECT format FROM about").fetchall() == [(_format(),)]
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
 def empty(connection: sqlite3.Connection) -> None:

@@ -221,8 +221,7 @@ class _Tidying:
 
     def _is_old(self, path: pathlib.Path) -> bool:
         """Whether nothing in it changed for a while."""
-        within = (os.path.join(root, name) for root, _, names in os.walk(path) for name in names)
-        return all(_changed_s(pathlib.Path(each)) < self._oldest_s for each in (path, *within))
+        return all(_changed_s(each) < self._oldest_s for each in (path, *_files_in(path)))
 
     def _take_away(self, each: Leftover) -> bool:
         """Take something away, if it still is as it was."""
@@ -303,10 +302,13 @@ def _changed_s(path: pathlib.Path) -> float:
     return max(found.st_mtime, found.st_ctime)
 
 
+def _files_in(path: pathlib.Path) -> list[pathlib.Path]:
+    return [pathlib.Path(root, name) for root, _, names in os.walk(path) for name in names]
+
+
 def _leftover(path: pathlib.Path, kind: Kind, why: str) -> Leftover:
-    within = [os.path.join(root, name) for root, _, names in os.walk(path) for name in names]
     sizes = []
-    for each in within or [path]:
+    for each in _files_in(path) or [path]:
         with contextlib.suppress(OSError):
             sizes.append(os.lstat(each).st_size)
     return Leftover(path=path, kind=kind, size_bytes=sum(sizes), why=why)

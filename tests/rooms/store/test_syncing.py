@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import whence as wh
-from whence.store import Folder, RunWriter, files, read_journal, sync_folders
+from whence.store import Folder, RunWriter, Synced, files, read_journal, sync_folders
 from whence.store.snapshots import Snapshot
 
 SOURCE = pathlib.Path(files.__file__).parents[2]
@@ -45,8 +45,10 @@ def content(place: pathlib.Path) -> dict[str, bytes]:
     }
 
 
-def sync(source: pathlib.Path, target: pathlib.Path, **how: bool) -> Any:
-    return sync_folders(Folder.find(source), Folder.find(target), **how)
+def sync(
+    source: pathlib.Path, target: pathlib.Path, *, dry_run: bool = False, thorough: bool = False
+) -> Synced:
+    return sync_folders(Folder.find(source), Folder.find(target), dry_run=dry_run, thorough=thorough)
 
 
 @pytest.fixture
