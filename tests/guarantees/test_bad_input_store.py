@@ -19,7 +19,7 @@ def record_run(earlier: Earlier, title: str) -> wh.Run:
     with wh.start_run(title, workspace=earlier.folder) as run:
         for number in range(5):
             run.log_metric("n", number)
-        run.log_note("the note")
+            run.log_note(f"note {number}")
     return run
 
 
@@ -35,13 +35,13 @@ def test_a_damaged_journal_is_named_and_everything_before_and_after_is_read(
     damaged = record_run(earlier, "damaged")
     later = record_run(earlier, "later")
     path = damaged.record.journal.path / "journal"
-    event = damaged.record.journal.find("metric")[2]
+    event = damaged.record.journal.find("note")[2]
     offset = scan_frames(path).frames[event.number].offset
     flip(path, offset + 60)
     # earlier and later in the same journal
     again = wh.open(earlier.folder).run(damaged.id)
-    assert again.history("n").value.tolist() == [0, 1, 3, 4]
-    assert (again.title, again.status, again.notes) == ("damaged", "finished", ["the note"])
+    assert again.notes == ["note 0", "note 1", "note 3", "note 4"]
+    assert (again.title, again.status, again.metrics) == ("damaged", "finished", {"n": 4})
     # the runs before and after
     earlier.check()
     assert wh.open(earlier.folder).run(later.id).metrics == {"n": 4}
@@ -57,6 +57,21 @@ def test_a_damaged_journal_is_named_and_everything_before_and_after_is_read(
     assert told["holds"] is False
     assert told["findings"][0]["where"] == f"{path}:{offset}"
     # the next run works
+    record_run(earlier, "next")
+
+
+def test_damaged_points_of_metrics_are_named_and_all_else_is_read(earlier: Earlier) -> None:
+    damaged = record_run(earlier, "damaged")
+    path = damaged.record.journal.path / "segments" / "metrics"
+    flip(path, 100)
+    again = wh.open(earlier.folder).run(damaged.id)
+    history = again.history("n")
+    assert (history.value.tolist(), history.is_complete) == ([], False)
+    assert (again.metrics, again.notes) == ({"n": 4}, [f"note {number}" for number in range(5)])
+    verdict = wh.open(earlier.folder).verify()
+    assert not verdict.holds
+    assert {finding.where.rpartition(":")[0] for finding in verdict.findings} == {str(path)}
+    earlier.check()
     record_run(earlier, "next")
 
 
