@@ -43,7 +43,24 @@ _HEAD_BYTES = 64 << 10
 _INNER_BYTES = 4 << 10
 _HEADER_LIMIT = 100 << 20
 _OPCODES_TRIED = 12
+_TEXT_OPCODES = tuple(b"(cIJKLMNSUVXlpdt]})F")
+_TEXT_OPCODES_TRIED = 64
 _TEXT_PICKLE_LIMIT = 4 << 20
+_LEAST_BYTES = 4
+_NO_PICKLE = (ValueError, IndexError, OverflowError, Warning)
+"""What pickletools raises where bytes are none, a warning about escapes made an error among it."""
+
+_NO_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+)
 _MAGICS = (
     (b"GGUF", "gguf"),
     (b"\x89HDF\r\n\x1a\n", "hdf5"),
@@ -86,7 +103,7 @@ def find_format(file: BinaryIO, size: int) -> Found:
         return Found("tflite")
     if _is_safetensors(file, head, size):
         return Found("safetensors")
-    if _is_pickle(head, size) or _is_pickle(_opened(file, head), size):
+    if _is_pickle(head) or _is_pickle(_opened(file, head)) or _is_text_pickle(file, head, size):
         return Found("pickle", unsafe=True)
     return Found("onnx") if _is_onnx(file, size) else UNKNOWN
 
@@ -124,11 +141,19 @@ def _is_safetensors(file: BinaryIO, head: bytes, size: int) -> bool:
     )
 
 
-def _is_pickle(head: bytes, size: int) -> bool:
-    """Tell by the first opcodes; of the text protocols by all of them, since they begin as texts do."""
-    if head[:1] == b"\x80":
-        return _count_opcodes(head, _OPCODES_TRIED) > 0
-    return size == len(head) <= _TEXT_PICKLE_LIMIT and head[-1:] == b"." and _is_whole_pickle(head)
+def _is_pickle(head: bytes) -> bool:
+    """Tell a pickle of the binary protocols by its first opcodes."""
+    return head[:1] == b"\x80" and _count_opcodes(head, _OPCODES_TRIED) > 0
+
+
+def _is_text_pickle(file: BinaryIO, head: bytes, size: int) -> bool:
+    """Tell one of the text protocols, which begin as texts do: by all opcodes, of a large one by many."""
+    if not head or head[0] not in _TEXT_OPCODES or size < _LEAST_BYTES:
+        return False
+    if size > _TEXT_PICKLE_LIMIT:
+        return _count_opcodes(head, _TEXT_OPCODES_TRIED) >= _TEXT_OPCODES_TRIED
+    file.seek(0)
+    return _is_whole_pickle(file.read(size))
 
 
 def _count_opcodes(head: bytes, limit: int) -> int:
@@ -137,20 +162,20 @@ def _count_opcodes(head: bytes, limit: int) -> int:
     try:
         for count, _ in enumerate(itertools.islice(pickletools.genops(head), limit), 1):  # noqa: B007
             pass
-    except (ValueError, IndexError, OverflowError, UnicodeError) as error:
+    except _NO_PICKLE as error:
         if "unknown" in str(error):  # else an argument goes on behind the head
             return 0
     return count
 
 
 def _is_whole_pickle(data: bytes) -> bool:
-    if data[:1] not in b"(cIJKLMNSUVXlpdt]})F" or len(data) < 4:
-        return False
+    last = None
     try:
-        last = list(pickletools.genops(data))[-1]
-    except (ValueError, IndexError, OverflowError, UnicodeError):
+        for opcode in pickletools.genops(data):
+            last = opcode
+    except _NO_PICKLE:
         return False
-    return last[0].name == "STOP" and last[2] == len(data) - 1
+    return last is not None and last[0].name == "STOP" and last[2] == len(data) - 1
 
 
 def _opened(file: BinaryIO, head: bytes) -> bytes:
@@ -167,7 +192,7 @@ def _opened(file: BinaryIO, head: bytes) -> bytes:
             return zlib.decompressobj().decompress(head, _INNER_BYTES)
     except (OSError, EOFError, lzma.LZMAError, zlib.error):
         return b""
-    if head.startswith(b"\x04\x22\x4d\x18"):
+    if head.startswith(b"\x04\x22\x4d\x18") and len(head) > _LEAST_BYTES:
         # an LZ4 frame: its first block begins with literals, which are the first bytes as they are
         at = 7 + (8 if head[4] & 8 else 0) + 4
         return head[at + 1 :][: max(2, head[at] >> 4)] if len(head) > at else b""
@@ -178,7 +203,7 @@ def _of_zip(file: BinaryIO) -> Found:
     try:
         with zipfile.ZipFile(file) as archive:
             return _of_names(archive, archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, KeyError, NotImplementedError, RuntimeError, zlib.error):
+    except _NO_ZIP:
         return UNKNOWN
 
 

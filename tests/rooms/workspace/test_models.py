@@ -23,7 +23,7 @@ from whence.errors import (
     SourceError,
     StoreReadOnlyError,
 )
-from whence.runs import RunRecord, models
+from whence.runs import RunRecord, formats, models
 
 SOURCE = pathlib.Path(wh.__file__).parents[1]
 LARGE = random.Random(3).randbytes(200_000)
@@ -156,12 +156,12 @@ def test_a_folder_that_changes_while_it_is_logged_is_refused(
     home: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = a_folder(tmp_path / "hub")
-    find_format, todo = models.find_format, [folder / "one more.txt"]
+    todo = [folder / "one more.txt"]
 
     def meanwhile(*given: Any) -> Any:
         if todo:
             todo.pop().write_text("x")
-        return find_format(*given)
+        return formats.find_format(*given)
 
     monkeypatch.setattr(models, "find_format", meanwhile)
     with wh.start_run(workspace=home) as run, pytest.raises(SourceError, match="changed while it was read"):
