@@ -123,17 +123,31 @@ def quiet(fit: Begun | None = None) -> Generator[None]:
             _state.depths.pop(ident, None)
 
 
-@contextlib.contextmanager
-def guarded(function: Any) -> Generator[None]:
-    """Let no error of ours out: it becomes one warning for each function and kind of error."""
-    try:
-        yield
-    except Exception as error:  # whatever it is, the training is worth more
+class _Guard:
+    """A context; three times as quick as a generator, at each step of a training."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if not isinstance(error, Exception):  # whatever else it is, the training is worth more
+            return False
+        function = self._function
         where = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', function)}"
         key = f"{where} {type(error).__name__}"
-        if key in _state.warned:
-            return
-        _state.warned.add(key)
-        text = f"wh.autolog() couldn't record all of {where}: {type(error).__name__}: {error}"
-        with contextlib.suppress(Warning):  # even where warnings are errors
-            warnings.warn(text, RecordWarning, stacklevel=4)
+        if key not in _state.warned:
+            _state.warned.add(key)
+            text = f"wh.autolog() couldn't record all of {where}: {type(error).__name__}: {error}"
+            with contextlib.suppress(Warning):  # even where warnings are errors
+                warnings.warn(text, RecordWarning, stacklevel=3)
+        return True
+
+
+def guarded(function: Any) -> _Guard:
+    """Let no error of ours out: it becomes one warning for each function and kind of error."""
+    return _Guard(function)

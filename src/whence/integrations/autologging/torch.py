@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from whence.capture import current_recorder
 from whence.integrations.autologging import torch_parts as parts
 from whence.integrations.autologging.fits import Fit, users_run
 from whence.integrations.autologging.patches import Patches, guarded, is_heard
@@ -68,14 +69,17 @@ class _Heard:
         if not is_heard():
             return None
         pending = self._pending
-        pending.loop = None
         with guarded(torch.optim.Optimizer.step):
-            pending.loop = self._loop_of(optimizer)
-            if pending.loop is None:
+            loop = pending.loop
+            if pending.recorder is not current_recorder() or loop is None or not loop.has_met(optimizer):
+                pending.loop = None
+                loop = pending.loop = self._loop_of(optimizer)
+                pending.recorder = current_recorder()
+            if loop is None:
                 return None
             if len(args) > 1 and callable(args[1]):
                 return (args[0], pending.within(args[1]), *args[2:]), kwargs
-            if callable(closure := kwargs.get("closure")):
+            if kwargs and callable(closure := kwargs.get("closure")):
                 return args, {**kwargs, "closure": pending.within(closure)}
         return None
 
@@ -87,9 +91,12 @@ class _Heard:
         if not is_heard():
             return
         with guarded(torch.optim.Optimizer.step):
-            if self._pending.loop is not None:
-                begun, self._begun = self._begun, []
-                self._pending.loop.stepped(optimizer, self._pending, begun)
+            loop = self._pending.loop
+            if loop is not None:
+                begun: list[Begun] = []
+                if self._begun:
+                    begun, self._begun = self._begun, begun
+                loop.stepped(optimizer, self._pending, begun)
 
     def around_backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Note what `backward` is called on; within it, others may call it for themselves."""

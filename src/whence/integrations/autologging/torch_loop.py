@@ -11,7 +11,7 @@ import contextlib
 import math
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -53,6 +53,7 @@ class Pending(threading.local):
     def __init__(self) -> None:
         self.is_within = False
         self.loop: Loop | None = None
+        self.recorder: Any = None
         self.norm: Any = None
         self._total: Any = None
         self._is_stepped = False
@@ -128,11 +129,13 @@ class Seen:
 
     Args:
         number: counts them, from 1.
+        before: stands before the names of all that is recorded of the loop.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, before: str) -> None:
         self.name = "optimizer" if number == 1 else f"optimizer{number}"
         self.prefix = "" if number == 1 else f"{self.name}."
+        self.start = before + self.prefix
         self.steps = 0
         self.rates: dict[str, float] = {}
 
@@ -163,7 +166,7 @@ class Loop:
         """See an optimizer for the first time: what it is, and what it trains."""
         self._keep_those_gone()
         self._count += 1
-        seen = self._seen[optimizer] = Seen(self._count)
+        seen = self._seen[optimizer] = Seen(self._count, self.fit.prefix)
         params = parts.optimizer_params(optimizer, seen.name)
         params |= parts.scheduler_params(optimizer, alive, f"{seen.prefix}scheduler")
         if self._count == 1:
@@ -191,7 +194,7 @@ class Loop:
             epoch = self._loaders.stepped(begun, self.fit)
             told |= {} if epoch is None else {"epoch": epoch}
             self._keep_those_gone()
-        self._log({f"{seen.prefix}{name}": value for name, value in told.items()}, seen.steps)
+        self._log(told, seen)
 
     def read_waiting(self) -> None:
         """Read what waits on devices, all at once for each, and record it."""
@@ -204,7 +207,7 @@ class Loop:
             read_values = torch.stack([tensor for _, _, tensor in alike]).tolist()
             values |= {(key, step): value for (key, step, _), value in zip(alike, read_values, strict=True)}
         for key, step, _ in waiting:
-            self.fit.log_metrics({key: values[key, step]}, step)
+            self.fit.run.log_metrics({key: values[key, step]}, step)
 
     def end(self, error: BaseException | None, begun: list[Begun]) -> None:
         """The run ends: what waits is recorded, and the models are kept."""
@@ -221,14 +224,17 @@ class Loop:
         with guarded(self.fit.end):
             self.fit.end() if error is None else self.fit.fail(error)
 
-    def _log(self, told: Mapping[str, Any], step: int) -> None:
-        known = {key: value for key, value in told.items() if not isinstance(value, torch.Tensor)}
-        if known:
-            self.fit.log_metrics(known, step)
-        if len(known) < len(told):
-            self._waiting += [(key, step, value) for key, value in told.items() if key not in known]
-            if len(self._waiting) >= _READ_AT_ONCE:
-                self.read_waiting()
+    def _log(self, told: dict[str, Any], seen: Seen) -> None:
+        near: dict[str, float] = {}
+        for name, value in told.items():
+            if isinstance(value, torch.Tensor):
+                self._waiting.append((seen.start + name, seen.steps, value))
+            else:
+                near[seen.start + name] = value
+        if near:
+            self.fit.run.log_metrics(near, seen.steps)
+        if len(self._waiting) >= _READ_AT_ONCE:
+            self.read_waiting()
 
     def _tell_rates(self, seen: Seen, optimizer: Any, told: dict[str, Any]) -> None:
         """Tell learning rates that have changed; of further groups only those that differ from the first."""
