@@ -1,6 +1,7 @@
 """The witness: what is seen of the data, the code and the machine while a pipeline runs."""
 
 from whence.capture.actor import actor
+from whence.capture.clean import CleanWriter
 from whence.capture.code import CodeIdentity, identify
 from whence.capture.codefiles import CodeFile
 from whence.capture.drawing import at_work, begin_work, end_work
@@ -59,6 +60,7 @@ __all__ = [
     "OWN",
     "RUN_VARIABLE",
     "Begun",
+    "CleanWriter",
     "CodeFile",
     "CodeIdentity",
     "Configured",

@@ -22,6 +22,7 @@ from whence.capture.recorder import (
 )
 from whence.capture.references import refer
 from whence.capture.resuming import Past
+from whence.capture.secrets import redact_function, redact_params
 from whence.capture.settings import record_mode
 from whence.capture.sourcing import SourceRecord
 from whence.capture.standing import (
@@ -225,6 +226,7 @@ class Recording:
         digest = digest_value([plan.name, nodes])
         stream = self._streams.get(digest)
         if stream is None:
+            nodes = [_without_secrets(node) for node in nodes]
             named = plan.name or "stream"
             before = self._past.take_stream(digest, named, nodes)
             if before is not None:
@@ -266,6 +268,14 @@ class Recording:
                 record.begin(number, self._past.name_source(record.name))
             self._sources[key] = known = record
         return known
+
+
+def _without_secrets(node: dict[str, Any]) -> dict[str, Any]:
+    """What may be written of a node."""
+    node = {**node, "params": redact_params(node["params"])} if "params" in node else dict(node)
+    if "functions" in node:
+        node["functions"] = {name: redact_function(each) for name, each in node["functions"].items()}
+    return node
 
 
 def _functions_of(plan: RecordedPlan, count: int) -> list[Callable[..., Any]]:

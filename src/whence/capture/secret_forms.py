@@ -44,7 +44,7 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("8Q~", r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34}"),
     ("7Q~", r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}7Q~[A-Za-z0-9_~.-]{31,34}"),
     ("key-", r"\bkey-[0-9a-f]{32}\b"),
-    ("do", r"\bdo[opr]_v1_[0-9a-f]{64}\b"),
+    ("_v1_", r"\bdo[opr]_v1_[0-9a-f]{64}\b"),
     ("shp", r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}\b"),
     ("sq0", r"\bsq0(?:atp|csp)-[A-Za-z0-9_-]{20,}"),
     *((mark, rf"\b{mark}[A-Za-z0-9_.-]{{20,}}") for mark in ("hvs.", "hvb.", "hvr.", "dp.pt.")),

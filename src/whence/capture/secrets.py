@@ -42,6 +42,13 @@ _OF_A_THING = re.compile(
 )
 _PASSWORDS_ONLY = re.compile(r"(?i)(?:password|passwd|passphrase|passcode|secret|pin|otp|pwd|pw)s?$")
 
+# one of these is in every line in which a name says secret, or hints at one
+_WORDS = (
+    *("pass", "pw", "secret", "token", "credential", "authoriz", "connection", "conn_str", "key", "dsn"),
+    *("pin", "otp", "auth", "session", "cookie", "sig", "salt", "cert", "licen"),
+    *("bearer", "basic", " -u", "--user", "-user"),
+)
+
 _FORMS = tuple((mark, re.compile(form)) for mark, form in FORMS)
 # every repetition is bounded or begins at a word's start, so that no text makes a search take quadratic time
 _IN_ADDRESS = re.compile(r"((?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{0,30}://)[^\s/@]{1,500}@")
@@ -62,7 +69,7 @@ _NAMED = re.compile(
     r"""(?<![A-Za-z0-9_.])([A-Za-z_][A-Za-z0-9_.-]{0,100})(\\?["']?[ \t]{0,8}(?::=|=>|[:=])[ \t]{0,8})"""
 )
 _VALUE = re.compile(
-    r"""\\"[^"\\\n]{0,2000}\\"|"(?:[^"\\\n]|\\.){0,2000}"|'(?:[^'\\\n]|\\.){0,2000}'|["']?[^\s,;&)\]}"']{1,500}"""
+    r"""\\"[^"\\\n]{0,2000}\\"|"(?:[^"\\\n]|\\.){0,2000}"|'(?:[^'\\\n]|\\.){0,2000}'|["']?[^\s,;&)\]}"']{1,200}"""
 )
 _REST = re.compile(r"""[^\s,;&)\]}"']+""")
 
@@ -79,23 +86,32 @@ def redact(text: str) -> str:
     for mark, form in _FORMS:
         if mark in text:
             text = form.sub(REDACTED, text)
-    if "@" in text:
+    if "://" in text and "@" in text:
         text = _IN_ADDRESS.sub(rf"\1{REDACTED}@", text)
-    if " -" in text or text.startswith("-"):
-        text = _OPTION.sub(_redact_option, text)
-        text = _USER_OPTION.sub(rf"\1\2{REDACTED}", text)
-    lower = text.lower()
-    if "bearer" in lower or "basic" in lower:
-        text = _BEARER.sub(_redact_bearer, text)
-    if "authorization" in lower:
-        text = _AUTHORIZED.sub(rf"\1{REDACTED}", text)
-    if "cookie" in lower:
-        text = _COOKIE.sub(rf"\1{REDACTED}", text)
-    if "password" in lower:
+    lower = _lowered(text)
+    if "login" in lower and "password" in lower:
         text = _LOGIN.sub(rf"\1{REDACTED}", text)
-    if "=" in text or ":" in text:
-        text = _redact_assigned(text)
-    return text
+        lower = _lowered(text)
+    parts: list[str] = []
+    done = 0
+    for first, last in _telling_lines(text, lower):
+        parts += [text[done:first], _redact_line(text[first:last])]
+        done = last
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def _redact_line(line: str) -> str:
+    line = _OPTION.sub(_redact_option, line)
+    line = _USER_OPTION.sub(rf"\1\2{REDACTED}", line)
+    line = _BEARER.sub(_redact_bearer, line)
+    line = _AUTHORIZED.sub(rf"\1{REDACTED}", line)
+    line = _COOKIE.sub(rf"\1{REDACTED}", line)
+    parts: list[str] = []
+    done = 0
+    for start, end in _assigned_secrets(line):
+        parts += [line[done:start], REDACTED]
+        done = end
+    return "".join([*parts, line[done:]])
 
 
 def redact_arguments(arguments: Sequence[str]) -> list[str]:
@@ -189,32 +205,43 @@ def _redact_bearer(match: re.Match[str]) -> str:
     return f"{scheme}{space}{REDACTED}" if is_one else match[0]
 
 
-def _redact_assigned(text: str) -> str:
-    """Take out what is given to names: in code, settings, queries, messages."""
-    parts: list[str] = []
-    done = 0
-    for start, end in _assigned_secrets(text):
-        parts += [text[done:start], REDACTED]
-        done = end
-    return "".join([*parts, text[done:]]) if parts else text
-
-
 def _assigned_secrets(text: str) -> Iterator[tuple[int, int]]:
     """Find where in a text secrets are given to names, without their quotes."""
     done = 0
-    for match in _NAMED.finditer(text):
-        if match.start() < done:
-            continue
-        name, sign = match.groups()
-        if not (_NAME.search(name) or _HINT.search(name)):
-            continue
-        value = _VALUE.match(text, match.end())
-        if value is not None and _is_secret(name, sign, value[0]):
-            quote = _quote_of(value[0])
-            rest = None if quote else _REST.match(text, value.end())
-            done = value.end() if rest is None else rest.end()
-            is_closed = len(value[0]) > len(quote) and value[0].endswith(quote)
-            yield match.end() + len(quote), done - (len(quote) if is_closed else 0)
+    for first, last in _telling_lines(text, _lowered(text)):
+        for match in _NAMED.finditer(text, first, last):
+            name, sign = match.groups()
+            if match.start() < done or not (_NAME.search(name) or _HINT.search(name)):
+                continue
+            value = _VALUE.match(text, match.end(), last)
+            if value is not None and _is_secret(name, sign, value[0]):
+                quote = _quote_of(value[0])
+                rest = None if quote else _REST.match(text, value.end(), last)
+                done = value.end() if rest is None else rest.end()
+                is_closed = len(value[0]) > len(quote) and value[0].endswith(quote)
+                yield match.end() + len(quote), done - (len(quote) if is_closed else 0)
+
+
+def _lowered(text: str) -> str:
+    """Write letters small, each where it was."""
+    lower = text.lower()
+    if len(lower) != len(text):  # some letters are two in lower case
+        lower = "".join(letter.lower() if letter.isascii() else letter for letter in text)
+    return lower
+
+
+def _telling_lines(text: str, lower: str) -> list[tuple[int, int]]:
+    """Find the lines in which a name may say secret: to look for words alone is ten times as quick."""
+    lines: set[tuple[int, int]] = set()
+    for word in _WORDS:
+        at = lower.find(word)
+        while at >= 0:
+            first = lower.rfind("\n", 0, at) + 1
+            last = lower.find("\n", at)
+            last = len(text) if last < 0 else last
+            lines.add((first, last))
+            at = lower.find(word, last)
+    return sorted(lines)
 
 
 def _quote_of(value: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from whence.capture.secrets import redact_by_form, redact_paths
 from whence.capture.witness import Buffer
 from whence.store import RunWriter
 from whence.vocab import Hasher, digest_bytes, digest_value, fast64, fast128, sample_digests
@@ -92,6 +93,10 @@ class SourceRecord:
         }
         # without the rows: some sources know them only when they have been read
         identity = digest_value([outline, digest_bytes(paths)])
+        shown = redact_paths(listing.paths)
+        if shown is not listing.paths:
+            paths = "\0".join(shown).encode("utf-8", "surrogateescape")
+        outline = redact_by_form(outline)
         outline |= {"rows": listing.rows, "paths": zlib.compress(paths, 1), "identity": identity}
         is_held = source.known_by == "content"
         return cls(_NO_NUMBER, identity, outline, len(listing.paths), writer, is_held=is_held)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
 from whence.capture import (
+    CleanWriter,
     FileNotes,
     Past,
     Recording,
@@ -71,10 +72,10 @@ class LiveRun:
         before: Journal | None = None
         if resume is None:
             self.id = make_run_id(time.time_ns() // 1_000_000, secrets.token_bytes(10))
-            self._writer = RunWriter(folder, self.id)
+            self._writer = CleanWriter(folder, self.id)
         else:
             self.id = resume
-            self._writer, before = RunWriter.reopen(folder, self.id, check=check_passes)
+            self._writer, before = CleanWriter.reopen(folder, self.id, check=check_passes)
         self._began_ns = time.perf_counter_ns()
         self._began_cpu_ns = time.process_time_ns()
         self._pid = os.getpid()

@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from whence.capture import CleanWriter
 from whence.errors import NotFoundError, StoreError
 from whence.runs.naming import friendly_name, make_run_id
 from whence.store import Folder, Journal, RunWriter, note_part, part_ids, read_journal
@@ -74,7 +75,7 @@ def begin_part(folder: Folder, run_id: str, *, at_end: Callable[[], object]) -> 
         StoreFullError, StoreReadOnlyError, StoreError: it can't be written.
     """
     part_id = make_run_id(time.time_ns() // 1_000_000, secrets.token_bytes(10))
-    writer = RunWriter(folder, part_id)
+    writer = CleanWriter(folder, part_id)
     try:
         writer.append("run_start", {"name": friendly_name(part_id), "part_of": run_id}, {"title": ""})
         note_part(folder.run_path(run_id), part_id)
