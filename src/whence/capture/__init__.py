@@ -12,7 +12,7 @@ from whence.capture.gauges import Energy, Gauges
 from whence.capture.group import RUN_VARIABLE, find_group
 from whence.capture.libraries import libraries
 from whence.capture.loading import load_function
-from whence.capture.noticing import OWN, expect, unheard
+from whence.capture.noticing import OWN, current_ear, expect, unheard
 from whence.capture.noticing_files import FileNotes
 from whence.capture.recorded import RecordedCode
 from whence.capture.recorder import (
@@ -95,6 +95,7 @@ __all__ = [
     "at_work",
     "begin_work",
     "config",
+    "current_ear",
     "current_recorder",
     "describe_function",
     "end_work",

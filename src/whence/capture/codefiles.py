@@ -47,8 +47,12 @@ class CodeFile:
     data: bytes
 
 
-def code_files(functions: Iterable[Callable[..., Any]]) -> list[CodeFile]:
+def code_files(functions: Iterable[Callable[..., Any]], files: Iterable[str] = ()) -> list[CodeFile]:
     """Find the files that some functions need, in the order of their paths.
+
+    Args:
+        functions: whose closures are followed.
+        files: further ones of the user's own, taken with what they import.
 
     Cost: that of identifying the functions, and 0.1 ms for each file of the user's own; the first time in
         a process some ms for the secrets in each.
@@ -56,7 +60,7 @@ def code_files(functions: Iterable[Callable[..., Any]]) -> list[CodeFile]:
     modules = (module for module in list(sys.modules.values()) if isinstance(module, ModuleType))
     by_file = {vars(module).get("__file__"): module for module in modules}
     found: dict[str, CodeFile] = {}
-    waiting = sorted(files_of(functions))
+    waiting = sorted({*files_of(functions), *files})
     while waiting:
         file = waiting.pop()
         text = _text_of(file) if file not in found else None
@@ -128,7 +132,17 @@ class CodeNotes:
 
     def tell(self, functions: Iterable[Callable[..., Any]]) -> None:
         """Write the files that some functions need and that weren't written, or have changed since."""
-        for each in code_files(functions):
+        self._write(code_files(functions))
+
+    def tell_script(self) -> None:
+        """Write the files of the program that runs, if it is the user's own, and not what was typed."""
+        file = getattr(sys.modules.get("__main__"), "__file__", None)
+        if isinstance(file, str):
+            path = str(pathlib.Path(file).absolute())
+            self._write(code_files([], [path] if is_users_file(path) else []))
+
+    def _write(self, files: Iterable[CodeFile]) -> None:
+        for each in files:
             digest = digest_bytes(each.data)
             if self._told.get(each.path) != digest:
                 self._told[each.path] = digest

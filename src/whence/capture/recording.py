@@ -122,6 +122,11 @@ class Recording:
             remedy="Read the stream in the run, and give what it gave to the loader.",
         )
 
+    def tell_script(self) -> None:
+        """Tell the code of the program that runs, where something of it is recorded that is no stream."""
+        with self._lock:
+            self._code.tell_script()
+
     def _place_of(self, stream: StreamRecord, epoch: int, start: Start) -> dict[str, Any]:
         """Say where the next pass stands in the run; see `PassPlace`."""
         continued = self._continued(start)

@@ -25,6 +25,11 @@ class FitNotes:
         self._lock = threading.Lock()
         self._count = 0 if before is None else len(read_fits(before))
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._count
+
     def log(self, facts: Any, number: int | None) -> int:
         """Say more of a training, or begin one; returns its number."""
         body = plain(as_pairs("log_fit", facts))

@@ -145,6 +145,8 @@ class LiveRun:
     def log_fit(self, facts: Mapping[str, Any], number: int | None) -> int:
         """Say what is trained on what, or more of a training; returns its number."""
         self._check_open()
+        if number is None and not self._fits.count:
+            self._recording.tell_script()
         return self._fits.log(facts, number)
 
     def log_note(self, text: str) -> None:

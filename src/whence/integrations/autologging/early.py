@@ -18,6 +18,8 @@ Take = Callable[[str, How, int], object]
 
 _MOST = 10_000
 _CODE = (".py", ".pyc", ".so", ".pyd", ".dll")
+_NO_FILE = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", 0) | getattr(os, "O_NOCTTY", 0)
+"""No files, and what whence opens itself."""
 _ACCESS = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
 
 
@@ -44,13 +46,16 @@ class Early:
     def tell(self, take: Take) -> None:
         """Tell all that was opened so far: the absolute path, how, and when, in nanoseconds since 1970."""
         for (path, how), at_ns in list(self._opened.items()):
-            take(path, how, at_ns)
+            if not os.path.isdir(path):
+                take(path, how, at_ns)
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         if not self._is_on or event != "open":
             return
         path, _, flags = args
-        if not isinstance(path, str) or path.endswith(_CODE) or len(self._opened) >= _MOST:
+        if not isinstance(path, str) or flags & _NO_FILE or path.endswith(_CODE):
+            return
+        if len(self._opened) >= _MOST:
             return
         try:
             key = (os.path.abspath(path), _how(flags))

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from whence.capture import RunRecorder, current_recorder, leave_run, redact
+from whence.capture import RunRecorder, current_ear, current_recorder, leave_run, redact
+from whence.integrations.autologging.early import early
 from whence.integrations.autologging.hearing import Options, begin_by, options
 from whence.vocab import plain
 from whence.workspace import Run, open_runs, start_run
@@ -62,6 +63,9 @@ class Fit:
             _held.end_unneeded()
             run = start_run(title)
             _held.add(run)
+        ear = current_ear()
+        if ear is not None:
+            early.tell(ear.took)
         return cls(run, run.log_fit({"title": title}), is_alone=users is None)
 
     @property
