@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import pathlib
 import re
 
@@ -9,7 +11,15 @@ import pytest
 import xxhash
 
 import whence as wh
-from tests.rooms.store.reader import RunReader, key64, read_file, read_workspace, witness
+from tests.rooms.store.reader import (
+    RunReader,
+    key64,
+    read_content,
+    read_file,
+    read_workspace,
+    sha256,
+    witness,
+)
 from whence.store import Folder, read_journal, scan_frames
 from whence.vocab import digest_bytes, sample_digest
 from whence.vocab import key64 as our_key64
@@ -75,7 +85,7 @@ def test_every_kind_of_event_is_on_the_page() -> None:
         for name in re.findall(r"`(\w+)`", row)
     }
     source = "".join(path.read_text() for path in (ROOT / "src" / "whence").rglob("*.py"))
-    written = set(re.findall(r'(?:writer|self)\._?append\(\s*"(\w+)"', source))
+    written = set(re.findall(r'(?:(?:writer|self)\._?append|note_used)\(\s*"(\w+)"', source))
     assert len(written) > 12
     assert written | {"params", "tags", "metric"} == named
 
@@ -237,9 +247,51 @@ def test_the_example_on_the_page_is_a_framed_file(tmp_path: pathlib.Path) -> Non
     assert (event.kind, event.at_ns, event.public) == ("note", 1793491200000000000, {})
 
 
+def test_a_decision_is_read_from_the_page_alone(run: wh.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHENCE_ACTOR", "Ada")
+    workspace = wh.open(run.record.folder.path)
+    workspace.set_stage("large", "production", note="why not")
+    (path,) = (workspace.path / "registry").iterdir()
+    (first, event), (second, payload) = read_file(path, "registry").frames
+    assert (first, second) == (1, 2)
+    told, body = read_content(event), read_content(payload)
+    assert sha256(body["s"] + body["b"]) == told["c"]
+    assert (told["n"], told["k"], told["p"]["run"]) == (0, "stage", run.id)
+    number = next(event.number for event in run.record.journal.find("model")[1:])
+    assert told["p"]["event"] == number
+    said = read_content(body["b"])
+    model = workspace.model("large@1")
+    assert said == {
+        "name": "large", "version": 1, "digest": bytes.fromhex(model.digest.partition(":")[2]),
+        "stage": "production", "who": "Ada", "note": "why not",
+    }  # fmt: skip
+    counter = workspace.path / "versions" / sha256(b"large")[:16].hex()
+    assert counter.stat().st_size == 1
+
+
+def test_the_digest_of_a_folder_is_made_from_the_page_alone(run: wh.Run, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "model" / "deep").mkdir(parents=True)
+    contents = {"b": b"2", "deep/a": bytes(70_000), "ü": b""}
+    for name, content in contents.items():
+        (tmp_path / "model" / name).write_bytes(content)
+    with wh.start_run(workspace=tmp_path) as again:
+        again.log_model("folder", tmp_path / "model")
+    spelled = [
+        [
+            {"$bytes": base64.b64encode(name.encode()).decode()},
+            len(content),
+            {"$bytes": base64.b64encode(sha256(content)).decode()},
+        ]
+        for name, content in sorted(contents.items())
+    ]
+    digest = sha256(json.dumps(spelled, separators=(",", ":")).encode())
+    (model,) = again.models
+    assert model["digest"] == f"sha256:{digest.hex()}"
+
+
 def test_every_file_of_a_workspace_is_on_the_page(run: wh.Run) -> None:
     wh.open(run.record.folder.path).summaries()
     tree = PAGE[PAGE.index("```text") : PAGE.index("Any of the files")]
     for path in run.record.folder.path.rglob("*"):
-        if path.is_file() and "objects" not in path.parts:
+        if path.is_file() and not {"objects", "registry", "versions"} & set(path.parts):
             assert path.name in tree, path
