@@ -84,6 +84,7 @@ _TOLD: dict[str, Callable[[Event], Iterator[Mention]]] = {
     "model": _of_kept,
     "artifact": _of_kept,
     "libraries": _of_nothing,
+    "metric_key": _of_nothing,
     "snapshot": _of_nothing,
     "source_parts": _of_nothing,
 }

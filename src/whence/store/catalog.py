@@ -24,7 +24,7 @@ from whence.errors import StoreError
 from whence.store.content import decode_content
 from whence.store.facts import spelled
 from whence.store.folder import Folder
-from whence.store.indexfile import copied, in_memory, opened, remove
+from whence.store.indexfile import copied, in_memory, is_busy, is_unwritable, opened, remove, was_replaced
 from whence.store.liveness import find_writer
 from whence.store.looking import final_stamp, folder_stamp, list_names, open_stamp, settled
 from whence.store.searching import Hit, search
@@ -37,7 +37,6 @@ _Answer = TypeVar("_Answer")
 _BATCH = 400
 _LOOKS = 5
 _STATUS_BY_LIFE = {None: "unknown", False: "lost", True: "running"}
-_UNWRITABLE = ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_PERM")
 
 
 class Page(NamedTuple):
@@ -337,12 +336,11 @@ class Catalog:
             try:
                 return ask()
             except sqlite3.DatabaseError as error:
-                reason = getattr(error, "sqlite_errorname", "")
-                if reason.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                if is_busy(error):
                     raise StoreError(f"{self._path}: {error}", remedy="Try again.") from error
-                if reason == "SQLITE_READONLY_DBMOVED":
+                if was_replaced(error):
                     return self._answered_elsewhere(ask)
-                if reason.startswith(_UNWRITABLE):
+                if is_unwritable(error):
                     self._use(copied(self._connection))
                 else:
                     self._begin_again()  # damaged, or of tables we don't know: it is only an index

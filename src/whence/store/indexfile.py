@@ -6,20 +6,46 @@ import contextlib
 import pathlib
 import sqlite3
 
+from whence.errors import StoreError
 from whence.store.selecting import does_contain, is_like
 from whence.store.tables import prepare
 
 _BUSY_S = 30.0
 _CACHE_KB = 64_000
+_UNWRITABLE = ("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_PERM")
 
 
 def opened(path: pathlib.Path) -> sqlite3.Connection | None:
-    """Open the file; None where it can't be, or isn't a catalog of this format."""
+    """Open the file, or an empty catalog in memory where it can't be; None where it isn't one of this format.
+
+    Raises:
+        StoreError: another process has it locked.
+    """
     try:
-        connection = sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False, isolation_level=None)
-    except sqlite3.Error:
-        return None
-    return _ready(connection)
+        return _ready(sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False, isolation_level=None))
+    except sqlite3.Error as error:
+        if is_busy(error):
+            raise StoreError(f"{path}: {error}", remedy="Try again.") from error
+        return in_memory() if is_unwritable(error) else None
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another process has the file locked."""
+    return _reason(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def is_unwritable(error: sqlite3.Error) -> bool:
+    """Whether the file, or its disk, can't be opened or written: it may be sound all the same."""
+    return _reason(error).startswith(_UNWRITABLE)
+
+
+def was_replaced(error: sqlite3.Error) -> bool:
+    """Whether the file isn't the one any more that was opened."""
+    return _reason(error) == "SQLITE_READONLY_DBMOVED"
+
+
+def _reason(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", "")
 
 
 def in_memory() -> sqlite3.Connection:
@@ -35,7 +61,11 @@ def copied(known: sqlite3.Connection) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
     with contextlib.suppress(sqlite3.Error):
         known.backup(connection)
-    return _ready(connection) or in_memory()
+        ready = _ready(connection)
+        if ready is not None:
+            return ready
+    connection.close()
+    return in_memory()
 
 
 def _ready(connection: sqlite3.Connection) -> sqlite3.Connection | None:
@@ -44,8 +74,9 @@ def _ready(connection: sqlite3.Connection) -> sqlite3.Connection | None:
         if prepare(connection):
             _teach(connection)
             return connection
-    except sqlite3.Error:
-        pass
+    except BaseException:
+        connection.close()
+        raise
     connection.close()
     return None
 

@@ -21,10 +21,10 @@ from typing import Any
 
 from whence.errors import DamagedError, NotFoundError
 from whence.store.content import decode_content
-from whence.store.cursors import read_cursors
+from whence.store.cursors import read_cursors, was_waiting
 from whence.store.folder import Folder
 from whence.store.frames import Damage, Frame, Scan, scan_frames
-from whence.store.liveness import Writer, find_writer
+from whence.store.liveness import Writer, find_writer, is_before_boot, read_lease
 from whence.store.metrics import check_points
 from whence.store.metrics_columns import Total
 from whence.store.segments import decisions_name
@@ -61,7 +61,11 @@ class Event:
 
 @dataclass(slots=True, kw_only=True)
 class Journal:
-    """A run as read from its folder."""
+    """A run as read from its folder.
+
+    `is_uncertain` says that what its process did last may not have come to the disk: it waited in memory when
+    the process died, or the machine went down.
+    """
 
     run_id: str
     path: pathlib.Path
@@ -72,6 +76,7 @@ class Journal:
     chain: bytes
     objects: dict[bytes, bytes] = field(default_factory=dict)
     segments: dict[str, Scan] = field(default_factory=dict)
+    is_uncertain: bool = False
     surveys: dict[str, Scan] = field(default_factory=dict)
     committed: dict[str, list[dict[str, Any]]] | None = None
 
@@ -161,16 +166,14 @@ def read_journal(folder: Folder, run_id: str) -> Journal:
         StoreVersionError: a newer whence wrote it.
     """
     path = folder.run_path(run_id)
-    payloads = _scan_if_there(path / "payloads")
     try:
         scan = scan_frames(path / "journal")
     except NotFoundError:
-        if not payloads.frames:
+        if not _scan_if_there(path / "payloads", keep=False).count:
             raise
         lost = Damage(path=str(path / "journal"), offset=0, length=0, problem="the journal is not there")
         scan = Scan(damages=[lost])
-    else:
-        payloads = _scan_if_there(path / "payloads")  # again: a body is written before its event
+    payloads = _scan_if_there(path / "payloads")  # after it: a body is written before its event
     journal = Journal(
         run_id=run_id,
         path=path,
@@ -179,6 +182,7 @@ def read_journal(folder: Folder, run_id: str) -> Journal:
         torn_bytes=scan.torn_bytes,
         size=scan.sound_bytes,
         chain=scan.chain,
+        is_uncertain=_is_uncertain(path),
     )
     bodies = _take_payloads(journal, payloads.frames)
     for frame in scan.frames:
@@ -191,6 +195,12 @@ def read_journal(folder: Folder, run_id: str) -> Journal:
                 problem = f"ends in {tail.torn_bytes} bytes that are no frame, though the run had ended"
                 journal.damages.append(_damage(journal, name, tail.sound_bytes, problem))
     return journal
+
+
+def _is_uncertain(path: pathlib.Path) -> bool:
+    """Nobody knows of what isn't on the disk; a run that has ended, or goes on, isn't asked."""
+    lease = read_lease(path / "lease")
+    return was_waiting(path / "cursors") or (lease is not None and is_before_boot(lease))
 
 
 def _scan_if_there(path: pathlib.Path, *, keep: bool = True, ends: Collection[int] = ()) -> Scan:

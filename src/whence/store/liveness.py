@@ -92,6 +92,8 @@ def write_lease(path: pathlib.Path, lease: Lease) -> None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
+    with contextlib.suppress(OSError):  # tells readers that one of the runs is written, perhaps once more
+        os.utime(path.parents[1])
 
 
 def begin_folder(path: pathlib.Path) -> Lease:
@@ -115,6 +117,12 @@ def read_lease(path: pathlib.Path) -> Lease | None:
         return msgspec.json.decode(path.read_bytes(), type=Lease)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def is_before_boot(lease: Lease) -> bool:
+    """Whether the machine was started anew since a process of it left a lease."""
+    boot = _boot()
+    return lease["host"] == _host() and bool(boot and lease["boot"]) and lease["boot"] != boot
 
 
 def find_writer(folder: pathlib.Path) -> Writer:

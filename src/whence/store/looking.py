@@ -46,8 +46,9 @@ def settled(stamp: str) -> str:
 
 
 def final_stamp(run_path: str) -> str:
-    """Tell how the files are of which a run's row is made, once it has ended."""
-    return " ".join(_file_stamp(f"{run_path}/{name}") for name in ("journal", "payloads"))
+    """Tell how the files are of which the row of an ended run is made, and whether it is written again."""
+    files = [_file_stamp(f"{run_path}/{name}") for name in ("journal", "payloads")]
+    return " ".join([*files, "written"] if os.path.exists(f"{run_path}/lease") else files)
 
 
 def open_stamp(run_path: str) -> str:

@@ -42,7 +42,7 @@ def catalog_row(folder: Folder, run_id: str) -> CatalogRow:
     return CatalogRow(
         run_id=run_id,
         name=record.name,
-        is_final=record.is_ended,
+        is_final=record.is_ended and not record.journal.has_lease(),  # else somebody goes on with it
         was_resumed=bool(record.journal.find("run_resume")),
         status=record.status if record.is_ended else None,
         started_us=record.started_at_ns // 1000,
