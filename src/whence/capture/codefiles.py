@@ -19,6 +19,7 @@ from typing import Any
 
 from whence.capture.anatomy import is_script_module
 from whence.capture.code import files_of, place_of
+from whence.capture.noticing import unheard
 from whence.capture.packages import is_users_file
 from whence.capture.secrets import redact
 from whence.store import RunWriter
@@ -76,7 +77,8 @@ def code_files(functions: Iterable[Callable[..., Any]], files: Iterable[str] = (
 def _text_of(file: str) -> str | None:
     """Read a file of Python's; None where there is none, as for what was typed into a session."""
     try:
-        data = pathlib.Path(file).read_bytes()
+        with unheard():
+            data = pathlib.Path(file).read_bytes()
         return importlib.util.decode_source(data) if len(data) <= _LARGEST_BYTES else None
     except (OSError, SyntaxError, UnicodeDecodeError):
         return None

@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import CodeType
 
+from whence.capture.noticing import unheard
+
 DefinitionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 _FILES_KEPT = 64
 _HOLDERS = ("__func__", "fget", "fset", "fdel", "func")
@@ -193,7 +195,7 @@ def _loader_of(module: object) -> object:
 def _parse(file: str, *, from_disk: bool) -> SourceFile | None:
     try:
         if from_disk:
-            with open(file, "rb") as stream:
+            with unheard(), open(file, "rb") as stream:
                 data = stream.read()
         else:
             data = "".join(linecache.getlines(file)).encode("utf-8", "surrogatepass")

@@ -48,6 +48,16 @@ def page(value: dict[str, Any]) -> list[Block]:
         blocks.append(Section(title="sources"))
         for source in value["sources"]:
             blocks += _source(source)
+    if value["files"]:
+        blocks.append(Section(title="files", note="read beside the streams"))
+        short = [
+            change | {side: change[side] and short_digest(change[side]) for side in ("before", "after")}
+            for change in value["files"]
+        ]
+        blocks += [_changes(short[:_PARTS_SHOWN])]
+        if len(short) > _PARTS_SHOWN:
+            more = f"and {len(short) - _PARTS_SHOWN:,} more: --json has them"
+            blocks.append(Line(words=dim(more), indent=2))
     if value["environment"]:
         texts = [change for change in value["environment"] if change["name"] != "git.diff"]
         blocks += [Section(title="environment"), _changes(texts)]

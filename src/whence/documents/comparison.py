@@ -51,7 +51,8 @@ class Against:
     Args:
         name: the run.
         ops: operations with parameters and code.
-        sources: what was read.
+        sources: what was read by streams.
+        files: what was read beside them.
         unknown: what can't be compared.
     """
 
@@ -59,6 +60,7 @@ class Against:
     name: str
     ops: list[dict[str, Any]]
     sources: list[dict[str, Any]]
+    files: list[dict[str, str]]
     unknown: list[str]
 
 
@@ -194,6 +196,7 @@ def _against(number: int, first: RunRecord, other: RunRecord) -> Against:
         name=shown(other.name, 60),
         ops=[_op(change) for change in diff.ops[:ROWS]],
         sources=[_source(change) for change in diff.sources[:ROWS]],
+        files=[{"path": shown(change.name, 160), "how": change.how} for change in diff.files[:ROWS]],
         unknown=[shown(each, 300) for each in diff.unknown],
     )
 

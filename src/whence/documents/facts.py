@@ -27,6 +27,7 @@ STATUS = {
     "failed": ("bad", "The run ended with an error; what it recorded until then is whole."),
     "running": ("open", "The run was still going on when this page was written."),
     "lost": ("bad", "Its process died without ending the run; everything delivered until then is recorded."),
+    "resumed": ("open", "The run was gone on with, and still going on when this page was written."),
     "unknown": ("open", "Whether the run goes on can't be seen from this machine."),
 }
 
@@ -153,6 +154,10 @@ def tell_results(bodies: list[dict[str, Any]]) -> Rows:
     rows = []
     for body in bodies[:ROWS]:
         about = [size_text(body["bytes"])]
+        if body.get("format"):
+            about.append(
+                f"{shown(body['format'], 40)}{', loading it runs code' if body.get('unsafe') else ''}"
+            )
         if body.get("media_type"):
             about.append(shown(body["media_type"], 60))
         if body.get("metadata"):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whence.documents.wording import number_text, shown
-from whence.runs import RunRecord
+from whence.runs import SYSTEM, RunRecord
 
 PLOTS = 24
 ROWS = 200
@@ -69,21 +69,31 @@ class Metrics:
 
 def plot_metrics(record: RunRecord) -> Metrics:
     """Plot what a run logged."""
-    histories = {key: record.history(key) for key in record.metrics}
+    return _plot_all(record, list(record.metrics))
+
+
+def plot_machine(record: RunRecord) -> Metrics:
+    """Plot what the machine and the process used, by the time since the run began."""
+    found = _plot_all(record, [key for key in record.metric_keys if key.startswith(SYSTEM)], by_time=True)
+    return replace(found, plots=[replace(each, key=each.key.removeprefix(SYSTEM)) for each in found.plots])
+
+
+def _plot_all(record: RunRecord, keys: list[str], *, by_time: bool = False) -> Metrics:
+    histories = {key: record.history(key) for key in keys}
     several = [key for key, history in histories.items() if len(history.value) > 1]
     order = several[:PLOTS] + [key for key in histories if key not in set(several[:PLOTS])]
-    plots = [
-        plot_metric(key, histories[key].step.astype(np.float64), histories[key].value)
-        for key in order[: PLOTS + ROWS]
-    ]
+    plots = []
+    for key in order[: PLOTS + ROWS]:
+        history = histories[key]
+        across = (history.at - record.started_at_ns) / 1e9 if by_time else history.step.astype(np.float64)
+        plots.append(plot_metric(key, across, history.value, along="seconds" if by_time else "step"))
     drawn = min(PLOTS, len(several))
     return Metrics(plots=plots[:drawn], others=plots[drawn:], left_out=len(histories) - len(plots))
 
 
-def plot_metric(key: str, step: FloatArray, value: FloatArray) -> Plot:
+def plot_metric(key: str, step: FloatArray, value: FloatArray, *, along: str = "step") -> Plot:
     """Plot one metric, shapes (n,) with n > 0."""
     last = number_text(float(value[-1]))
-    along = "step"
     if len(step) > 1 and not np.ptp(step):  # logged while nothing was delivered
         along, step = "value", np.arange(1, len(step) + 1, dtype=np.float64)
     order = np.argsort(step, kind="stable")

@@ -23,8 +23,16 @@ from whence.documents.facts import (
 from whence.documents.journeys import choose_addresses, tell_journeys
 from whence.documents.pages import render_page, write_page
 from whence.documents.picture import describe_op, draw_stream
-from whence.documents.plots import HEIGHT, LEFT, RIGHT, WIDTH, plot_metrics
+from whence.documents.plots import HEIGHT, LEFT, RIGHT, WIDTH, plot_machine, plot_metrics
 from whence.documents.questions import list_questions, verdict_text
+from whence.documents.surroundings import (
+    tell_company,
+    tell_energy,
+    tell_files,
+    tell_fits,
+    tell_sampling,
+    tell_unfollowed,
+)
 from whence.documents.wording import duration_text, listed, shown
 from whence.query import Address, NodeCount, PassCount, StreamCount, count_streams, verify_runs
 from whence.runs import RunRecord
@@ -75,9 +83,17 @@ def render_report(
         pictures=[draw_stream(record, stream) for stream in streams[:STREAMS]],
         streams=[_stream_table(record, stream) for stream in streams[:STREAMS]],
         streams_left_out=max(0, len(streams) - STREAMS),
-        has_gaps=record.has_gaps,
+        gaps=[shown(gap, 400) for gap in record.gaps],
         drops=gather_drops(record, streams),
         metrics=plot_metrics(record),
+        machine=plot_machine(record),
+        sampling=tell_sampling(record),
+        energy=tell_energy(record),
+        inputs=tell_files(record.inputs),
+        outputs=tell_files(record.outputs),
+        unfollowed=tell_unfollowed(record),
+        fits=tell_fits(record),
+        company=tell_company(record),
         plot={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
         journeys=told,
         params=tell_pairs(record.params),

@@ -153,7 +153,8 @@ class RunDiff:
         after: the second run's.
         params: parameters of the runs.
         ops: operations of their streams.
-        sources: what they read.
+        sources: what their streams read.
+        files: what they read beside their streams, by path: the digests.
         environment: packages, Python, platform, Git.
         drops: how many samples operations dropped. That is what came of it, and not counted as a cause.
         metrics: last values of metrics; the same.
@@ -165,6 +166,7 @@ class RunDiff:
     params: list[Change]
     ops: list[OpChange]
     sources: list[SourceChange]
+    files: list[Change]
     environment: list[Change]
     drops: list[DropChange]
     metrics: list[Change]
@@ -173,7 +175,7 @@ class RunDiff:
     @property
     def same(self) -> bool:
         """Whether no cause differs, and all could be compared."""
-        return not (self.params or self.ops or self.sources or self.environment or self.unknown)
+        return not (self.params or self.ops or self.sources or self.files or self.environment or self.unknown)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -184,6 +186,7 @@ class RunDiff:
             "params": [change.to_json() for change in self.params],
             "ops": [change.to_json() for change in self.ops],
             "sources": [change.to_json() for change in self.sources],
+            "files": [change.to_json() for change in self.files],
             "environment": [change.to_json() for change in self.environment],
             "drops": [change.to_json() for change in self.drops],
             "metrics": [change.to_json() for change in self.metrics],

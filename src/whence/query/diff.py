@@ -32,6 +32,7 @@ def diff_runs(before: RunRecord, after: RunRecord) -> RunDiff:
         params=list(_changes(before.params, after.params)),
         ops=list(_op_changes(before.streams, after.streams)),
         sources=list(_source_changes(before.sources, after.sources)),
+        files=list(_changes(_inputs_of(before), _inputs_of(after))),
         environment=list(_environment_changes(before.environment, after.environment)),
         drops=list(_drop_changes(before, after)),
         metrics=list(_changes(metrics[0], metrics[1])),
@@ -201,6 +202,11 @@ def _source_changes(before: Sequence[SourceView], after: Sequence[SourceView]) -
             parts = list(_changes(_digests_of(old), _digests_of(new)))
             if parts or not (old.digests and new.digests):
                 yield SourceChange(source=name, how="changed", parts=parts[:_PARTS_SHOWN], count=len(parts))
+
+
+def _inputs_of(record: RunRecord) -> dict[str, str]:
+    """The files that were read beside the streams, by their paths."""
+    return {file.path: file.digest or f"unknown: {file.note}" for file in record.inputs}
 
 
 def _digests_of(source: SourceView) -> dict[str, str]:

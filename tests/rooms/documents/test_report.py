@@ -324,3 +324,19 @@ def test_a_folder_is_no_place_for_a_page(run: wh.Run, tmp_path: pathlib.Path) ->
 def test_a_folder_that_is_not_there_is_named(run: wh.Run, tmp_path: pathlib.Path) -> None:
     with pytest.raises((StoreError, LookupError), match="nowhere"):
         write_report(run.record, tmp_path / "nowhere" / "report.html", journeys=[])
+
+
+def test_what_the_program_opened_and_the_machine_used_is_told(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("settings.csv").write_text("lr,0.1")
+    with wh.config(sample_every_s=0.1), wh.start_run(workspace=tmp_path / "w") as run:
+        pathlib.Path("settings.csv").read_text()
+        pathlib.Path("found.txt").write_text("what came of it")
+        while "system/cpu_cores" not in run.record.metric_keys:
+            run.log_metric("loss", 1.0)
+    page = Page(write_report(run.record, tmp_path / "report.html").read_text(encoding="utf-8"))
+    (body,) = page.all("body")
+    for told in ("settings.csv", "found.txt", run.record.inputs[0].digest, "process_memory_bytes", "reading"):
+        assert str(told) in body.text

@@ -218,3 +218,18 @@ def test_an_operation_that_only_one_run_has_dropped_nothing_in_the_other(tmp_pat
 def test_runs_that_dropped_alike_have_no_drops_to_tell(tmp_path: pathlib.Path) -> None:
     stream = wh.from_items(range(20), name="n").filter(lambda x: x < 15, reason="too high").batch(4)
     assert compared(tmp_path, stream, stream).drops == []
+
+
+def test_a_file_that_was_read_beside_the_streams_is_compared_by_its_digest(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = []
+    for text in ("lr,0.1", "lr,0.2"):
+        pathlib.Path("settings.csv").write_text(text)
+        with wh.start_run(workspace=tmp_path / "w") as run:
+            assert pathlib.Path("settings.csv").read_text() == text
+        runs.append(run)
+    diff = wh.open(tmp_path / "w").diff(*runs)
+    assert [(change.name, change.how) for change in diff.files] == [("settings.csv", "changed")]
+    assert not diff.same
