@@ -169,14 +169,19 @@ def resume_facts(journal: Journal) -> dict[str, Any]:
     known |= {lost[0] for event in journal.find("run_resume") for lost in event.public["lost"]}
     reached = journal.cursors()
     unheard = [number for number, (offered, _) in enumerate(reached) if number >= len(begun) and offered]
-    return ({"unheard": unheard} if unheard else {}) | {
-        "passes": len(begun),
-        "lost": [
-            [number, *(reached[number] if number < len(reached) else (0, 0))]
-            for number in begun
-            if number not in known
-        ],
-    }
+    uncertain = {"uncertain": True} if journal.is_uncertain and journal.end is None else {}
+    return (
+        ({"unheard": unheard} if unheard else {})
+        | uncertain
+        | {
+            "passes": len(begun),
+            "lost": [
+                [number, *(reached[number] if number < len(reached) else (0, 0))]
+                for number in begun
+                if number not in known
+            ],
+        }
+    )
 
 
 def _count(events: Iterable[Event], what: str) -> int:

@@ -126,7 +126,7 @@ class Flow:
         outputs, items = pairs[:, 0], pairs[:, 1]
         view = self._lineage.view
         self.unreached += int((outputs >= view.delivered).sum())
-        delivered = (outputs >= view.first) & (outputs < view.delivered)
+        delivered = (outputs >= view.first) & (outputs < self._lineage.known)
         return items[delivered], outputs[delivered]
 
     def _learn(self, index: int, positions: Int64Array) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.errors import DamagedError, NotFoundError
-from whence.lineage import CountsIndex, Mapping, SelectionIndex, Unknown
+from whence.lineage import Blocks, CountsIndex, Identity, Mapping, Permuted, SelectionIndex, Unknown
 from whence.ops import Op, Recorded, draw_ids, draw_numbers, find_frozen, ids_apart, outline_op
 from whence.query.addresses import Address
 from whence.runs import PassView, RunRecord, StreamView
@@ -102,7 +102,25 @@ class PassLineage:
     @property
     def known(self) -> int:
         """Up to which output it is recorded what they were made of; what came after that was lost."""
-        return min(self.view.delivered, self.size(self.stream.top))
+        top, delivered = self.stream.top, self.view.delivered
+        if self.view.number in self.record.uncertain_passes or self.size(top) < delivered:
+            return min(delivered, self._settled(top))
+        return delivered
+
+    def _settled(self, index: int) -> int:
+        """How many outputs of a node stay as they are, whatever more its inputs gave than is recorded."""
+        if self.node(index)["kind"] == "source" or self._recorded_at(index) is not None:
+            return self.size(index)
+        if len(self.inputs(index)) != 1:
+            return 0  # what one input gives depends on how much the others did
+        below, mapping = self._settled(self.inputs(index)[0]), self.mappings(index)[0]
+        if isinstance(mapping, Identity):
+            return min(below, mapping.out_size)
+        size = {Blocks: "size", Permuted: "window"}.get(type(mapping))
+        group = self.node(index)["params"].get(size) if size is not None else None
+        if not group:
+            return 0  # a shuffle of all depends on how many there were
+        return below // int(group) * (int(group) if isinstance(mapping, Permuted) else 1)
 
     def mappings(self, index: int) -> Sequence[Mapping]:
         """A node's mapping, one for each input."""

@@ -22,6 +22,10 @@ def lost_in(journal: Journal) -> list[str]:
     for event in journal.find("run_resume"):
         if event.public.get("unheard"):
             found.append("a process that died had read passes of which nothing was written")
+        if event.public.get("uncertain"):
+            found.append("what a process did last, before it or the machine went down, may be missing")
+    if journal.is_uncertain and journal.end is None:
+        found.append("what its process did last, before it or the machine went down, may be missing")
     return found
 
 
@@ -46,6 +50,19 @@ def unheard_passes(journal: Journal) -> list[int]:
     """Find passes that handed something out, and whose beginning isn't in the journal."""
     begun = len(journal.find("pass_start"))
     return [number for number, (offered, _) in enumerate(journal.cursors()) if number >= begun and offered]
+
+
+def uncertain_passes(journal: Journal) -> set[int]:
+    """Find the passes of which some may be missing of what they decided before they delivered."""
+    found = {number for event in journal.find(GAP) for number in event.public.get("passes", ())}
+    for event in journal.find("run_resume"):
+        if event.public.get("uncertain"):
+            found |= {number for number, *_ in event.public["lost"]}
+    if journal.is_uncertain and journal.end is None:
+        ended = {event.public["pass"] for event in journal.find("pass_end")}
+        ended |= {number for event in journal.find("run_resume") for number, *_ in event.public["lost"]}
+        found |= {event.public["pass"] for event in journal.find("pass_start")} - ended
+    return found
 
 
 def _when(told: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from whence.errors import NotFoundError
 from whence.runs.decisions import LINEAGE, Decisions, check_sealed, read_decisions
 from whence.runs.digests import PassDigests, digests_in_order
 from whence.runs.files import FileSeen, FilesSeen, Unfollowed, read_files
-from whence.runs.gaps import lost_in, unheard_passes
+from whence.runs.gaps import lost_in, uncertain_passes, unheard_passes
 from whence.runs.metrics import History, RunMetrics, joined, last_values
 from whence.runs.parts import read_parts
 from whence.runs.sources import SourceView, source_view
@@ -228,7 +228,7 @@ class RunRecord:
         """What was read in it and isn't recorded, or can't be known any more, in words."""
         found = [f"its record is damaged ({damage.problem})" for damage in self.journal.damages[:1]]
         found += lost_in(self.journal)
-        if self.status == "lost" and unheard_passes(self.journal):
+        if self.status == "lost" and not self.journal.has_grown() and unheard_passes(self.journal):
             found.append("its process died with passes of which nothing was written")
         if self.journal.find("unrecorded"):
             found.append("passes were read with the record off")
@@ -244,6 +244,11 @@ class RunRecord:
         if any(source.is_redacted for source in self.sources):
             found.append("what a source was has been destroyed")
         return found
+
+    @functools.cached_property
+    def uncertain_passes(self) -> set[int]:
+        """The passes of which some of what they decided may be missing."""
+        return uncertain_passes(self.journal)
 
     @property
     def has_gaps(self) -> bool:

@@ -86,7 +86,7 @@ class Confirming:
             self._attempt(place, (0, 0), lambda folder=folder, place=place: self._sync_entries(folder, place))  # type: ignore[misc]
             del self._folders[folder]
         if names != self._sizes:
-            self._write(names)
+            self._attempt(SYNCED, (0, 0), lambda: self._write(names))
         if self._doubts:
             doubts, self._doubts = self._doubts, {}
             self._tell({"confirmed": [[name, *span] for name, span in doubts.items()]})

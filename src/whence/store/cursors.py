@@ -8,6 +8,9 @@ was handed out at the moment of death.
 
     file   = cursor*                     numbered by pass, from 0; padded with zeros to whole pages
     cursor = offered:u64 taken:u64       little-endian
+
+The last byte of the first page, the highest one of a counter that never comes so far, isn't part of it: it
+is 1 while something that was written waits in memory for the disk.
 """
 
 from __future__ import annotations
@@ -67,6 +70,11 @@ class Cursors:
         if 0 not in self._pages:
             self._map_page(0)
 
+    def mark_waiting(self, waits: bool) -> None:
+        """Say whether something waits in memory, which would be gone with the process."""
+        if 0 in self._maps:
+            self._maps[0][_PAGE - 1] = waits
+
     def apart(self) -> tuple[memoryview, int]:
         """A cursor in memory only, for a pass that no page could be had for."""
         return memoryview(bytearray(_CURSOR.size)).cast("Q"), 0
@@ -93,9 +101,8 @@ class Cursors:
             now = page[:]
             if now != self._synced.get(number):
                 self._synced.pop(number, None)
-                # where the disk has refused it, the kernel must not take it for written: the highest byte of
-                # the last counter is always 0, and nobody else writes it
-                page[_PAGE - 1] = 0
+                # where the disk has refused it, the kernel must not take it for written
+                page[_PAGE - 1] = page[_PAGE - 1]
                 sync_mapped(page)
                 self._synced[number] = now
 
@@ -111,12 +118,23 @@ class Cursors:
             self._descriptor = -1
 
 
+def was_waiting(path: pathlib.Path) -> bool:
+    """Tell whether something waited in memory for the disk."""
+    try:
+        with path.open("rb") as file:
+            file.seek(_PAGE - 1)
+            return file.read(1) == b"\1"
+    except OSError:
+        return False
+
+
 def read_cursors(path: pathlib.Path) -> list[tuple[int, int]]:
     """Read all cursors of a run as (offered, taken); an empty list where there is no file."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return []
+    data = data[: _PAGE - 1] + b"\0" + data[_PAGE:] if len(data) >= _PAGE else data
     whole = len(data) - len(data) % _CURSOR.size
     return [_CURSOR.unpack_from(data, at) for at in range(0, whole, _CURSOR.size)]
 

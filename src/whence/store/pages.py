@@ -147,12 +147,15 @@ class RunPages:
         if not self._has_ended:  # then it was told before the end
             trouble, self._outbox.trouble = self._outbox.trouble, None
             self._tell(trouble)
+        if self._outbox.is_clear:
+            self._mark_waiting(False)
         return self._outbox.is_empty
 
     def _say(self) -> None:
         """Warn once of a disk that refuses."""
         trouble = self._outbox.trouble
         if trouble is not None:
+            self._mark_waiting(True)
             self._warned.say_waiting(trouble.error)
 
     def put_object(self, data: bytes) -> bytes:
@@ -197,6 +200,8 @@ class RunPages:
     def _put(self, data: bytes) -> bytes:
         """Write large content, without keeping other threads from writing meanwhile; returns its digest."""
         with self._writing():
+            if self.is_behind:  # it may not find room to wait, so it isn't patient
+                self._recover(patiently=False)
             waits = self.is_behind
         try:
             if not waits:
@@ -290,6 +295,10 @@ class RunPages:
 
     def _check_open(self) -> None:
         """Refuse to write to a run that has ended, or that another process writes."""
+        raise NotImplementedError
+
+    def _mark_waiting(self, waits: bool) -> None:
+        """Leave a sign that something waits, where a full disk has room for it."""
         raise NotImplementedError
 
     def _note_new_file(self) -> None:

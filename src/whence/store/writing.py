@@ -237,6 +237,9 @@ class RunWriter(RunPoints):
         self.cursors.close()
         self._confirming.close()
 
+    def _mark_waiting(self, waits: bool) -> None:
+        self.cursors.mark_waiting(waits)
+
     def _note_new_file(self) -> None:
         self._confirming.add_entry(self.path / "segments")
 

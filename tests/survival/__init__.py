@@ -1,0 +1,1 @@
+"""A training that notes what returned, and what its record is held against."""
