@@ -127,6 +127,7 @@ class FileNotes:
         self._gone_count = 0
         self._told_unfollowed: dict[tuple[str, str], int] = {}
         self._stop = threading.Event()
+        self._held_before: set[str] = set()  # where the program already spoke to when the run began
         self._looks = 0
         self._began_s = time.monotonic()
         self._pid = os.getpid()
@@ -135,6 +136,7 @@ class FileNotes:
     def begin(self) -> None:
         """Hear from now on."""
         wrap_natives()
+        self._held_before = {path for path, how in held_open(with_maps=False) if how != "read"}
         hear(self._ear)
         self._thread.start()
 
@@ -164,7 +166,7 @@ class FileNotes:
         with_maps = self._stop.is_set() or self._looks % _MAPS_EACH == 0
         self._looks += 1
         for path, how in held_open(with_maps=with_maps):
-            if path not in self._files and path not in _digesting:
+            if path not in self._files and path not in _digesting and path not in self._held_before:
                 self._ear.took(path, how)
         left_out: frozenset[str] | None = None
         while self._ear.fresh:

@@ -465,6 +465,20 @@ def test_a_file_held_open_by_a_library_is_seen(monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
+def test_where_the_program_spoke_to_before_is_no_output_of_the_run() -> None:
+    code = """
+        import os
+        import whence as wh
+        log = os.open("log.txt", os.O_WRONLY | os.O_CREAT)
+        os.dup2(log, 1)
+        with wh.start_run("t") as run:
+            os.write(1, b"said")
+        assert run.outputs == []
+    """
+    script(code)
+    assert pathlib.Path("log.txt").read_text().startswith("said")
+
+
 def test_code_is_what_it_is_whether_its_readers_are_wrapped_or_not() -> None:
     code = """
         import sys
