@@ -6,9 +6,11 @@ frames in folders of their own, with an id, times, a title, parameters and tags 
 chained anew, as docs/reference/format.md says. So all of them check, and a hundred thousand take minutes.
 Then asks, in one process, question after question in turn, and says how long each took.
 
-    python benchmarks/catalog.py --folder FOLDER [--runs 100000] [--metrics 50] [--write] [--rounds 11]
+    python benchmarks/catalog.py --folder FOLDER [--runs 100000] [--metrics 50] [--rounds 11]
+                                 [--write [--part 0/2] | --ask]
 
-`--write` only writes what is missing; several processes may do so at once with `--part 0/2`, `--part 1/2`.
+`--write` only writes the runs that are missing, by several processes at once if each is told its part, and
+`--ask` leaves the catalog as it is.
 """
 
 from __future__ import annotations
@@ -135,17 +137,20 @@ def write(folder: Folder, runs: int, metrics: int, part: str) -> None:
                 template.tell(folder, number)
 
 
-def measure(path: pathlib.Path, rounds: int) -> None:
-    """Ask in turn, and print the median, the least and the most of each question."""
-    workspace = wh.open(path)
+def rebuild(workspace: wh.Workspace) -> None:
+    """Make the catalog, and print how long that took."""
     began = time.perf_counter(), time.process_time()
     count = workspace.rebuild()
     wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
     journal_frames, bodies, totals = count_events(workspace, count)
     events = journal_frames + bodies + totals
     print(f"rebuild: {count:,} runs, {events:,} events ({journal_frames:,} of journals, {bodies:,} bodies,")
-    print(f"  {totals:,} summaries of metrics): {wall:.1f} s, CPU {cpu:.1f} s, {events / wall:,.0f} events/s")
+    print(f"  {totals:,} summaries of metrics): {wall:.1f} s, CPU {cpu:.1f} s, {events / wall:,.0f} events/s ({events / cpu:,.0f} by CPU)")
     print(f"  catalog {(workspace.path / 'catalog.sqlite').stat().st_size / 1e6:,.0f} MB")
+
+
+def ask(path: pathlib.Path, workspace: wh.Workspace, rounds: int) -> None:
+    """Ask in turn, and print the median, the least and the most of each question."""
     newest = workspace.summaries(limit=1)[0]["name"]
     cursor = workspace.page(sort="-metrics.val_acc", limit=20).following
     questions: dict[str, Callable[[], object]] = {
@@ -158,7 +163,7 @@ def measure(path: pathlib.Path, rounds: int) -> None:
         "search of a rare word": lambda: workspace.search("unet 777"),
         "search of a common word": lambda: workspace.search("vision adam"),
         "run by name": lambda: workspace.find_id(newest),
-        "versions of a model": lambda: workspace.named(kind="model", name="unet"),
+        "versions of a model": lambda: workspace.models("unet"),
         "count by status": workspace.count_by_status,
         "touched, page of 20": lambda: (os.utime(path / "runs"), workspace.page(limit=20)),
         "touched, where": lambda: (
@@ -167,9 +172,9 @@ def measure(path: pathlib.Path, rounds: int) -> None:
     }  # fmt: skip
     took: dict[str, list[float]] = {name: [] for name in questions}
     for _ in range(rounds):
-        for name, ask in questions.items():
+        for name, question in questions.items():
             start = time.perf_counter()
-            ask()
+            question()
             took[name].append(time.perf_counter() - start)
     for name, times in took.items():
         middle = statistics.median(times)
@@ -205,13 +210,17 @@ def main() -> None:
     parser.add_argument("--metrics", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--ask", action="store_true")
     parser.add_argument("--part", default="0/1")
     arguments = parser.parse_args()
     folder = Folder.find(arguments.folder)
     if arguments.write:
         write(folder, arguments.runs, arguments.metrics, arguments.part)
-    else:
-        measure(folder.path, arguments.rounds)
+        return
+    workspace = wh.open(folder.path)
+    if not arguments.ask:
+        rebuild(workspace)
+    ask(folder.path, workspace, arguments.rounds)
 
 
 if __name__ == "__main__":

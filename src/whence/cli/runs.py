@@ -2,8 +2,8 @@
 
 --where takes comparisons joined by and, or, not and brackets. A comparison is a field, one of = != < <= > >=
 like contains, and a number, a quoted text or a word; or a field and in (...), not in (...), or exists.
-Fields: id, name, title, status, started_at, ended_at, duration_s, model, artifact, source, dataset,
-params.X, metrics.X, tags.X. A run without the field matches no comparison.
+Fields: id, name, title, status, started_at, ended_at, duration_s, model, artifact, source, params.X,
+metrics.X, tags.X. A run without the field matches no comparison.
 """
 
 from __future__ import annotations

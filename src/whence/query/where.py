@@ -8,7 +8,7 @@ comparison  = field ("=" | "!=" | "<" | "<=" | ">" | ">=") value
             | field ["not"] "in" "(" value { "," value } ")"
             | field "exists"
 field       = "id" | "name" | "title" | "status" | "started_at" | "ended_at" | "duration_s"
-            | "model" | "artifact" | "source" | "dataset" | ("params" | "metrics" | "tags") "." key
+            | "model" | "artifact" | "source" | ("params" | "metrics" | "tags") "." key
 key         = word | quoted
 value       = number | "true" | "false" | "none" | word | quoted
 

@@ -1,7 +1,7 @@
 """Conditions on runs, as values: what is asked of a run's fields, however it was written.
 
-A field is one of the run's own, or a key of its parameters, metrics or tags; `model`, `artifact`, `source`
-and `dataset` have as many values as the run has such things, and a condition holds where it does for one of
+A field is one of the run's own, or a key of its parameters, metrics or tags; `model`, `artifact` and
+`source` have as many values as the run has such things, and a condition holds where it does for one of
 them. A run without the field matches no comparison, so that `!=` asks for another value and `Not` for
 another or none. `selecting` asks the catalog.
 """
@@ -18,7 +18,7 @@ TEXT_FIELDS = ("id", "name", "title", "status")
 TIME_FIELDS = ("started_at", "ended_at")
 PLAIN_FIELDS = (*TEXT_FIELDS, *TIME_FIELDS, "duration_s")
 KEYED_FIELDS = ("params", "metrics", "tags")
-NAMED_FIELDS = ("model", "artifact", "source", "dataset")
+NAMED_FIELDS = ("model", "artifact", "source")
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ RUN = {
     "params": {"lr": 0.1, "deep": {"er": 3}, "a.b": 1, "odd key": "x", "on": True, "sizes": [1, 2]},
     "metrics": {"loss": 0.25, "val/loss": 2.0, "gone": None},
     "tags": {"fold": "3"}, "started_at": 5_000_000, "ended_at": None, "duration_s": None,
-    "model": ["digits", "letters"], "artifact": [], "source": ["train"], "dataset": [],
+    "model": ["digits", "letters"], "artifact": [], "source": ["train"],
 }  # fmt: skip
 
 

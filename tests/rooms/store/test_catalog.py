@@ -230,15 +230,17 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 def looked_at(monkeypatch: pytest.MonkeyPatch, ask: Callable[[], object]) -> list[str]:
     """Name the folders of runs that are looked at while something is asked."""
     found: list[str] = []
-    stat, listdir = os.stat, os.listdir
 
-    def note(path: Any) -> None:
-        parts = pathlib.Path(os.fspath(path)).parts
-        found.extend(part for part in parts if part.startswith("RUN"))
+    def noting(call: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(path: Any, *rest: Any, **named: Any) -> Any:
+            found.extend(part for part in pathlib.Path(os.fspath(path)).parts if part.startswith("RUN"))
+            return call(path, *rest, **named)
+
+        return noted
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "stat", lambda path, *a, **k: (note(path), stat(path, *a, **k))[1])
-        patched.setattr(os, "listdir", lambda path: (note(path), listdir(path))[1])
+        patched.setattr(os, "stat", noting(os.stat))
+        patched.setattr(os, "listdir", noting(os.listdir))
         ask()
     return sorted(set(found))
 
