@@ -202,6 +202,7 @@ class Filing:
             values,
         )
         ((number,),) = self._do("SELECT no FROM run WHERE id = ?", (row.run_id,)).fetchall()
+        is_new = self._do("SELECT 1 FROM told WHERE run = ?", (number,)).fetchone() is None
         before = self._told(number)
         outline = None if row.outline is None else encode_content(row.outline)
         self._do(
@@ -214,7 +215,7 @@ class Filing:
             for fact in facts
             if before.get((fact.group, fact.name)) != fact
         ]
-        self._file_named(number, row.named, is_new=not before)
+        self._file_named(number, row.named, is_new=is_new)
         self._file_mentions(number, row.mentions)
 
     def forget(self, run_id: str) -> None:

@@ -790,6 +790,17 @@ def test_a_thousand_small_files_are_a_handful_on_the_disk(home: pathlib.Path) ->
     assert wh.open(home).artifact(f"{run.id}/999.txt").load_bytes() == b"999 " * 50
 
 
+def test_models_of_a_run_that_goes_on_are_found_each_time(home: pathlib.Path) -> None:
+    """Also where the run has no parameter, metric or tag, by which it would be known again."""
+    workspace = wh.open(home)
+    with wh.start_run(workspace=home) as run:
+        for number in range(1, 4):
+            run.log_model("digits", b"%d" % number)
+            assert [model.version for model in workspace.models("digits")] == list(range(1, number + 1))
+            assert (home / ".whence" / "catalog.sqlite").exists()
+    assert len(workspace.models()) == 3
+
+
 def test_a_model_is_found_without_opening_the_other_runs(
     workspace: wh.Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
