@@ -19,7 +19,8 @@ from whence.vocab import plain
 
 def words(text: Any) -> str:
     """Take a text for people: what isn't Unicode is spelled out, so that it can be shown anywhere."""
-    return str(text).encode("utf-8", "backslashreplace").decode()
+    spelled = str(text)
+    return spelled if spelled.isascii() else spelled.encode("utf-8", "backslashreplace").decode()
 
 
 def as_number(key: str, value: Any) -> float:

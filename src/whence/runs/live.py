@@ -130,8 +130,7 @@ class LiveRun:
         """Record a metric at a step; by default the number of batches delivered so far."""
         self._check_open()
         at = self._recording.delivered_count if step is None else as_step(step)
-        named = key if type(key) is str and key.isascii() else words(key)
-        self._writer.log_point(named, as_number(key, value), at)
+        self._writer.log_point(words(key), as_number(key, value), at)
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None) -> None:
         """Record metrics at one step, all or none."""
