@@ -10,6 +10,7 @@ import argparse
 from typing import Any
 
 from whence.cli.model_facts import describe_model, model_page
+from whence.cli.file_facts import describe_files, file_blocks
 from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, facts, name, strong, try_next
 from whence.cli.place import asked_workspace
 from whence.cli.run_facts import describe_run
@@ -57,7 +58,8 @@ def _described(workspace: Workspace, asked: str | None) -> dict[str, Any]:
     if asked is not None and "@" in asked:
         return _of_model(workspace, asked)
     try:
-        return describe_run(workspace.run(asked))
+        found = workspace.run(asked)
+        return describe_run(found) | describe_files(found, workspace)
     except NotFoundError as missing:
         try:
             return _of_model(workspace, asked or "")
@@ -80,6 +82,7 @@ def run_page(value: dict[str, Any]) -> list[Block]:
         *_fields(value),
         *_fits(value),
         *_sources(value),
+        *file_blocks(value),
         *_results(value),
         *_surroundings(value),
         *_next(value),

@@ -10,6 +10,7 @@ from whence.query.fits import Fit, Influence, only_for_fits
 from whence.query.flow import ExposurePoint, delivered_items, name_origin
 from whence.query.following import PassLineage, delivered_addresses, find_pass
 from whence.query.impact import Drop, Impact, find_impact, find_impact_across
+from whence.query.linking import Maker, makers_of
 from whence.query.outlines import Outline, outline_of
 from whence.query.reach import write_reach
 from whence.query.replay import Code, Replay, Replayer, Stage
@@ -36,6 +37,7 @@ __all__ = [
     "Fit",
     "Impact",
     "Influence",
+    "Maker",
     "NodeCount",
     "OpChange",
     "Origin",
@@ -67,6 +69,7 @@ __all__ = [
     "find_impact",
     "find_impact_across",
     "find_pass",
+    "makers_of",
     "mentions_of",
     "name_origin",
     "only_for_fits",

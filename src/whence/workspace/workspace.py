@@ -13,6 +13,7 @@ from whence.errors import InputError, NotFoundError, WhenceError
 from whence.query import (
     Finding,
     Impact,
+    Maker,
     Outline,
     Replay,
     RunDiff,
@@ -20,6 +21,7 @@ from whence.query import (
     Verdict,
     diff_runs,
     find_impact_across,
+    makers_of,
     parse_address,
     parse_sort,
     parse_where,
@@ -176,6 +178,15 @@ class Workspace(Keeping):
             if newest is not None:
                 return newest
         return self._open_run(self.find_id(name))
+
+    def makers(self, run: str | Run) -> dict[str, Maker]:
+        """Find the runs that made the files which a run read, by the files' paths; known by their digests."""
+        opened = run if isinstance(run, Run) else self.run(run)
+        return makers_of(
+            opened.record,
+            lambda digest: self._catalog.named(digest=digest),
+            lambda run_id: str(self._catalog.told(run_id)[0]["name"]),
+        )
 
     def find_id(self, name: str | None) -> str:
         """Find the id of a run by its name, its id or the beginning of it; raises `NotFoundError`."""
