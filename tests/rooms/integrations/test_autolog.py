@@ -389,3 +389,43 @@ def test_a_script_prints_the_same_with_and_without(tmp_path: pathlib.Path) -> No
     without = run_script(SAME.format(on=False), tmp_path / "without")
     assert run_script(SAME.format(on=True), tmp_path / "with") == without
     assert len(without.splitlines()) > 10
+
+
+def statuses() -> list[str]:
+    """How the runs stand, oldest first."""
+    return [run.status for run in wh.open().runs()[::-1]]
+
+
+def test_a_run_of_its_own_ends_when_nothing_more_can_be_found_out(home: pathlib.Path) -> None:
+    wh.autolog(models=False)
+    first = LinearRegression().fit(X, Y)
+    second = LinearRegression().fit(X, Y)
+    assert statuses() == ["running", "running"]
+    del second
+    first.fit(X, Y)  # its first run can't be added to any more, once this one is there
+    assert statuses() == ["running", "finished", "running"]
+    others = [LinearRegression().fit(X, Y) for _ in range(10)]
+    found = statuses()
+    assert found.count("running") == 8
+    assert found[-8:] == ["running"] * 8
+    assert others[-1].score(X, Y) > 0.9
+    wh.autolog(False)
+    assert set(statuses()) == {"finished"}
+
+
+def test_what_goes_wrong_after_a_training_is_not_its_failure(tmp_path: pathlib.Path) -> None:
+    code = """
+import whence as wh
+wh.autolog()
+from sklearn.linear_model import LinearRegression
+model = LinearRegression().fit([[1], [2]], [1, 2])
+raise ValueError("of what comes after")
+"""
+    (tmp_path / "script.py").write_text(code)
+    environment = {key: value for key, value in os.environ.items() if key != "WHENCE_HOME"}
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert [run.status for run in wh.open(tmp_path / ".whence").runs()] == ["finished"]

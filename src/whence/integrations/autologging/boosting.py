@@ -68,7 +68,7 @@ def tell_matrix(
         described["from"] = tell_origin(fit, origin, "rows.npz")
     fit.describe(data=described)
     if data is not None:
-        tell_training_data(fit, data)
+        tell_training_data(fit, data, told.get("digest", ""))
 
 
 def log_round(fit: Fit, step: int, values: Mapping[str, float], function: Callable[..., Any]) -> None:

@@ -44,9 +44,14 @@ _predictions: dict[int, tuple[weakref.ref[Any], Prediction]] = {}
 _last = threading.local()
 
 
-def tell_training_data(fit: Fit, X: Any) -> None:
-    """Say what something is trained on, so that it is known again."""
-    digest = digest_text_of(X) if fit.options.datasets else ""
+def tell_training_data(fit: Fit, X: Any, digest: str) -> None:
+    """Say what something is trained on, so that it is known again.
+
+    Args:
+        fit: the training.
+        X: the data.
+        digest: of its content; empty where that isn't known.
+    """
     fit.evaluated["train"] = (_weak(X), digest, shape_of(X))
 
 

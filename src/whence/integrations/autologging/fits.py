@@ -64,7 +64,8 @@ class Fit:
             run = start_run(title)
             _held.add(run)
         ear = current_ear()
-        if ear is not None:
+        if ear is not None and run not in _told_early:
+            _told_early.add(run)
             early.tell(ear.took)
         return cls(run, run.log_fit({"title": title}), is_alone=users is None)
 
@@ -163,6 +164,7 @@ def users_run() -> Run | None:
     return next((run for run in reversed(open_runs()) if not _held.has(run)), None)
 
 
+_told_early: weakref.WeakSet[Run] = weakref.WeakSet()
 _fit_by_model: dict[int, tuple[weakref.ref[Any], Fit]] = {}
 
 
@@ -181,6 +183,12 @@ def fit_of(model: Any) -> Fit | None:
 class _Kept:
     run: Run
     models: list[weakref.ref[Any]] | None = None
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether something may still be found out of a model of its: it lives, and wasn't trained again."""
+        fits = [fit_of(model()) for model in self.models or ()]
+        return any(fit is not None and fit.run is self.run for fit in fits)
 
 
 class _Held:
@@ -218,7 +226,7 @@ class _Held:
         """End the runs of models that are gone, and the oldest ones beyond a few."""
         with self._lock:
             over = [kept for kept in self._kept.values() if kept.models is not None]
-        living = [kept for kept in over if any(model() is not None for model in kept.models or ())]
+        living = [kept for kept in over if kept.is_needed]
         for kept in over:
             if kept not in living[1 - _HELD :]:
                 self.end(kept.run)

@@ -92,8 +92,8 @@ def tell_beginning(fit: Fit, estimator: Any, X: Any, y: Any, call: Call) -> None
     with guarded(call.function):
         fit.log_params(estimator.get_params(deep=True))
     with guarded(call.function):
-        tell_data(fit, X, y, is_classes=is_classifier(estimator))
-    tell_training_data(fit, X)
+        described = tell_data(fit, X, y, is_classes=is_classifier(estimator))
+        tell_training_data(fit, X, described.get("X", {}).get("digest", ""))
 
 
 def tell_end(
@@ -127,8 +127,8 @@ def tell_end(
             keep_model(fit, estimator, X, dump)
 
 
-def tell_data(fit: Fit, X: Any, y: Any, *, is_classes: bool) -> None:
-    """Describe the data of a training and where they came from."""
+def tell_data(fit: Fit, X: Any, y: Any, *, is_classes: bool) -> dict[str, Any]:
+    """Describe the data of a training and where they came from; returns what was said."""
     told: dict[str, Any] = {}
     if X is not None:
         told["X"] = describe_features(X, with_digest=options().datasets)
@@ -137,6 +137,7 @@ def tell_data(fit: Fit, X: Any, y: Any, *, is_classes: bool) -> None:
     if options().datasets:
         told |= _came_from(fit, X, y)
     fit.describe(data=told)
+    return told
 
 
 def _came_from(fit: Fit, X: Any, y: Any) -> dict[str, Any]:
