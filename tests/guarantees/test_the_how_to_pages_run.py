@@ -23,6 +23,7 @@ END = "--- end of block"
         ("workers.md", "seed_tasks.jsonl", 3),
         ("resume.md", "seed_tasks.jsonl", 5),
         ("compare.md", "penguins.csv", 2),
+        ("models.md", "penguins.csv", 5),
     ],
 )
 def test_each_block_prints_what_stands_below_it(

@@ -792,13 +792,16 @@ def test_a_thousand_small_files_are_a_handful_on_the_disk(home: pathlib.Path) ->
 
 def test_models_of_a_run_that_goes_on_are_found_each_time(home: pathlib.Path) -> None:
     """Also where the run has no parameter, metric or tag, by which it would be known again."""
-    workspace = wh.open(home)
     with wh.start_run(workspace=home) as run:
+        workspace, other = wh.open(home), wh.open(home)
         for number in range(1, 4):
             run.log_model("digits", b"%d" % number)
-            assert [model.version for model in workspace.models("digits")] == list(range(1, number + 1))
-            assert (home / ".whence" / "catalog.sqlite").exists()
-    assert len(workspace.models()) == 3
+            for each in (workspace, other):
+                assert [model.version for model in each.models("digits")] == list(range(1, number + 1))
+        file = (home / ".whence" / "catalog.sqlite").stat().st_ino
+        run.log_model("digits", b"once more")
+        assert len(workspace.models()) == 4
+        assert (home / ".whence" / "catalog.sqlite").stat().st_ino == file
 
 
 def test_a_model_is_found_without_opening_the_other_runs(
