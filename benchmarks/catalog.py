@@ -145,7 +145,8 @@ def rebuild(workspace: wh.Workspace) -> None:
     journal_frames, bodies, totals = count_events(workspace, count)
     events = journal_frames + bodies + totals
     print(f"rebuild: {count:,} runs, {events:,} events ({journal_frames:,} of journals, {bodies:,} bodies,")
-    print(f"  {totals:,} summaries of metrics): {wall:.1f} s, CPU {cpu:.1f} s, {events / wall:,.0f} events/s ({events / cpu:,.0f} by CPU)")
+    print(f"  {totals:,} summaries of metrics): {wall:.1f} s, CPU {cpu:.1f} s")
+    print(f"  {events / wall:,.0f} events/s, {events / cpu:,.0f} by CPU time")
     print(f"  catalog {(workspace.path / 'catalog.sqlite').stat().st_size / 1e6:,.0f} MB")
 
 

@@ -53,6 +53,8 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SIGNS = frozenset(get_args(Sign))
 _INT64 = range(-(1 << 63), 1 << 63)
 _DEPTH = 50
+_COMPARISONS = 1_000
+_ORDERS = 20
 _REMEDY = 'Write for example: metrics.loss < 0.3 and params.lr = 0.1 and status = "finished"'
 _SORT_REMEDY = "Write for example: -metrics.val_acc,started_at"
 _FIELDS = ", ".join([*PLAIN_FIELDS, *NAMED_FIELDS, *(f"{each}.X" for each in KEYED_FIELDS)])
@@ -95,6 +97,7 @@ class _Parser:
         self._tokens = self._tokenized()
         self._at = 0
         self._depth = 0
+        self._count = 0
 
     def condition(self) -> Condition:
         found = self._joined("or", lambda: self._joined("and", self._step, All), Some)
@@ -107,6 +110,8 @@ class _Parser:
         while self._takes("bracket", ","):
             found.append(self._order_step())
         self._end()
+        if len(found) > _ORDERS:
+            raise self._wrong(f"more than {_ORDERS} fields to sort by", at=0)
         return tuple(found)
 
     def fields(self) -> tuple[Field, ...]:
@@ -181,6 +186,9 @@ class _Parser:
         elif field.group == "duration_s" and (isinstance(value, str) or value is True or value is False):
             raise self._wrong("wanted a number of seconds")
         self._at += 1
+        self._count += 1
+        if self._count > _COMPARISONS:
+            raise self._wrong(f"more than {_COMPARISONS} values to compare with", at=token.at)
         return Comparison(field=field, sign=sign, value=value, text=None if quoted else token.text)
 
     def _moment(self, text: str) -> int:

@@ -12,10 +12,11 @@ import sqlite3
 from dataclasses import dataclass
 
 from whence.errors import InputError
-from whence.store.tables import has_fts5
+from whence.store.tables import has_fts5, searchable
 
 _AROUND = 40
 _PLACES = 3
+_WORDS = 30
 _WORD = re.compile(r'"([^"]+)"?|(\S+)')
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 
@@ -40,14 +41,16 @@ def search(connection: sqlite3.Connection, text: str, limit: int) -> list[Hit]:
     """Find the runs that mention all words of a text, best first and then newest.
 
     Raises:
-        InputError: there is no word in it.
+        InputError: there is no word in it, or too many.
     """
-    words = [quoted or bare for quoted, bare in _WORD.findall(text)]
+    words = [quoted or bare for quoted, bare in _WORD.findall(searchable(text))]
     words = [word for word in words if re.search(r"\w", word)]
     if not words:
         raise InputError(
             f"{text!r:.60}: no word to search for", remedy="Write for example: whence search adam"
         )
+    if len(words) > _WORDS:
+        raise InputError(f"{len(words)} words to search for, at most {_WORDS}", remedy="Leave some out.")
     tables = [_matches(word) for word in words]
     joins = " ".join(
         f"JOIN (SELECT m.run, min(d.score) AS score FROM ({sql}) d JOIN mention m ON m.doc = d.no"
@@ -65,7 +68,7 @@ def search(connection: sqlite3.Connection, text: str, limit: int) -> list[Hit]:
 def _matches(word: str) -> tuple[str, str]:
     """Spell which texts mention a word; the less the score, the better."""
     if has_fts5() and not _UNSPACED.search(word):
-        phrase = word.replace('"', " ").replace("\x00", " ")
+        phrase = word.replace('"', " ")
         sql = "SELECT rowid AS no, rank AS score FROM word WHERE word MATCH ? LIMIT -1"
         return sql, f'"{phrase}" *'
     escaped = re.sub(r"([\\%_])", r"\\\1", word)

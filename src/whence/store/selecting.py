@@ -166,8 +166,16 @@ def _holds(condition: Condition) -> tuple[str, list[Any]]:
         sql, values = _holds(condition.part)
         return f"NOT {sql}", values
     parts = [_holds(part) for part in condition.parts]
-    joint = " AND " if isinstance(condition, All) else " OR "
-    return f"({joint.join(sql for sql, _ in parts)})", [value for _, values in parts for value in values]
+    joint = "AND" if isinstance(condition, All) else "OR"
+    return _joined([sql for sql, _ in parts], joint), [value for _, values in parts for value in values]
+
+
+def _joined(parts: Sequence[str], joint: str) -> str:
+    """Join parts by halves: for SQLite a row of them is as deep as it is long, and it bounds the depth."""
+    if len(parts) <= 2:
+        return f"({f' {joint} '.join(parts)})"
+    middle = len(parts) // 2
+    return f"({_joined(parts[:middle], joint)} {joint} {_joined(parts[middle:], joint)})"
 
 
 def _compared(comparison: Comparison) -> tuple[str, list[Any]]:

@@ -174,6 +174,11 @@ def has_fts5() -> bool:
     return True
 
 
+def searchable(text: str) -> str:
+    """Give a text as SQLite can hold it and search in it."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", " ")
+
+
 def _format() -> int:
     """The number of the format; a catalog without an index of words has its own."""
     return CATALOG_FORMAT if has_fts5() else -CATALOG_FORMAT
@@ -279,7 +284,7 @@ class Filing:
         return self._do("SELECT doc FROM mention WHERE run = ?", (number,)).fetchall()
 
     def _doc(self, mention: Mention) -> int:
-        text = mention.text.encode("utf-8", "replace").decode().replace("\x00", " ")[:_TEXT_LIMIT]
+        text = searchable(mention.text)[:_TEXT_LIMIT]
         digest = fast128(f"{mention.field}\n{text}".encode())
         found = self._do("SELECT no FROM doc WHERE digest = ?", (digest,)).fetchone()
         if found is not None:

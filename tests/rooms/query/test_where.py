@@ -246,6 +246,7 @@ def test_a_run_that_does_not_fit_does_not_match(condition: str) -> None:
         ("name not like x", 9, "wanted 'in'"),
         ("started_at > soon", 13, "wanted a time"),
         ("duration_s > 'long'", 13, "wanted a number of seconds"),
+        (f"id in ({', '.join('x' * 1001)})", 3007, "more than 1000 values"),
         ("not " * 99 + "name = x", 200, "too many brackets"),
         ("metrics.loss < 3 and", 20, "wanted a field"),
         ("name = 'open", 7, "isn't closed"),
@@ -270,6 +271,7 @@ def test_a_mistake_is_pointed_at(condition: str, at: int, said: str) -> None:
         ("name title", 5, "wanted ','"),
         ("name,loss", 5, "'loss' isn't a field"),
         ("model", 0, "can have several"),
+        (",".join(["id"] * 21), 0, "more than 20 fields"),
     ],
 )
 def test_a_mistake_in_an_order_is_pointed_at(order: str, at: int, said: str) -> None:

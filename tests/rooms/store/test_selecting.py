@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.rooms.query.conditions import Run, holds, sort
 from whence.errors import InputError
+from whence.query import parse_sort, parse_where
 from whence.store import (
     KEYED_FIELDS,
     NAMED_FIELDS,
@@ -160,6 +161,21 @@ def test_pages_of_any_order_are_the_whole_list_in_pieces(
                 break
             assert len(page.summaries) == limit
         assert found == expected
+
+
+def test_the_longest_condition_and_the_longest_order_are_answered(folder: Folder) -> None:
+    run = {"name": "", "title": "", "status": "finished", "started_at": 0, "ended_at": 0}
+    run |= {each: {} for each in KEYED_FIELDS} | {each: [] for each in NAMED_FIELDS}
+    ids = ", ".join([IDS[3], *(f"x{number}" for number in range(499))])
+    condition = parse_where(
+        f"id in ({ids}) or " + " and ".join(f"params.k{number} = 1" for number in range(500))
+    )
+    with catalog_of(folder, tuple({**run, "id": run_id} for run_id in IDS)) as catalog:
+        assert catalog.ids(Selection(condition=condition)) == [IDS[3]]
+        order = parse_sort(",".join(f"-params.k{number}" for number in range(20)))
+        page = catalog.page(Selection(order=order, limit=2))
+        after = catalog.page(Selection(order=order, limit=9, after=page.following))
+        assert [each["id"] for each in (*page.summaries, *after.summaries)] == IDS[::-1]
 
 
 @settings(max_examples=30)
