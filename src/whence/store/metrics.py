@@ -136,11 +136,12 @@ def read_points(path: pathlib.Path) -> FoundPoints:
             damages.append(item)
         else:
             frames.append(item)
-    spans = [(frame.first, frame.end) for frame in frames] + [(tail.first, tail.end) for tail in tails]
+    spans = [(frame.first, frame.end, segment) for frame in frames]
+    spans += [(tail.first, tail.end, tail.path) for tail in tails]
     end = 0
-    for first, following in sorted(spans):
+    for first, following, place in sorted(spans):
         if first > end:
-            damages.append(_damage(segment, 0, f"points {end} to {first - 1} of its metrics are missing"))
+            damages.append(_damage(place, 0, f"points {end} to {first - 1} of its metrics are missing"))
         end = max(end, following)
     return FoundPoints(frames, tails, damages)
 
@@ -182,12 +183,11 @@ def cut_tails(path: pathlib.Path) -> FoundPoints:
         path: the folder of a run that nobody writes, and of which nothing is damaged.
     """
     found = read_points(path)
-    kept = []
-    for tail in found.tails:
-        if not tail.count or tail.end <= found.packed_end:
-            tail.path.unlink()
-            continue
-        kept.append(tail)
+    kept = [tail for tail in found.tails if tail.count and tail.end > found.packed_end]
+    for _, each in find_tails(path):
+        if each not in {tail.path for tail in kept}:
+            each.unlink()
+    for tail in kept:
         descriptor = os.open(tail.path, os.O_WRONLY | os.O_CLOEXEC)
         try:
             if tail.torn_bytes:
