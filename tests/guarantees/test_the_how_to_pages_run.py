@@ -22,8 +22,11 @@ END = "--- end of block"
         ("tables.md", "penguins.csv", 6),
         ("workers.md", "seed_tasks.jsonl", 3),
         ("resume.md", "seed_tasks.jsonl", 5),
+        ("merge.md", "penguins.csv", 5),
+        ("keep.md", "penguins.csv", 4),
         ("compare.md", "penguins.csv", 2),
         ("models.md", "penguins.csv", 5),
+        ("metrics.md", "penguins.csv", 2),
     ],
 )
 def test_each_block_prints_what_stands_below_it(

@@ -103,8 +103,13 @@ class RecordedRun:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The last value of each metric."""
+        """The last value of each metric, but for those of the machine (`system/...`)."""
         return self._record.metrics
+
+    @property
+    def metric_keys(self) -> list[str]:
+        """The names of all metrics, in the order in which they first came, those of the machine too."""
+        return self._record.metric_keys
 
     @property
     def group(self) -> dict[str, Any] | None:
@@ -177,7 +182,11 @@ class RecordedRun:
         return self._record.passes
 
     def history(self, key: str) -> History:
-        """All values of a metric: arrays `.step`, `.value`, `.at`."""
+        """All values of a metric, as they were logged: arrays `.step`, `.value`, `.at`, and `.is_complete`.
+
+        Raises:
+            NotFoundError: it has no such metric.
+        """
         return self._record.history(key)
 
     def read_artifact(self, name: str) -> bytes:
