@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from whence.cli.model_facts import describe_model, model_page
+from whence.cli.model_facts import describe_model, format_words, model_page
 from whence.cli.file_facts import describe_files, file_blocks
 from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, facts, name, strong, try_next
 from whence.cli.place import asked_workspace
@@ -263,7 +263,12 @@ def _results(value: dict[str, Any]) -> list[Block]:
     for title in ("models", "artifacts"):
         if value[title]:
             rows: list[list[Cell]] = [
-                [name(each["name"]), size_of(each["bytes"]), dim(short_digest(each["digest"]))]
+                [
+                    name(each["name"]),
+                    size_of(each["bytes"]),
+                    format_words({"format": "", "unsafe": False, **each}),
+                    dim(short_digest(each["digest"])),
+                ]
                 for each in value[title]
             ]
             blocks += [Section(title=title), Grid(rows=rows, right=frozenset({1}))]

@@ -113,6 +113,8 @@ def test_a_model_is_shown_with_all_that_is_known_of_it(place: pathlib.Path) -> N
         "3 samples",
     ):
         assert part in text, part
+    made_by = ask("show", "digits@2", "--json", cwd=place).value["run"]["name"]
+    assert "pickle  unsafe" in ask("show", made_by, cwd=place).out
     child = ask("show", "small", cwd=place).out
     for part in ("digits@2", "bert-base", "unknown here"):
         assert part in child, part
