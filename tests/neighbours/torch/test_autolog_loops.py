@@ -231,6 +231,40 @@ def test_a_scaled_loss_is_recorded_as_it_was_and_a_step_left_out_is_none() -> No
     assert history(run, "grad_norm") == numbered([norm for _, norm in seen])
 
 
+def test_values_on_a_device_are_read_a_hundred_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    from whence.integrations.autologging import torch_loop  # noqa: PLC0415 - needs PyTorch
+
+    waited = []
+
+    def waits(loop: Any) -> None:
+        waited.append(len(loop._waiting))
+        read_waiting(loop)
+
+    wh.autolog()
+    read_waiting = torch_loop.Loop.read_waiting
+    net = torch.nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    norms = []
+    monkeypatch.setattr(torch_loop, "is_near", lambda tensor: False)
+    with wh.start_run() as run:
+        batches = list(data.DataLoader(rows(), batch_size=8))
+        monkeypatch.setattr(torch_loop.Loop, "read_waiting", waits)
+        for _ in range(130):
+            optimizer.zero_grad()
+            losses = [loss_of(net, batch) / 3 for batch in batches]
+            for loss in losses:
+                loss.backward()
+                with torch.no_grad():
+                    loss.zero_()  # what was kept is a copy, as what CUDA graphs write over would need
+            norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            norms.append(norm.item())
+            optimizer.step()
+    assert waited == [100, 100, 60]
+    assert [step for step, _ in history(run, "loss")] == list(range(1, 131))
+    assert all(value > 0 for _, value in history(run, "loss"))
+    assert history(run, "grad_norm") == numbered(norms)
+
+
 def test_learning_rates_are_told_when_they_change() -> None:
     wh.autolog()
     net = Net()

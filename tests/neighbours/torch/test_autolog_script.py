@@ -71,6 +71,7 @@ def test_two_lines_record_a_script_that_prints_what_it_printed(tmp_path: pathlib
         "eval_loader.batch_size": 64,
     }
     assert {name: run.params[name] for name in wanted} == wanted
+    assert str(TABLE) in {each.path for each in run.inputs}  # read before the run was begun
 
 
 def test_the_model_of_the_script_can_be_loaded_again(tmp_path: pathlib.Path) -> None:

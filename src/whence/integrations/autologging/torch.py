@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from whence.capture import current_recorder
+from whence.capture import current_ear, current_recorder
 from whence.integrations.autologging import torch_parts as parts
+from whence.integrations.autologging.early import early
 from whence.integrations.autologging.fits import Fit, users_run
 from whence.integrations.autologging.patches import Patches, guarded, is_heard
 from whence.integrations.autologging.torch_loop import Begun, Loop, Pending, read
@@ -239,6 +240,9 @@ class _Heard:
         self._is_refused = True
         run = start_run(title)
         self._is_refused = False
+        ear = current_ear()
+        if ear is not None:
+            early.tell(ear.took)  # the files that the script read first, and trains on
         self._own = [*(each for each in self._own if each.is_open), run]
         return run
 

@@ -115,9 +115,14 @@ def added(total: Any, value: Any) -> Any:
     return total + value
 
 
+def is_near(tensor: Any) -> bool:
+    """Whether a value can be read without waiting for a device."""
+    return bool(tensor.device.type == "cpu")
+
+
 def read(tensor: Any) -> Any:
     """The value of a tensor: a number at once where that is free, else a copy that is read later."""
-    if tensor.device.type == "cpu":
+    if is_near(tensor):
         return tensor.item()
     # a copy, because what CUDA graphs give is written over by the next; of a type that sums can be made in
     kind = torch.float64 if tensor.dtype == torch.float64 else torch.float32
