@@ -42,7 +42,7 @@ from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, SealedSegment, de
 from whence.store.selecting import Selection
 from whence.store.syncing import Synced, sync_folders
 from whence.store.tables import CatalogRow, Mention, Named
-from whence.store.tidying import GRACE_S, Tidied, tidy_folder
+from whence.store.tidying import GRACE_S, Leftover, Tidied, tidy_folder
 from whence.store.writing import RunWriter
 
 __all__ = [
@@ -76,6 +76,7 @@ __all__ = [
     "Named",
     "Not",
     "Order",
+    "Leftover",
     "Page",
     "PairSorter",
     "Place",

@@ -38,7 +38,7 @@ from whence.store.files import explained, explained_reading, sync_data, sync_fol
 from whence.store.folder import Folder
 from whence.store.frames import scan_frames
 from whence.store.liveness import find_writer
-from whence.store.snapshots import Snapshot, is_framed, list_files, write_blocks
+from whence.store.snapshots import Snapshot, is_framed, list_files, sync_all, write_blocks
 from whence.store.syncing import INCOMING
 from whence.vocab import Hasher
 
@@ -322,9 +322,8 @@ def _check(manifest: dict[str, Any], path: pathlib.Path, stage: pathlib.Path, do
             raise DamagedError(
                 f"{path}: {name}: isn't what the manifest says", remedy=_NO_BACKUP, place=f"{path}:{name}"
             )
-    for root, _, _ in os.walk(stage):
-        with explained(root):
-            sync_folder(pathlib.Path(root))
+    sync_all([stage / name for name in found])
+    sync_all([pathlib.Path(root) for root, _, _ in os.walk(stage)])
     done.file_count = len(found)
     done.content_bytes = sum(size for size, _ in found.values())
 

@@ -100,7 +100,7 @@ def _may_retire(name: Name) -> bool:
 def _compare_file(here: pathlib.Path, copy: pathlib.Path, scan: Scan | None) -> tuple[Relation, int]:
     """Compare a file with its copy; and tell how much of it stays where it is behind."""
     size, theirs = here.stat().st_size, copy.stat().st_size
-    common = _common_bytes(here, copy)
+    common = common_bytes(here, copy)
     if common == size:
         return ("same", size) if size == theirs else ("behind", size)
     framed = is_framed(here) and scan is not None
@@ -118,7 +118,7 @@ def _compare_file(here: pathlib.Path, copy: pathlib.Path, scan: Scan | None) -> 
     return ("same", size) if ours.damages and scan.damages else ("apart", 0)
 
 
-def _common_bytes(left: pathlib.Path, right: pathlib.Path) -> int:
+def common_bytes(left: pathlib.Path, right: pathlib.Path) -> int:
     """Count the bytes with which two files begin alike."""
     with explained_reading(left), left.open("rb") as one, right.open("rb") as other:
         at = 0

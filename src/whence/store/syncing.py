@@ -26,9 +26,17 @@ from whence.store.files import explained, explained_reading, sync_folder
 from whence.store.folder import Folder
 from whence.store.frames import Damage, scan_frames
 from whence.store.liveness import Writer, find_writer, place_of, read_lease, write_lease
-from whence.store.merging import compare_run, complete_run, extend_run
+from whence.store.merging import common_bytes, compare_run, complete_run, extend_run
 from whence.store.objects import object_blocks
-from whence.store.snapshots import Snapshot, check_frames, cut_torn, is_framed, list_files, write_blocks
+from whence.store.snapshots import (
+    Snapshot,
+    check_frames,
+    cut_torn,
+    is_framed,
+    list_files,
+    sync_all,
+    write_blocks,
+)
 
 INCOMING = "incoming"
 OBJECT_NAME = re.compile(r"([0-9a-f]{2})/([0-9a-f]{62})")
@@ -152,6 +160,7 @@ class _Sync:
                 write_blocks(staged, _blocks_of(there))
                 for _ in object_blocks(self._stage / "objects", _digest_of(name)):
                     pass
+                sync_all([staged])
         except FileNotFoundError:
             return  # its workspace was tidied meanwhile: nothing refers to it
         except DamagedError as error:
@@ -203,6 +212,7 @@ class _Sync:
         if not self._dry_run:
             staged = self._stage / secrets.token_hex(8)
             write_blocks(staged, iter((content,)))
+            sync_all([staged])
             _put(staged, here)
         self.done.other_count += 1
         self.done.copied_bytes += len(content)
@@ -212,7 +222,7 @@ class _Sync:
     def copy_run(self, run_id: str) -> None:
         """Copy a run, or what the target lacks of it."""
         there, here = self._source.run_path(run_id), self._target.run_path(run_id)
-        if not self._thorough and here.exists() and _end_alike(here, there):
+        if here.exists() and _are_alike(here, there, whole=self._thorough):
             self.done.same += 1
             return
         staged = self._stage / run_id
@@ -356,13 +366,16 @@ def _make_copy(staged: pathlib.Path, there: pathlib.Path, writer: Writer) -> Non
         write_lease(staged / "lease", lease)
 
 
-def _end_alike(here: pathlib.Path, there: pathlib.Path) -> bool:
-    """Whether two folders have the same files with the same lengths and ends."""
+def _are_alike(here: pathlib.Path, there: pathlib.Path, *, whole: bool) -> bool:
+    """Whether two folders have the same files, with the same lengths and ends, or the same content."""
     names = list_files(there)
     if list_files(here) != names:
         return False
     try:
-        return all(_end_of(here / name) == _end_of(there / name) for name in names)
+        if not all(_end_of(here / name) == _end_of(there / name) for name in names):
+            return False
+        sizes = {name: (here / name).stat().st_size for name in names}
+        return not whole or all(common_bytes(here / name, there / name) == sizes[name] for name in names)
     except OSError:
         return False
 

@@ -7,13 +7,13 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
 
 import whence as wh
 from tests.rooms.cli.commands import Place, ask, environment_of
-from whence.cli import surroundings
 from whence.cli.surroundings import filesystem_of
 
 MOUNTS = r"""22 28 0:20 / /sys rw shared:7 - sysfs sysfs rw
@@ -65,7 +65,7 @@ def test_leftovers_are_counted_and_left(own_place: Place, monkeypatch: pytest.Mo
 def test_a_clock_apart_a_missing_lock_and_a_network_are_doubted(
     own_place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = surroundings.time.time
+    real = time.time
     monkeypatch.setattr("whence.cli.surroundings.time.time", lambda: real() - 100)
     monkeypatch.setattr("whence.cli.surroundings._locks", lambda _: False)
     monkeypatch.setattr("whence.cli.surroundings.filesystem_of", lambda _: "nfs4")
