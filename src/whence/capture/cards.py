@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from whence.capture.noticing import unheard
+
 _TIMEOUT_S = 5.0
 _FRESH_S = 1.0
 _ASKED = {
@@ -43,10 +45,11 @@ class _Driver:
         if self._clock() - self._asked_at >= _FRESH_S:
             question = f"--query-gpu=name,{','.join(_ASKED)}"
             try:
-                done = subprocess.run(
-                    [self._command, question, "--format=csv,noheader,nounits"],
-                    capture_output=True, timeout=_TIMEOUT_S, check=True, text=True,
-                )  # fmt: skip
+                with unheard():
+                    done = subprocess.run(
+                        [self._command, question, "--format=csv,noheader,nounits"],
+                        capture_output=True, timeout=_TIMEOUT_S, check=True, text=True,
+                    )  # fmt: skip
             except subprocess.SubprocessError as error:
                 raise OSError(f"{self._command}: no answer") from error
             self._lines = [[part.strip() for part in line.split(",")] for line in done.stdout.splitlines()]

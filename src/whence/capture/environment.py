@@ -16,12 +16,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from whence.capture.git import git_state
+from whence.capture.git import git_state, head_of
+from whence.capture.machine import container, cpu_features, manager, seeds, torch_settings
 from whence.capture.noticing import unheard
-from whence.capture.packages import installed_packages
-from whence.capture.secrets import redact_arguments, redact_value
+from whence.capture.packages import installed_from, installed_packages
+from whence.capture.secrets import redact, redact_arguments, redact_value
 
 _GPU_TIMEOUT_S = 2.0
+_EDITABLE_ASKED = 4  # of so many packages in use where they are written, Git is asked
 _VARIABLES = frozenset(
     {
         "PYTHONHASHSEED",
@@ -83,15 +85,23 @@ def environment(root: str | None = None) -> dict[str, Any]:
         root: folder that Git is asked about; the working directory by default.
 
     Returns:
-        A JSON-able dict: `argv`, `cwd`, `python`, `platform`, `cpu`, `memory_bytes`, `packages`, `git`,
-        `variables`, `time_zone`, `gpus`. `cwd` holds a path of this machine: it isn't for publication.
+        A JSON-able dict: `argv`, `cwd`, `python`, `platform`, `cpu`, `memory_bytes`, `packages`, `origins`
+        (of packages from no index), `git`, `variables`, `time_zone`, `gpus`, `container`, `seeds`, and
+        `torch` where it is loaded. `cwd` holds a path of this machine: it isn't for publication.
 
     Cost: that of Git and one listing of each package folder; the graphics driver is asked once a process.
     """
-    folder = root if root is not None else os.getcwd()
-    with ThreadPoolExecutor(max_workers=2) as threads:  # both wait for other processes
+    with unheard():
+        return _described(root if root is not None else os.getcwd())
+
+
+def _described(folder: str) -> dict[str, Any]:
+    origins = installed_from()
+    editable = [each for each in origins.values() if each["editable"]][:_EDITABLE_ASKED]
+    with ThreadPoolExecutor(max_workers=2 + len(editable)) as threads:  # all wait for other processes
         git = threads.submit(git_state, folder)
         gpus = threads.submit(_gpus)
+        heads = [threads.submit(head_of, each["folder"]) for each in editable]
         described = {
             "argv": [_without_home(argument) for argument in redact_arguments(sys.argv)],
             "cwd": os.getcwd(),
@@ -100,8 +110,18 @@ def environment(root: str | None = None) -> dict[str, Any]:
             "memory_bytes": _memory_bytes(),
             "variables": _variables(),
             "time_zone": time.strftime("%z"),
+            "container": container(os.environ),
+            "seeds": seeds(),
         }
-        return {**described, "git": git.result(), "gpus": list(gpus.result())}
+        torch = torch_settings()
+        if torch is not None:
+            described["torch"] = torch
+        for each, head in zip(editable, heads, strict=True):
+            each.update(head.result())
+        for each in origins.values():
+            if "folder" in each:
+                each["folder"] = _without_home(redact(each["folder"]))
+        return {**described, "origins": origins, "git": git.result(), "gpus": list(gpus.result())}
 
 
 def outline() -> dict[str, Any]:
@@ -111,6 +131,7 @@ def outline() -> dict[str, Any]:
 
 def _python() -> dict[str, str]:
     return {
+        "manager": manager(),
         "version": platform.python_version(),
         "implementation": platform.python_implementation(),
         "executable": _without_home(sys.executable),
@@ -138,17 +159,29 @@ def _libc() -> str:
 @functools.cache
 def _cpu() -> dict[str, Any]:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    return {"model": _cpu_model(), "count": os.cpu_count(), "allowed": allowed}
+    lines = _cpu_lines()
+    model = next((words for name, words in lines if name in ("model name", "Model", "cpu model")), None)
+    flags = next((words for name, words in lines if name in ("flags", "Features")), "")
+    return {
+        "model": model or _cpu_model(),
+        "count": os.cpu_count(),
+        "allowed": allowed,
+        "features": cpu_features(flags),
+    }
+
+
+def _cpu_lines() -> list[tuple[str, str]]:
+    """What Linux tells of the first processor."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
+            text = stream.read(1 << 16)
+    except OSError:
+        return []
+    pairs = (line.partition(":") for line in text.split("\n"))
+    return [(name.strip(), words.strip()) for name, _, words in pairs]
 
 
 def _cpu_model() -> str | None:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
-            for line in stream:
-                if line.startswith(("model name", "Model", "cpu model")):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
     return _said("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor() or None
 
 

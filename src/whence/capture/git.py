@@ -45,6 +45,7 @@ def git_state(root: str) -> dict[str, Any]:
     return {
         **_read_status(status.decode("utf-8", "replace")),
         "remote": redact(address) or None,
+        "uses": _uses(root),
         **_read_diff(diff if isinstance(diff, bytes) else b""),
     }
 
@@ -53,6 +54,15 @@ def git_user(root: str) -> str:
     """Ask Git for the name that a commit in a folder would have; empty where it has none."""
     said = _ask(root, "config", "user.name")
     return said.decode("utf-8", "replace").strip() if isinstance(said, bytes) else ""
+
+
+def head_of(root: str) -> dict[str, Any]:
+    """Ask Git for the commit of a folder and whether kept files are changed; empty if it can't tell."""
+    said = _ask(root, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=no")
+    if isinstance(said, str):
+        return {}
+    found = _read_status(said.decode("utf-8", "replace"))
+    return {"commit": found["commit"], "dirty": found["dirty"]}
 
 
 def _ask(root: str, *arguments: str) -> bytes | str:
@@ -88,6 +98,32 @@ def _ask(root: str, *arguments: str) -> bytes | str:
     if process.returncode != 0 and len(said) <= _DIFF_LIMIT:
         return "not a Git repository"
     return said
+
+
+def _uses(root: str) -> list[str]:
+    """Tell what of a repository's content Git alone doesn't tell: `submodules`, `lfs`; by two small files.
+
+    A submodule that stands elsewhere than the commit says makes the repository dirty, and is in the diff.
+    """
+    found = []
+    top = next((each for each in (root, *_parents(root)) if os.path.exists(os.path.join(each, ".git"))), None)
+    if top is not None:
+        if os.path.exists(os.path.join(top, ".gitmodules")):
+            found.append("submodules")
+        try:
+            with unheard(), open(os.path.join(top, ".gitattributes"), "rb") as lines:
+                if b"filter=lfs" in lines.read(_DIFF_LIMIT):
+                    found.append("lfs")
+        except OSError:
+            pass
+    return found
+
+
+def _parents(folder: str) -> list[str]:
+    parents = [os.path.dirname(os.path.abspath(folder))]
+    while parents[-1] != os.path.dirname(parents[-1]):
+        parents.append(os.path.dirname(parents[-1]))
+    return parents
 
 
 def _read_status(listed: str) -> dict[str, Any]:

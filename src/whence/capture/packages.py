@@ -7,6 +7,7 @@ Source: PyPA specification "Recording installed projects".
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 import sys
@@ -14,7 +15,10 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from whence.capture.secrets import redact
 
 _SITE_FOLDERS = ("site-packages", "dist-packages")
 _OWN_PACKAGE = __name__.partition(".")[0]
@@ -43,6 +47,32 @@ def installed_packages() -> dict[str, str]:
     found: dict[str, str] = {}
     for _, name, version in _installations():
         found.setdefault(name, version)
+    return dict(sorted(found.items()))
+
+
+def installed_from() -> dict[str, dict[str, Any]]:
+    """Tell of the distributions that come from no index where they do come from.
+
+    Returns:
+        By name: `url`, without secrets, or `folder`; `editable`: whether the folder itself is used; `commit`,
+        where it was installed from a repository.
+
+    Cost: a look for one file in the folder of each distribution.
+    Source: PyPA specification "Recording the direct URL origin of installed distributions".
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for folder, name, _ in _installations():
+        try:
+            told = json.loads((folder / "direct_url.json").read_bytes())
+            url = urlsplit(told["url"])
+            path = unquote(url.path) if url.scheme == "file" else ""
+            origin: dict[str, Any] = {"folder": path} if path else {"url": redact(told["url"])}
+            origin["editable"] = bool(told.get("dir_info", {}).get("editable", False))
+            if "vcs_info" in told:
+                origin["commit"] = told["vcs_info"].get("commit_id")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+        found.setdefault(name, origin)
     return dict(sorted(found.items()))
 
 

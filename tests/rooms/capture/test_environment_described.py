@@ -6,15 +6,18 @@ import importlib.metadata
 import json
 import os
 import platform
+import random
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pytest
 
 from whence.capture.environment import environment
 from whence.capture.git import git_state
+from whence.capture.machine import container, cpu_features, seeds
 from whence.capture.packages import home_of_file, home_of_module, installed_packages
 
 
@@ -49,7 +52,10 @@ def test_the_environment_is_json(repository: Path) -> None:
         "variables",
         "time_zone",
         "gpus",
-    }
+        "origins",
+        "container",
+        "seeds",
+    } | ({"torch"} if "torch" in sys.modules else set())
     assert found["python"]["version"] == platform.python_version()
     assert found["memory_bytes"] > 0
     assert found["cpu"]["count"] == os.cpu_count()
@@ -165,6 +171,105 @@ def test_arguments_are_kept_without_secrets_and_without_the_home_folder(
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.setattr(sys, "argv", ["/home/somebody/train.py", "--lr", "0.1", "--token", "abc"])
     assert environment()["argv"] == ["~/train.py", "--lr", "0.1", "--token", "[redacted]"]
+
+
+def test_packages_that_come_from_no_index_say_where_they_come_from(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    told = {
+        "mine-1.0": {"url": repository.as_uri(), "dir_info": {"editable": True}},
+        "theirs-2.0": {
+            "url": "https://me:hunter2@example.org/p.git",
+            "vcs_info": {"vcs": "git", "commit_id": "0" * 40},
+        },
+        "odd-1.0": [],
+        "usual-3.0": None,
+    }
+    for name, content in told.items():
+        (site / f"{name}.dist-info").mkdir(parents=True)
+        if content is not None:
+            (site / f"{name}.dist-info/direct_url.json").write_text(json.dumps(content))
+    monkeypatch.setattr(sys, "path", [str(site)])
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
+    (repository / "a.py").write_text("x = 2\n")
+    found = environment(str(repository))["origins"]
+    assert found == {
+        "mine": {
+            "folder": f"~/{tmp_path.name}",
+            "editable": True,
+            "commit": git_state(str(repository))["commit"],
+            "dirty": True,
+        },
+        "theirs": {"url": "https://[redacted]@example.org/p.git", "editable": False, "commit": "0" * 40},
+    }
+
+
+def test_submodules_and_large_files_are_told(repository: Path) -> None:
+    assert git_state(str(repository))["uses"] == []
+    (repository / ".gitmodules").write_text("[submodule]\n")
+    (repository / ".gitattributes").write_text("*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    (repository / "inner").mkdir()
+    assert git_state(str(repository / "inner"))["uses"] == ["submodules", "lfs"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "file", "kind"),
+    [
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, ".dockerenv", "kubernetes"),
+        ({"APPTAINER_CONTAINER": "/x.sif"}, "else", "apptainer"),
+        ({}, "run/.containerenv", "podman"),
+        ({}, ".dockerenv", "docker"),
+        ({}, "else", None),
+    ],
+)
+def test_what_the_process_is_kept_in_is_told(
+    tmp_path: Path, variables: dict[str, str], file: str, kind: str | None
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / file).write_text("")
+    group = tmp_path / "sys/fs/cgroup"
+    group.mkdir(parents=True)
+    (group / "memory.max").write_text("8589934592\n")
+    (group / "cpu.max").write_text("150000 100000\n")
+    assert container(variables, str(tmp_path)) == {"kind": kind, "memory_bytes": 8 << 30, "cpus": 1.5}
+    (group / "memory.max").write_text("max\n")
+    (group / "cpu.max").write_text("max 100000\n")
+    assert container(variables, str(tmp_path)) == {"kind": kind, "memory_bytes": None, "cpus": None}
+
+
+def test_equal_seeds_are_told_by_equal_marks() -> None:
+    random.seed(7)
+    numpy.random.seed(7)
+    first = seeds()
+    random.random()
+    assert seeds()["random"] != first["random"]
+    assert seeds()["numpy"] == first["numpy"]
+    random.seed(7)
+    numpy.random.seed(7)
+    assert seeds() == first
+    numpy.random.seed(8)
+    assert seeds()["numpy"] != first["numpy"]
+
+
+def test_the_hash_seed_is_told() -> None:
+    code = "from whence.capture.machine import seeds; print(seeds()['hash'])"
+    for given, told in (("0", "0"), ("17", "17"), ("random", "random")):
+        variables = os.environ | {"PYTHONHASHSEED": given, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, check=True)
+        assert done.stdout.decode().strip() == told
+
+
+def test_of_the_processors_flags_those_that_matter_are_kept() -> None:
+    assert cpu_features("fpu vme avx2 fma sha_ni hypervisor avx512f") == ["avx2", "avx512f", "fma", "sha_ni"]
+
+
+def test_no_name_of_the_machine_or_of_a_person_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER", "somebody-else")
+    monkeypatch.setenv("HOSTNAME", "machine-of-somebody")
+    text = json.dumps({key: value for key, value in environment().items() if key != "packages"})
+    assert "somebody" not in text
+    assert platform.node() not in text
 
 
 def test_every_installed_distribution_is_listed_with_its_version() -> None:
