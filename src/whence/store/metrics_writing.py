@@ -40,6 +40,7 @@ class RunPoints(RunPages):
         self._packed = merge_totals([])
         self._tail: Tail | None = None
         self._full: deque[Tail] = deque()
+        self._has_all_points = False
         self._point_lock = threading.Lock()
         self._key_lock = threading.Lock()
 
@@ -107,7 +108,7 @@ class RunPoints(RunPages):
         try:
             is_full = self._write_points(points, step, at_ns)
         except OSError:
-            if not self._outbox.endures:
+            if self._has_all_points or not self._outbox.endures:
                 with explained(self.path):
                     raise
             return False
@@ -131,6 +132,8 @@ class RunPoints(RunPages):
     def _write_points(self, points: Sequence[tuple[int, float]], step: int, at_ns: int) -> bool:
         """Write points, by the numbers of their keys; returns whether a tail is full now."""
         with self._point_lock:
+            if self._has_all_points:  # another thread ends the run
+                raise StoreError(f"{self.path}: the run has ended", remedy="Start a new run to log more.")
             tail = self._tail
             if tail is None:
                 tail = self._tail = Tail(self.path, self._next_point)
@@ -171,6 +174,7 @@ class RunPoints(RunPages):
         """Pack everything, and say what it comes to; where some waits for the disk, all stays as it is."""
         if self._outbox.is_empty:
             with self._point_lock:
+                self._has_all_points = True
                 self._roll()
             self._pack()
             if not self._full and len(self._packed.keys):

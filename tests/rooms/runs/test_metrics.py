@@ -108,8 +108,7 @@ def test_a_step_costs_the_same_after_a_thousand_passes(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
-    real = standing.Counted.counted.fget
-    assert real is not None
+    real = standing.Counted.__dict__["counted"].fget
 
     def counted(self: standing.Counted) -> int:
         nonlocal asked

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whence.errors import RecordWarning, StoreVersionError
+from whence.errors import RecordWarning, StoreError, StoreVersionError
 from whence.store import (
     Folder,
     Journal,
@@ -314,6 +314,30 @@ def test_threads_may_log_at_once(tmp_path: pathlib.Path) -> None:
     for name in "pqrs":
         assert found[name] == found[f"{name} alone"] == [(number, number) for number in range(200)]
     assert sorted(found["all"]) == sorted((number, number) for number in range(200) for _ in "pqrs")
+
+
+def test_whoever_logs_while_another_thread_ends_the_run_is_in_it_or_refused(tmp_path: pathlib.Path) -> None:
+    writer = begin(tmp_path)
+    begun = threading.Event()
+    taken: list[int] = []
+
+    def work() -> None:
+        for number in itertools.count():
+            try:
+                writer.log_point("a", number, number)
+            except StoreError:
+                return
+            taken.append(number)
+            if number == 20:
+                begun.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    begun.wait()
+    writer.seal("finished")
+    thread.join()
+    assert found_in(tmp_path) == {"a": [(number, number) for number in taken]}
+    assert check_segments(journal_of(tmp_path)) == []
 
 
 def test_points_wait_for_a_full_disk_and_come_in_their_order(
