@@ -22,7 +22,7 @@ END = "--- end of block"
         ("tables.md", "penguins.csv", 6),
         ("workers.md", "seed_tasks.jsonl", 3),
         ("resume.md", "seed_tasks.jsonl", 5),
-        ("autolog.md", "penguins.csv", 6),
+        ("autolog.md", "penguins.csv", 7),
         ("merge.md", "penguins.csv", 5),
         ("keep.md", "penguins.csv", 4),
         ("compare.md", "penguins.csv", 2),
