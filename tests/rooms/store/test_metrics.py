@@ -370,6 +370,45 @@ def test_points_wait_for_a_full_disk_and_come_in_their_order(
     assert check_segments(journal) == []
 
 
+def test_points_that_the_disk_refused_are_written_again_before_they_are_confirmed(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = begin(tmp_path)
+    log(writer, SOME[:3])
+    refused: list[int] = []
+    put_again: list[int] = []
+    sync, write = metrics_tail.sync_data, os.pwrite
+
+    def refusing(descriptor: int) -> None:
+        if not refused:
+            refused.append(descriptor)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(descriptor)
+
+    def writing(descriptor: int, data: bytes, offset: int) -> int:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("points-0"):
+            put_again.append(len(data))
+        return write(descriptor, data, offset)
+
+    monkeypatch.setattr(metrics_tail, "sync_data", refusing)
+    monkeypatch.setattr(os, "pwrite", writing)
+    with writer._lock:  # not while the thread syncs that does so every second
+        with pytest.raises(StoreError):
+            writer.sync()
+        (tail,) = writer._tails()
+        assert (tail.synced, put_again) == (0, [])
+        log(writer, SOME[3:4], 3)
+        writer.sync()
+    assert put_again == [tail.size]
+    assert tail.synced == tail.size
+    monkeypatch.undo()
+    writer.seal("finished")
+    assert found_in(tmp_path) == expected(SOME[:4])
+    told = [event.public for event in journal_of(tmp_path).find("gap")]
+    assert told[0]["unconfirmed"][0][0] == "points-0"
+    assert told[1]["confirmed"][0][0] == "points-0"
+
+
 WORK = """
     import os, pathlib, sys
     from whence.store import Folder, RunWriter, metrics_writing
