@@ -26,6 +26,7 @@ def describe_run(run: Run) -> dict[str, Any]:
     return {
         "kind": "run",
         **summarise_run(run.record),
+        "standing": run.standing,
         "resumed_at": [at.isoformat() for at in run.resumed_at],
         "totals": run.totals,
         "notes": run.notes,

@@ -9,6 +9,7 @@ metrics.X, tags.X. A run without the field matches no comparison.
 from __future__ import annotations
 
 import argparse
+import collections
 import shlex
 from collections.abc import Callable
 from typing import Any
@@ -88,10 +89,11 @@ def page(value: dict[str, Any], workspace: str, arguments: argparse.Namespace) -
 
 
 def run_grid(summaries: list[dict[str, Any]], indent: int = 0) -> Grid:
-    """The runs as aligned columns."""
+    """The runs as aligned columns; those that share a name are told by their ids."""
+    names = collections.Counter(summary["name"] for summary in summaries)
     return Grid(
         heads=["run", "status", "started", "took", "title", "metrics", "params"],
-        rows=[_row(summary) for summary in summaries],
+        rows=[_row(summary, names[summary["name"]] > 1) for summary in summaries],
         right=frozenset({3}),
         cut=(4, 5, 6),
         indent=indent,
@@ -132,11 +134,11 @@ def _cell(column: str, value: Any) -> Cell:
     return name(value) if column in ("id", "name") else value if column == "title" else value_text(value)
 
 
-def _row(summary: dict[str, Any]) -> list[Cell]:
+def _row(summary: dict[str, Any], is_shared: bool) -> list[Cell]:
     metrics = list(summary["metrics"].items())
     shown = "  ".join(f"{key}={number(value)}" for key, value in metrics[:_METRICS_SHOWN])
     return [
-        name(summary["name"]),
+        name(summary["id"] if is_shared else summary["name"]),
         status_words(summary["status"]),
         dim(moment(summary["started_at"])[:16]),
         span_of(summary["started_at"], summary["ended_at"]),

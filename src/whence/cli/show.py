@@ -91,9 +91,9 @@ def run_page(value: dict[str, Any]) -> list[Block]:
 
 def _head(value: dict[str, Any]) -> list[Block]:
     took = span_of(value["started_at"], value["ended_at"])
-    totals = value["totals"]
+    totals, standing = value["totals"], value["standing"]
     rows: list[tuple[str, Cell]] = [
-        ("status", status_words(value["status"])),
+        ("status", (status_words(value["status"]), dim(f"  {standing}") if standing else "")),
         ("started", (moment(value["started_at"]), dim(f"  took {took}") if took else "")),
     ]
     if value["resumed_at"]:

@@ -269,6 +269,9 @@ class RunWriter(RunPoints):
 
     def _sync_regularly(self) -> None:
         while not self._stop.wait(_SYNC_PERIOD_S):
+            with contextlib.suppress(OSError):  # whatever the disk refuses otherwise: the writer lives
+                if read_lease(self.path / "lease") == self._lease:
+                    os.utime(self.path / "lease")
             with contextlib.suppress(OSError):  # the next write or seal meets the same trouble and says so
                 with self._lock:
                     if os.getpid() != self._pid:
@@ -278,4 +281,3 @@ class RunWriter(RunPoints):
                     else:
                         self.settle()
                 self._say()
-                os.utime(self.path / "lease")

@@ -39,6 +39,7 @@ from whence.workspace.shelf import Shelf
 from whence.workspace.tabling import Found, RunTable
 
 _AT_ONCE = 10
+_NAMED = 10
 
 
 class Workspace(Keeping):
@@ -198,7 +199,14 @@ class Workspace(Keeping):
                 remedy=f"The newest are: {near}." if near else "Record one: with wh.start_run(): ...",
             )
         if len(found) > 1:
-            raise NotFoundError(f"{name!r} names {len(found)} runs: {', '.join(found)}", remedy="Give an id.")
+            told = [self._catalog.told(run_id)[0] for run_id in found[-_NAMED:]]
+            each = "; ".join(
+                f"{one['id']} ({one['status']}, {one['title'] or one['name']!r:.40})" for one in told
+            )
+            raise NotFoundError(
+                f"{name!r:.80} names {len(found)} runs: {each}",
+                remedy="Give an id, or enough of its beginning.",
+            )
         return found[0]
 
     def model(self, reference: str) -> Model:

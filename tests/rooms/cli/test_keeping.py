@@ -109,3 +109,27 @@ def test_a_terminal_shows_what_was_done(own_place: Place, tmp_path: pathlib.Path
     shown = on_terminal("sync", str(own_place.folder), str(tmp_path / "there"), cwd=tmp_path, columns=70)
     assert "3 runs" in shown
     assert all(len(line) < 200 for line in shown.splitlines())
+
+
+def test_runs_of_one_name_are_told_apart(own_place: Place) -> None:
+    runs = own_place.folder / ".whence" / "runs"
+    first = ask("runs", "--json", cwd=own_place.folder).value["runs"][0]
+    other = f"{first['id'][:-1]}{'Z' if first['id'][-1] != 'Z' else 'Y'}"
+    shutil.copytree(runs / first["id"], runs / other)
+    listed = ask("runs", cwd=own_place.folder).out
+    assert first["id"] in listed
+    assert other in listed
+    assert own_place.names[0] in listed
+    refused = ask("show", first["name"], cwd=own_place.folder)
+    assert refused.code == 3
+    assert all(each in refused.err for each in (first["id"], other, first["title"], "Give an id"))
+    assert ask("show", other, "--json", cwd=own_place.folder).value["id"] == other
+
+
+def test_a_run_says_why_it_is_lost(own_place: Place) -> None:
+    code = "import os, whence as wh\nrun = wh.start_run('dies')\nos.kill(os.getpid(), 9)\n"
+    subprocess.run([sys.executable, "-c", code], cwd=own_place.folder, env=environment_of(), check=False)
+    shown = ask("show", "--json", cwd=own_place.folder).value
+    assert (shown["status"], "is gone" in shown["standing"]) == ("lost", True)
+    assert "is gone" in ask("show", cwd=own_place.folder).out
+    assert ask("show", own_place.names[0], "--json", cwd=own_place.folder).value["standing"] == ""
