@@ -27,6 +27,7 @@ END = "--- end of block"
         ("keep.md", "penguins.csv", 4),
         ("compare.md", "penguins.csv", 2),
         ("models.md", "penguins.csv", 5),
+        ("files.md", "penguins.csv", 4),
         ("metrics.md", "penguins.csv", 2),
     ],
 )

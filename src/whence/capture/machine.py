@@ -34,7 +34,6 @@ _FEATURES = frozenset(
         *("asimd", "asimdhp", "asimddp", "sve", "sve2", "i8mm", "bf16", "sme"),
     }
 )
-_TORCH_SEED = 67280421310721  # that of a generator which nobody has seeded
 _NO_LIMIT = 1 << 60
 
 
@@ -119,8 +118,9 @@ def torch_settings() -> dict[str, Any] | None:
 def seeds() -> dict[str, Any]:
     """Tell what is known of the seeds of global generators.
 
-    `hash`: `PYTHONHASHSEED`, or "random". `torch`: its seed, or None where nobody has set one. Python's and
-    NumPy's keep no seed: where they stand is told by a digest, which is equal where equal seeds were set.
+    `hash`: `PYTHONHASHSEED`, or "random". `torch`: its seed, which PyTorch draws where nobody
+    has set one. Python's and NumPy's keep no seed: where they stand is told by a digest, which is equal where
+    equal seeds were set.
     """
     found: dict[str, Any] = {"hash": _hash_seed(), "random": fast128(repr(random.getstate()).encode()).hex()}
     numpy: Any = sys.modules.get("numpy.random")
@@ -131,8 +131,7 @@ def seeds() -> dict[str, Any]:
     torch: Any = sys.modules.get("torch")
     with contextlib.suppress(AttributeError, RuntimeError):
         if torch is not None:
-            seed = torch.initial_seed()
-            found["torch"] = None if seed == _TORCH_SEED else seed
+            found["torch"] = str(torch.initial_seed())  # may have 64 bits, without a sign
     return found
 
 

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -177,7 +178,7 @@ def test_packages_that_come_from_no_index_say_where_they_come_from(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = tmp_path / "site"
-    told = {
+    told: dict[str, Any] = {
         "mine-1.0": {"url": repository.as_uri(), "dir_info": {"editable": True}},
         "theirs-2.0": {
             "url": "https://me:hunter2@example.org/p.git",
