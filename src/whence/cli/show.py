@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from whence.cli.model_facts import describe_model, format_words, model_page
 from whence.cli.file_facts import describe_files, file_blocks
+from whence.cli.model_facts import describe_model, format_words, model_page
 from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, facts, name, strong, try_next
 from whence.cli.place import asked_workspace
 from whence.cli.run_facts import describe_run
