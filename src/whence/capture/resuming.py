@@ -169,7 +169,7 @@ def resume_facts(journal: Journal) -> dict[str, Any]:
     known |= {lost[0] for event in journal.find("run_resume") for lost in event.public["lost"]}
     reached = journal.cursors()
     unheard = [number for number, (offered, _) in enumerate(reached) if number >= len(begun) and offered]
-    uncertain = {"uncertain": True} if journal.is_uncertain and journal.end is None else {}
+    uncertain = {"uncertain": True} if journal.is_uncertain else {}
     return (
         ({"unheard": unheard} if unheard else {})
         | uncertain

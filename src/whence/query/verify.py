@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any
 
 from whence.errors import WhenceError
 from whence.runs import RunRecord, content_digests, late_in, lost_in, lost_objects
-from whence.store import Damage, check_object, check_segments
+from whence.store import Damage, check_object, check_segments, split_damages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,12 @@ def verify_runs(
     for record in records:
         checked["runs"] += 1
         try:
-            damages = _check_run(record, checked)
+            damages, unsettled = split_damages(record.journal, _check_run(record, checked))
+            said += [
+                f"{record.name}: written last, and not on the disk when the machine went down: "
+                f"{damage.path}:{damage.offset}: {damage.problem}"
+                for damage in unsettled[:1]
+            ]
         except WhenceError as error:
             damages = [_damage(record, error.message)]
         findings += [
@@ -116,7 +122,11 @@ def _missing_events(record: RunRecord) -> list[Damage]:
     damages = []
     for before, after in itertools.pairwise([-1, *numbers]):
         if after != before + 1:
-            damages.append(_damage(record, f"events {before + 1} to {after - 1} are missing"))
+            # where bytes are damaged, they were there
+            places = [each.offset for each in journal.damages if each.path == str(journal.path / "journal")]
+            offset = min(places, default=0)
+            problem = f"events {before + 1} to {after - 1} are missing"
+            damages.append(dataclasses.replace(_damage(record, problem), offset=offset))
     if not record.is_ended and not journal.has_lease() and not journal.has_grown():
         damages.append(_damage(record, "the journal's end is missing: its writer had ended the run"))
     return damages

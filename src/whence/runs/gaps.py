@@ -24,7 +24,7 @@ def lost_in(journal: Journal) -> list[str]:
             found.append("a process that died had read passes of which nothing was written")
         if event.public.get("uncertain"):
             found.append("what a process did last, before it or the machine went down, may be missing")
-    if journal.is_uncertain and journal.end is None:
+    if journal.is_uncertain:
         found.append("what its process did last, before it or the machine went down, may be missing")
     return found
 
@@ -58,7 +58,7 @@ def uncertain_passes(journal: Journal) -> set[int]:
     for event in journal.find("run_resume"):
         if event.public.get("uncertain"):
             found |= {number for number, *_ in event.public["lost"]}
-    if journal.is_uncertain and journal.end is None:
+    if journal.is_uncertain:
         ended = {event.public["pass"] for event in journal.find("pass_end")}
         ended |= {number for event in journal.find("run_resume") for number, *_ in event.public["lost"]}
         found |= {event.public["pass"] for event in journal.find("pass_start")} - ended

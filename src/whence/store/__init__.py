@@ -40,6 +40,7 @@ from whence.store.registry import Decision, Registry, claim_version, counter_pat
 from whence.store.searching import Hit, Place
 from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, SealedSegment, decisions_name
 from whence.store.selecting import Selection
+from whence.store.settled import split_damages
 from whence.store.syncing import Synced, sync_folders
 from whence.store.tables import CatalogRow, Mention, Named
 from whence.store.tidying import GRACE_S, Leftover, Tidied, tidy_folder
@@ -72,11 +73,11 @@ __all__ = [
     "Hit",
     "Journal",
     "Kept",
+    "Leftover",
     "Mention",
     "Named",
     "Not",
     "Order",
-    "Leftover",
     "Page",
     "PairSorter",
     "Place",
@@ -115,6 +116,7 @@ __all__ = [
     "read_points",
     "restore_archive",
     "scan_frames",
+    "split_damages",
     "sync_folders",
     "tidy_folder",
     "write_whole",

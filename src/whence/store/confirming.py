@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import operator
 import os
 import pathlib
 import struct
@@ -23,7 +24,7 @@ from whence.errors import DamagedError
 from whence.store.appending import AppendedFile
 from whence.store.content import decode_content, encode_content
 from whence.store.cursors import Cursors
-from whence.store.files import sync_data, sync_folder, write_all
+from whence.store.files import sync_data, sync_folder, write_whole
 from whence.store.outbox import name_error
 
 SYNCED = "synced"
@@ -49,17 +50,14 @@ class Confirming:
         self._descriptor = -1
         self._number = 0
         self._sizes: dict[str, int] = {}
+        # segments of an earlier process, which nobody needs to write to again
+        self._found = {name: size for name, size in sizes.items() if name.startswith("segments/")}
         self._folders: dict[pathlib.Path, None] = {}
         self._doubts: dict[str, tuple[int, int]] = {}
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
-        self._descriptor = os.open(path / SYNCED, flags, 0o644)
-        try:
-            # written whole before it is needed: there is room for it on a full disk
-            write_all(self._descriptor, _slot(0, {}) + _slot(1, sizes))
-            self._number = 1
-        except OSError:
-            self.close()
-            raise
+        if not (path / SYNCED).exists():
+            write_whole(path / SYNCED, nothing_synced(sizes))
+        self._number = max((number for number, _ in _read_slots((path / SYNCED).read_bytes())), default=1)
+        self._descriptor = os.open(path / SYNCED, os.O_WRONLY | os.O_CLOEXEC)
 
     def add_entry(self, folder: pathlib.Path) -> None:
         """A folder has an entry more that isn't on the disk yet."""
@@ -75,7 +73,7 @@ class Confirming:
         Raises:
             OSError: some of it may not be there.
         """
-        names: dict[str, int] = {}
+        names = dict(self._found)
         self._attempt("cursors", (0, 0), cursors.sync)
         for file in files:
             name = str(file.path.relative_to(self._path))
@@ -123,6 +121,11 @@ class Confirming:
             self._descriptor = -1
 
 
+def nothing_synced(sizes: Mapping[str, int]) -> bytes:
+    """Spell the file as it is at first: whole, so that there is room for it on a full disk."""
+    return _slot(0, {}) + _slot(1, sizes)
+
+
 def _slot(number: int, sizes: Mapping[str, int]) -> bytes:
     content = encode_content(dict(sizes))
     if len(content) > _SLOT_BYTES - _SLOT.size:
@@ -137,6 +140,10 @@ def read_synced(folder: pathlib.Path) -> dict[str, int] | None:
         data = (folder / SYNCED).read_bytes()
     except OSError:
         return None
+    return max(_read_slots(data), key=operator.itemgetter(0), default=(0, None))[1]
+
+
+def _read_slots(data: bytes) -> list[tuple[int, dict[str, int]]]:
     found: list[tuple[int, dict[str, int]]] = []
     for at in range(0, len(data), _SLOT_BYTES):
         slot = data[at : at + _SLOT_BYTES]
@@ -146,4 +153,4 @@ def read_synced(folder: pathlib.Path) -> dict[str, int] | None:
         if zlib.crc32(slot[4 : _SLOT.size + length]) == checksum:
             with contextlib.suppress(DamagedError):
                 found.append((number, decode_content(slot[_SLOT.size : _SLOT.size + length])))
-    return max(found)[1] if found else None
+    return found

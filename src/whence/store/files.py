@@ -95,10 +95,18 @@ def sync_folder(folder: pathlib.Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: pathlib.Path) -> None:
+    """Make a folder and those above it, as far as they aren't there, so that they survive a power cut."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
 def write_whole(path: pathlib.Path, data: Buffer) -> None:
     """Put a file in place all at once: a reader sees the old content or the new, never half of it."""
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:

@@ -16,7 +16,7 @@ from whence.errors import (
     StoreReadOnlyError,
     StoreVersionError,
 )
-from whence.store.files import explained, explained_reading, write_whole
+from whence.store.files import explained, explained_reading, make_folder, write_whole
 from whence.store.guarding import held
 from whence.store.objects import (
     Kept,
@@ -115,8 +115,8 @@ class Folder:
         if self.exists:
             return
         with explained(self.path):
-            self.runs_path.mkdir(parents=True, exist_ok=True)
-            (self.path / "objects").mkdir(exist_ok=True)
+            make_folder(self.runs_path)
+            make_folder(self.objects_path)
         ignore = self.path / ".gitignore"
         if not ignore.exists():
             write_whole(ignore, b"*\n")

@@ -63,8 +63,8 @@ class Event:
 class Journal:
     """A run as read from its folder.
 
-    `is_uncertain` says that what its process did last may not have come to the disk: it waited in memory when
-    the process died, or the machine went down.
+    `was_waiting` says that something waited in memory for the disk, `went_down` that the machine was started
+    anew since it was written: what its process did last may not be there.
     """
 
     run_id: str
@@ -76,9 +76,15 @@ class Journal:
     chain: bytes
     objects: dict[bytes, bytes] = field(default_factory=dict)
     segments: dict[str, Scan] = field(default_factory=dict)
-    is_uncertain: bool = False
+    was_waiting: bool = False
+    went_down: bool = False
     surveys: dict[str, Scan] = field(default_factory=dict)
     committed: dict[str, list[dict[str, Any]]] | None = None
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether some of what its process did last may be missing."""
+        return self.end is None and (self.was_waiting or self.went_down)
 
     def find(self, kind: str) -> list[Event]:
         """List the events of a kind, in order."""
@@ -182,7 +188,8 @@ def read_journal(folder: Folder, run_id: str) -> Journal:
         torn_bytes=scan.torn_bytes,
         size=scan.sound_bytes,
         chain=scan.chain,
-        is_uncertain=_is_uncertain(path),
+        was_waiting=was_waiting(path / "cursors"),
+        went_down=_went_down(path),
     )
     bodies = _take_payloads(journal, payloads.frames)
     for frame in scan.frames:
@@ -197,10 +204,9 @@ def read_journal(folder: Folder, run_id: str) -> Journal:
     return journal
 
 
-def _is_uncertain(path: pathlib.Path) -> bool:
-    """Nobody knows of what isn't on the disk; a run that has ended, or goes on, isn't asked."""
+def _went_down(path: pathlib.Path) -> bool:
     lease = read_lease(path / "lease")
-    return was_waiting(path / "cursors") or (lease is not None and is_before_boot(lease))
+    return lease is not None and is_before_boot(lease)
 
 
 def _scan_if_there(path: pathlib.Path, *, keep: bool = True, ends: Collection[int] = ()) -> Scan:

@@ -16,12 +16,14 @@ import secrets
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, NotRequired, TypedDict
 
 import msgspec
 
-from whence.store.files import explained
+from whence.store.files import explained, write_whole
 from whence.vocab import digest_bytes
 
 _FIRST_SPACE = "pid:[4026531836]"
@@ -82,27 +84,26 @@ def place_of(folder: pathlib.Path) -> str:
 
 
 def write_lease(path: pathlib.Path, lease: Lease) -> None:
-    """Put a lease in place, all at once; it needn't survive a power cut, after which no writer lives."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    with explained(path):
-        try:
-            temporary.write_bytes(msgspec.json.encode(lease))
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+    """Put a lease in place, all at once, before anything is written that it tells of."""
+    write_whole(path, msgspec.json.encode(lease))
     with contextlib.suppress(OSError):  # tells readers that one of the runs is written, perhaps once more
         os.utime(path.parents[1])
 
 
-def begin_folder(path: pathlib.Path) -> Lease:
-    """Make a run's folder in which this process is known as the writer from the first moment on."""
+def begin_folder(path: pathlib.Path, files: Mapping[str, bytes] = MappingProxyType({})) -> Lease:
+    """Make a run's folder in which this process is known as the writer from the first moment on.
+
+    Args:
+        path: the folder.
+        files: what else is in it from then on.
+    """
     staged = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     with explained(path):
         try:
             (staged / "segments").mkdir(parents=True)
             lease = own_lease(staged)
+            for name, content in files.items():
+                write_whole(staged / name, content)
             write_lease(staged / "lease", lease)
             staged.rename(path)
         except BaseException:

@@ -26,8 +26,9 @@ from whence.store.folder import Folder
 from whence.store.frames import HEAD_BYTES, Damage, Frame, Scan, iterate_frames, scan_frames
 from whence.store.journal import Journal, check_segments, read_journal
 from whence.store.liveness import find_writer, own_lease, read_lease, write_lease
-from whence.store.metrics import FoundPoints, cut_tails, put_tails_back
+from whence.store.metrics import FoundPoints, cut_tails, put_tails_back, read_points
 from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, pass_of_decisions
+from whence.store.settled import roll_back, settled_sizes
 
 _LEASE_LOOKS = 10
 _LEASE_LOOK_S = 0.5
@@ -98,8 +99,7 @@ def take_over(
         _check_whole(_read_begun(folder, run_id), check)
     with _locked(path / "journal"):
         _check_writer_gone(path / "lease", sleep)
-        journal = read_journal(folder, run_id)
-        _check_whole(journal, check)
+        journal = _read_whole(folder, run_id, check)
         lease, synced = (_content_of(path / name) for name in ("lease", SYNCED))
         write_lease(path / "lease", own_lease(path))
         try:
@@ -191,13 +191,34 @@ def _nothing_there(path: pathlib.Path) -> NotFoundError:
     )
 
 
+def _read_whole(folder: Folder, run_id: str, check: Check) -> Journal:
+    """Read a run of which all is whole; where a power cut left something else, up to the last sync."""
+    journal = read_journal(folder, run_id)
+    if settled_sizes(journal) is not None and (_find_damages(journal, check) or _has_lost_bodies(journal)):
+        with explained(journal.path):
+            if roll_back(journal):
+                journal = read_journal(folder, run_id)
+    _check_whole(journal, check)
+    return journal
+
+
+def _has_lost_bodies(journal: Journal) -> bool:
+    """Whether the last events have lost their bodies, which were written before them."""
+    return any(event.redacted for event in journal.events)
+
+
+def _find_damages(journal: Journal, check: Check) -> list[Damage]:
+    damages = [*journal.damages, *_gaps(journal), *check_segments(journal)]
+    damages += [each for name in journal.segment_names() for each in journal.survey(name).damages]
+    damages += [each for each in read_points(journal.path).damages if each not in damages]
+    return damages or list(check(journal))
+
+
 def _check_whole(journal: Journal, check: Check) -> None:
     """Refuse what isn't whole: what is appended to it would be believed no more than what is damaged."""
     if not journal.damages and not journal.find("run_start"):
         raise _nothing_there(journal.path)
-    damages = [*journal.damages, *_gaps(journal), *check_segments(journal)]
-    damages += [each for name in journal.segment_names() for each in journal.survey(name).damages]
-    damages = damages or list(check(journal))
+    damages = _find_damages(journal, check)
     if damages:
         place = f"{damages[0].path}:{damages[0].offset}"
         raise DamagedError(

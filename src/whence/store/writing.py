@@ -17,13 +17,13 @@ from collections.abc import Callable
 from typing import Any
 
 from whence.errors import StoreBusyError, StoreError
-from whence.store.confirming import SYNCED, Confirming
+from whence.store.confirming import SYNCED, Confirming, nothing_synced
 from whence.store.cursors import Cursors
 from whence.store.files import explained, sync_folder
 from whence.store.folder import Folder
 from whence.store.frames import FrameWriter
 from whence.store.journal import GAP, Journal
-from whence.store.liveness import begin_folder, own_lease, read_lease
+from whence.store.liveness import Lease, begin_folder, own_lease, read_lease
 from whence.store.metrics_tail import Tail
 from whence.store.metrics_writing import RunPoints
 from whence.store.reopening import Check, Found, take_over
@@ -64,7 +64,7 @@ class RunWriter(RunPoints):
             self._number = len(after[1].events)
             self._kept = set(after[1].objects)
         try:
-            self._lease = begin_folder(self.path) if after is None else own_lease(self.path)
+            self._lease = self._begin() if after is None else own_lease(self.path)
             self._open()
             if after is not None:
                 self._go_on_with_points(after[0].points, after[1])
@@ -225,6 +225,9 @@ class RunWriter(RunPoints):
             self._stop.set()
             self._close()
             self._take_away()
+
+    def _begin(self) -> Lease:
+        return begin_folder(self.path, {SYNCED: nothing_synced({})})
 
     def _take_away(self) -> None:
         if self._found is None:
