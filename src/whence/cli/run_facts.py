@@ -30,7 +30,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "resumed_at": [at.isoformat() for at in run.resumed_at],
         "totals": run.totals,
         "notes": run.notes,
-        "history": {key: _curve(run.history(key)) for key in run.metrics},
+        "history": {key: _curve(each) for key, each in run.record.logged.histories(run.metrics).items()},
         "streams": [_stream(run, stream, passes_by_stream[stream.number]) for stream in run.streams],
         "drops": _drops(run, passes_by_stream),
         "fits": _fits(run, passes_by_stream),

@@ -79,7 +79,7 @@ def plot_machine(record: RunRecord) -> Metrics:
 
 
 def _plot_all(record: RunRecord, keys: list[str], *, by_time: bool = False) -> Metrics:
-    histories = {key: record.history(key) for key in keys}
+    histories = record.logged.histories(keys)
     several = [key for key, history in histories.items() if len(history.value) > 1]
     order = several[:PLOTS] + [key for key in histories if key not in set(several[:PLOTS])]
     plots = []

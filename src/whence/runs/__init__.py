@@ -7,7 +7,7 @@ from whence.runs.formats import remedy_of
 from whence.runs.gaps import late_in, lost_in, lost_objects
 from whence.runs.given import as_json, as_number, as_png, content_of
 from whence.runs.live import LiveRun, peak_memory_bytes
-from whence.runs.metrics import SYSTEM, History, RunMetrics
+from whence.runs.metrics import SYSTEM, History
 from whence.runs.models import KeptFile, Parent, as_parents, check_name, content_digests, files_of
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
 from whence.runs.record import RunRecord
@@ -25,7 +25,6 @@ __all__ = [
     "LiveRun",
     "Parent",
     "PassView",
-    "RunMetrics",
     "RunRecord",
     "SourceView",
     "StreamView",

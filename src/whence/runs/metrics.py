@@ -55,9 +55,11 @@ class RunMetrics:
     @functools.cached_property
     def totals(self) -> dict[str, Total]:
         """What their points come to; not what was logged as events, as it was once."""
+        names = self._journal.metric_names
+        if not names:
+            return {}
         told = self._journal.metric_totals if self._journal.end is not None else None
         by_number = self._points.totals.by_key() if told is None else told
-        names = self._journal.metric_names
         return {name: by_number[number] for name, number in names.items() if number in by_number}
 
     @property
@@ -106,21 +108,47 @@ class RunMetrics:
         return read_points(self._journal.path)
 
 
-def last_values(several: Sequence[RunMetrics]) -> dict[str, float]:
-    """Give the last value of each metric that was logged in several places: the one that was logged last."""
-    first, *further = several
-    found = dict(first.last)
-    until = {key: total.until for key, total in first.totals.items()} if further else {}
-    for each in further:
-        for key, value in each.last.items():
-            at = each.totals[key].until
-            if at >= until.get(key, at):
-                found[key], until[key] = value, at
-    return found
+class JoinedMetrics:
+    """The metrics of a run and of its parts, as one.
+
+    Args:
+        several: those of the run first.
+    """
+
+    def __init__(self, several: Sequence[RunMetrics]) -> None:
+        self._several = several
+
+    @functools.cached_property
+    def keys(self) -> list[str]:
+        """Their names, in the order in which they first came in each, those of the machine among them."""
+        return list(dict.fromkeys(key for each in self._several for key in each.keys))
+
+    @functools.cached_property
+    def last(self) -> dict[str, float]:
+        """The last value of each that isn't of the machine: the one that was logged last."""
+        first, *further = self._several
+        found = dict(first.last)
+        until = {key: total.until for key, total in first.totals.items()} if further else {}
+        for each in further:
+            for key, value in each.last.items():
+                at = each.totals[key].until
+                if at >= until.get(key, at):
+                    found[key], until[key] = value, at
+        return found
+
+    @property
+    def has_nameless(self) -> bool:
+        """Whether there are some whose names were destroyed."""
+        return any(each.has_nameless for each in self._several)
+
+    def histories(self, keys: Iterable[str]) -> dict[str, History]:
+        """Give all values of metrics, in the order of time where they were logged in several places."""
+        wanted = list(keys)
+        found = [each.histories(wanted) for each in self._several]
+        return {key: _joined([each[key] for each in found]) for key in wanted}
 
 
-def joined(histories: Sequence[History]) -> History:
-    """Join what was logged of a metric in several places, in the order of time."""
+def _joined(histories: Sequence[History]) -> History:
     if len(histories) == 1:
         return histories[0]
     step, value, at = (

@@ -11,7 +11,7 @@ from whence.runs.decisions import LINEAGE, Decisions, check_sealed, read_decisio
 from whence.runs.digests import PassDigests, digests_in_order
 from whence.runs.files import FileSeen, FilesSeen, Unfollowed, read_files
 from whence.runs.gaps import lost_in, uncertain_passes, unheard_passes
-from whence.runs.metrics import History, RunMetrics, joined, last_values
+from whence.runs.metrics import History, JoinedMetrics, RunMetrics
 from whence.runs.parts import read_parts
 from whence.runs.sources import SourceView, source_view
 from whence.runs.totals import total_of
@@ -122,20 +122,19 @@ class RunRecord:
         return self._merged("tags")
 
     @functools.cached_property
-    def logged(self) -> RunMetrics:
-        """Its metrics."""
-        return RunMetrics(self.journal)
+    def logged(self) -> JoinedMetrics:
+        """Its metrics, and those of its parts."""
+        return JoinedMetrics([RunMetrics(each.journal) for each in (self, *self.parts)])
 
     @property
     def metrics(self) -> dict[str, float]:
         """The last value of each metric, but for those of the machine (`system/...`)."""
-        return last_values([self.logged, *(part.logged for part in self.parts)])
+        return self.logged.last
 
     @property
     def metric_keys(self) -> list[str]:
         """The names of all metrics, in the order in which they first came."""
-        keys = [key for each in (self, *self.parts) for key in each.logged.keys]
-        return list(dict.fromkeys(keys))
+        return self.logged.keys
 
     def history(self, key: str) -> History:
         """All values of a metric, in the order in which they were logged; raises `NotFoundError`."""
@@ -144,7 +143,7 @@ class RunRecord:
                 f"run {self.name} has no metric {key!r:.80}",
                 remedy=f"It has: {', '.join(self.metric_keys) or 'none'}.",
             )
-        return joined([each.logged.histories([key])[key] for each in (self, *self.parts)])
+        return self.logged.histories([key])[key]
 
     @property
     def part_of(self) -> str | None:
