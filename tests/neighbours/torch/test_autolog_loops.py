@@ -401,14 +401,24 @@ def test_a_model_that_goes_away_before_is_not_held_but_its_weights_are_kept() ->
     check_weights(run, wanted)
 
 
-def test_weights_above_a_bound_are_only_described() -> None:
+@pytest.mark.parametrize("goes_away", [False, True])
+def test_weights_above_a_bound_are_only_described(goes_away: bool) -> None:
     wh.autolog(model_bytes=10)
-    net = Net()
+    net: Any = Net()
+    size = sum(each.nbytes for each in net.state_dict().values())
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     with wh.start_run() as run:
         train(net, optimizer, data.DataLoader(rows(), batch_size=8))
+        if goes_away:
+            net = None
+            gc.collect()
     assert run.models == []
-    assert run.fits[0]["models_left_out"].startswith("Net: it has ")
+    assert run.fits[0]["models_left_out"] == f"Net: it has {size} bytes"
+
+
+def test_models_are_not_kept_where_they_are_not_wanted() -> None:
+    net = Net()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     wh.autolog(models=False)
     with wh.start_run() as run:
         train(net, optimizer, data.DataLoader(rows(), batch_size=8))

@@ -137,7 +137,7 @@ def _callback_of(kind: type) -> Callable[[Fit], Any]:
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
             """All is built, and nothing trained."""
             with guarded(self.on_train_start):
-                trained = self.trained = Trained(pl_module)
+                trained = self.trained = Trained(pl_module, self._fit.options.model_bytes)
                 self.stop_looking = trained.watch_forward(pl_module)
                 self._fit.log_params(trained.facts | parts.settings())
                 self._fit.run.log_text(trained.text, f"{self._fit.prefix}model.txt")

@@ -165,8 +165,8 @@ class _Heard:
         """A pass over a loader begins."""
 
         @functools.wraps(original)
-        def __init__(iterator: Any, loader: Any) -> None:  # noqa: N807 - it takes the place of the method
-            original(iterator, loader)
+        def __init__(iterator: Any, loader: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - as it was
+            original(iterator, loader, *args, **kwargs)
             if is_heard():
                 with guarded(original):
                     self._began(iterator, loader)

@@ -258,7 +258,7 @@ class Loop:
 
     def _meet_model(self, root: Any) -> dict[str, Any]:
         number = len(self._trained) + 1
-        trained = Trained(root)
+        trained = Trained(root, self.fit.options.model_bytes)
         self._trained.append(trained)
         self._glances.append(trained.watch_forward(root))
         name = "model" if number == 1 else f"model{number}"

@@ -18,6 +18,7 @@ import torch
 
 from whence.integrations.autologging import torch_parts as parts
 from whence.integrations.autologging.fits import Fit
+from whence.integrations.autologging.hearing import guarded
 
 try:
     import safetensors.torch as safetensors
@@ -30,15 +31,17 @@ class Trained:
 
     Args:
         root: the outermost one, with what wraps it.
+        most_bytes: up to which size its weights are kept.
     """
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Any, most_bytes: int) -> None:
         module = parts.unwrapped(root)
         self.facts = parts.described(module)
         self.text = parts.text_of(module)
         self.name = type(module).__name__
         self.signature: dict[str, Any] | None = None
         self.is_shared_out = parts.is_shared_out(root)
+        self._most_bytes = most_bytes
         self._module = weakref.ref(module, self._leave)
         self._held = [] if self.is_shared_out else _dicts_of(module)
         self._is_kept = False
@@ -74,11 +77,8 @@ class Trained:
             return
         self._is_kept = True
         state = {} if self.is_shared_out else self.weights()
-        size = sum(each.nbytes for each in state.values() if isinstance(each, torch.Tensor))
-        if self.is_shared_out or size > fit.options.model_bytes:
-            why = (
-                "its parameters are divided among processes" if self.is_shared_out else f"it has {size} bytes"
-            )
+        if self.is_shared_out or _size(state) > self._most_bytes:
+            why = "its parameters are divided" if self.is_shared_out else f"it has {_size(state)} bytes"
             fit.describe(models_left_out=f"{self.name}: {why}")
         elif state:
             content, kind = packed(state)
@@ -88,9 +88,13 @@ class Trained:
 
     def _leave(self, _: Any) -> None:
         """The module goes away; nothing may be written here, where the collector may be at work."""
-        if self._held:
-            self._left = {name: each.detach().cpu() for name, each in _state_of(self._held).items()}
-            self._held = []
+        with guarded(self.keep):
+            state, self._held = _state_of(self._held), []
+            if state:
+                device = (
+                    "cpu" if _size(state) <= self._most_bytes else "meta"
+                )  # which has sizes and no content
+                self._left = {name: each.detach().to(device) for name, each in state.items()}
 
 
 class _Glance:
@@ -111,6 +115,10 @@ class _Glance:
 
 
 _NOTHING = contextlib.nullcontext()  # leaving it takes any arguments and does nothing
+
+
+def _size(state: Mapping[str, Any]) -> int:
+    return sum(each.nbytes for each in state.values() if isinstance(each, torch.Tensor))
 
 
 def packed(state: Mapping[str, Any]) -> tuple[bytes, str]:

@@ -84,7 +84,7 @@ class _Told(TrainerCallback):  # type: ignore[misc]  # transformers isn't there 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """All is built, and nothing trained."""
         with guarded(self.on_train_begin):
-            trained = self.trained = Trained(model)
+            trained = self.trained = Trained(model, self._fit.options.model_bytes)
             self.stop_looking = trained.watch_forward(model)
             self._fit.log_params(trained.facts | parts.settings())
             self._fit.run.log_text(trained.text, f"{self._fit.prefix}model.txt")
