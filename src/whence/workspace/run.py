@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import mimetypes
 import os
 import pathlib
@@ -131,17 +131,17 @@ class Run(RecordedRun):
             PlanError, InputError: the name, the metadata or the signature isn't of the form wanted.
             SourceError: the content can't be read, or changed while it was.
         """
-        return digest_text(
-            self._writing.log_model(
+        with contextlib.closing(Shelf(self._folder)) as shelf:
+            digest = self._writing.log_model(
                 content,
                 name=name,
                 metadata=metadata or {},
                 named_format=format,
                 signature=signature,
-                parents=self._shelf.parents(as_parents(parents)),
-                next_version=self._shelf.next_version,
+                parents=shelf.parents(as_parents(parents)),
+                next_version=shelf.next_version,
             )
-        )
+        return digest_text(digest)
 
     def before_end(self, tell: Callable[[BaseException | None], object]) -> None:
         """Have a function called when the run ends here, while more can be logged.
@@ -185,10 +185,6 @@ class Run(RecordedRun):
     def name(self) -> str:
         """Its friendly name."""
         return self._live.name if self._live is not None else super().name
-
-    @functools.cached_property
-    def _shelf(self) -> Shelf:
-        return Shelf(self._folder)
 
     @property
     def _writing(self) -> LiveRun:

@@ -86,6 +86,12 @@ class Shelf:
         self._catalog = self._own_catalog if catalog is None else catalog
         self._kept_catalog: Catalog | None = None
 
+    def close(self) -> None:
+        """Close the index that it opened itself: a run that goes on keeps no file of others' open."""
+        if self._kept_catalog is not None:
+            self._kept_catalog.close()
+            self._kept_catalog = None
+
     # finding
 
     def versions(self, name: str | None = None) -> list[Version]:
