@@ -16,9 +16,11 @@ Then asks, in one process, question after question in turn, and says how long ea
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import pathlib
 import random
+import resource
 import shutil
 import statistics
 import struct
@@ -38,6 +40,7 @@ from whence.vocab import digest_bytes, plain
 BEGAN_MS = 1_790_000_000_000
 TOLD = 100
 BODY = 1
+SETTLES_S = 2.5
 TEAMS = ("vision", "speech", "ranking", "weather")
 MODELS = ("resnet", "conformer", "tower", "unet")
 WHERE = "metrics.val_acc > 0.9 and params.lr <= 0.01 and tags.team = 'vision'"
@@ -164,31 +167,56 @@ def ask(path: pathlib.Path, workspace: wh.Workspace, rounds: int) -> None:
         "search of a rare word": lambda: workspace.search("unet 777"),
         "search of a common word": lambda: workspace.search("vision adam"),
         "run by name": lambda: workspace.find_id(newest),
-        "versions of a model": lambda: workspace.models("unet"),
+        "versions of a model": lambda: workspace.models("resnet"),
         "count by status": workspace.count_by_status,
-        "touched, page of 20": lambda: (os.utime(path / "runs"), workspace.page(limit=20)),
-        "touched, where": lambda: (
-            os.utime(path / "runs"), workspace.page(WHERE, sort="-metrics.val_acc", limit=20)
-        ),
     }  # fmt: skip
-    took: dict[str, list[float]] = {name: [] for name in questions}
+    print("nothing was begun for a while")
+    time.sleep(SETTLES_S)
+    in_turn(questions, rounds)
+    print("a run was begun just now, anew before each question")
+    begun = ("page of 20", "where, sorted, 20")
+    in_turn({name: question for name, question in questions.items() if name in begun}, rounds, path / "runs")
+    print("whole commands")
+    time.sleep(SETTLES_S)
+    program = [sys.executable, "-m", "whence", "-w", str(path)]
+    lines = [
+        ["--version"],
+        ["runs"],
+        ["runs", "--where", WHERE, "--sort", "-metrics.val_acc"],
+        ["search", "unet 777"],
+    ]
+    commands = {
+        " ".join(["whence", *line])[:24]: functools.partial(
+            subprocess.run, [*program, *line], check=True, stdout=subprocess.DEVNULL
+        )
+        for line in lines
+    }
+    in_turn(commands, rounds)
+
+
+def in_turn(
+    questions: dict[str, Callable[[], object]], rounds: int, touched: pathlib.Path | None = None
+) -> None:
+    """Ask all questions in turn, again and again; print medians of wall and CPU time, and the extremes."""
+    took: dict[str, list[tuple[float, float]]] = {name: [] for name in questions}
     for _ in range(rounds):
         for name, question in questions.items():
-            start = time.perf_counter()
+            if touched is not None:
+                os.utime(touched)
+            start, cpu = time.perf_counter(), cpu_s()
             question()
-            took[name].append(time.perf_counter() - start)
+            took[name].append((time.perf_counter() - start, cpu_s() - cpu))
     for name, times in took.items():
-        middle = statistics.median(times)
-        print(f"{name:<26} {middle * 1e3:8.1f} ms   ({min(times) * 1e3:.1f} to {max(times) * 1e3:.1f})")
-    for words in (["runs"], ["runs", "--where", WHERE, "--sort", "-metrics.val_acc"], ["search", "unet 777"]):
-        command = [sys.executable, "-m", "whence", "-w", str(path), *words]
-        times = []
-        for _ in range(rounds):
-            start = time.perf_counter()
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            times.append(time.perf_counter() - start)
-        name = " ".join(["whence", words[0], *(["--where"] if len(words) > 2 else [])])
-        print(f"{name:<26} {statistics.median(times) * 1e3:8.1f} ms")
+        walls, cpus = zip(*times, strict=True)
+        ends = f"{min(walls) * 1e3:.1f} to {max(walls) * 1e3:.1f}"
+        middle = statistics.median(walls) * 1e3
+        print(f"  {name:<26} {middle:8.1f} ms   CPU {statistics.median(cpus) * 1e3:8.1f} ms   ({ends})")
+
+
+def cpu_s() -> float:
+    """The CPU time of this process and of those that it waited for."""
+    waited = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + waited.ru_utime + waited.ru_stime
 
 
 def count_events(workspace: wh.Workspace, runs: int) -> tuple[int, int, int]:

@@ -26,7 +26,14 @@ from whence.store.facts import spelled
 from whence.store.folder import Folder
 from whence.store.indexfile import copied, in_memory, is_busy, is_unwritable, opened, remove, was_replaced
 from whence.store.liveness import find_writer
-from whence.store.looking import final_stamp, folder_stamp, list_names, open_stamp, settled
+from whence.store.looking import (
+    changed_folders,
+    final_stamp,
+    folder_stamp,
+    list_names,
+    open_stamp,
+    settled,
+)
 from whence.store.searching import Hit, search
 from whence.store.selecting import Selection, make_cursor, question
 from whence.store.tables import CatalogRow, Filing, Named, empty, writing
@@ -200,11 +207,11 @@ class Catalog:
         suspects = self._known("final = 0")
         is_quiet = looked == self._one("SELECT looked FROM about") != ""
         if not is_quiet:
-            path = self._folder.runs_path
+            places = self._connection.execute("SELECT no, id, place FROM run WHERE final = 1")
             suspects += [
                 known
-                for known in self._known("final = 1")
-                if not known.place or known.place != folder_stamp(f"{path}/{known.run_id}")
+                for number in changed_folders(self._folder.runs_path, places)
+                for known in self._known("no = ?", number)
             ]
         self._bring(suspects, tell)
         if not is_quiet:

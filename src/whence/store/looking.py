@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pathlib
 import time
+from collections.abc import Iterable
 
 from whence.errors import NotFoundError
 from whence.store.files import explained_reading
@@ -28,10 +29,33 @@ def list_names(runs: pathlib.Path) -> set[str]:
         return set()
 
 
-def folder_stamp(path: str | os.PathLike[str]) -> str:
+def changed_folders(runs: pathlib.Path, stamps: Iterable[tuple[int, str, str]]) -> list[int]:
+    """Tell which folders of runs aren't as they were.
+
+    Args:
+        runs: the folder that they are in.
+        stamps: of each its number, its name, and its stamp as it was.
+
+    Cost: 3 µs for each.
+    """
+    found: list[int] = []
+    try:
+        descriptor = os.open(runs, os.O_RDONLY)
+    except OSError:
+        return [number for number, _, _ in stamps]
+    try:
+        for number, name, stamp in stamps:
+            if stamp != folder_stamp(name, descriptor):
+                found.append(number)
+    finally:
+        os.close(descriptor)
+    return found
+
+
+def folder_stamp(path: str | os.PathLike[str], within: int | None = None) -> str:
     """Tell how a folder was: when its entries and its own times were changed; empty where it is gone."""
     try:
-        found = os.stat(path)
+        found = os.stat(path, dir_fd=within)
     except OSError:
         return ""
     return f"{found.st_mtime_ns} {found.st_ctime_ns}"

@@ -36,6 +36,7 @@ _PLAIN = {
     "ended_at": ("run.ended_us", NUMBER),
     "duration_s": ("(run.ended_us - run.started_us) / 1e6", NUMBER),
 }
+_RUN_ID = re.compile("[0-9A-HJKMNP-TV-Z]{26}")
 _FACT = "SELECT f.run FROM fact f WHERE f.key = (SELECT no FROM key WHERE grp = ? AND name = ?)"
 
 
@@ -108,7 +109,7 @@ def read_cursor(cursor: str, order: Sequence[Order]) -> list[Any]:
         InputError: it is none, or one of a list that was sorted otherwise.
     """
     if not order:
-        if re.fullmatch(r"[0-9A-Za-z]{1,40}", cursor):
+        if _RUN_ID.fullmatch(cursor.upper()):
             return [cursor.upper()]
         raise _no_cursor(cursor)
     try:

@@ -68,7 +68,7 @@ def catalog(
     ],
 )
 def test_all_words_of_a_text_are_mentioned(catalog: Catalog, text: str, found: list[str]) -> None:
-    if text == "tea*" and not searching.has_fts5():
+    if text == "tea*" and not tables.has_fts5():
         found = []  # every sign is looked for
     assert sorted(hit.run_id for hit in catalog.search(text, 9)) == found
 

@@ -214,8 +214,6 @@ def test_a_cursor_of_another_list_is_refused(folder: Folder, cursor: str, order:
     run = {"id": "", "name": "", "title": "", "status": "finished", "started_at": 0, "ended_at": 0}
     run |= {each: {} for each in KEYED_FIELDS} | {each: [] for each in NAMED_FIELDS}
     with catalog_of(folder, tuple({**run, "id": run_id} for run_id in IDS)) as catalog:
-        if cursor.isalnum() and cursor.isascii() and not order:
-            return  # the id of a run, there or not, is a place in the list of the newest
         with pytest.raises(InputError, match="no cursor"):
             catalog.page(Selection(order=order, after=cursor))
         page = catalog.page(Selection(order=(Order(Field("name")),), limit=1))
