@@ -29,7 +29,7 @@ def file_blocks(value: dict[str, Any]) -> list[Block]:
             more = len(value[title]) - _SHOWN
             note = f"{more:,} more with --json" if more > 0 else ""
             rows = [_file(each) for each in value[title][:_SHOWN]]
-            blocks += [Section(title=title, note=note), Grid(rows=rows, right=frozenset({1}))]
+            blocks += [Section(title=title, note=note), Grid(rows=rows, right=frozenset({1}), cut=(0, 3))]
     unfollowed = [each for each in value["unfollowed"] if each["kind"] != "gone"]
     if unfollowed:
         rows = [

@@ -10,6 +10,7 @@ import argparse
 from typing import Any
 
 from whence.cli.file_facts import describe_files, file_blocks
+from whence.cli.machine_facts import describe_machine, gap_blocks, machine_blocks, training_blocks
 from whence.cli.model_facts import describe_model, format_words, model_page
 from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, facts, name, strong, try_next
 from whence.cli.place import asked_workspace
@@ -59,7 +60,7 @@ def _described(workspace: Workspace, asked: str | None) -> dict[str, Any]:
         return _of_model(workspace, asked)
     try:
         found = workspace.run(asked)
-        return describe_run(found) | describe_files(found, workspace)
+        return describe_run(found) | describe_files(found, workspace) | describe_machine(found)
     except NotFoundError as missing:
         try:
             return _of_model(workspace, asked or "")
@@ -83,8 +84,11 @@ def run_page(value: dict[str, Any]) -> list[Block]:
         *_fits(value),
         *_sources(value),
         *file_blocks(value),
+        *training_blocks(value),
         *_results(value),
         *_surroundings(value),
+        *machine_blocks(value),
+        *gap_blocks(value),
         *_next(value),
     ]
 

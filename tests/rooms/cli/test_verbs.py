@@ -271,7 +271,7 @@ def test_questions_work_from_another_folder(place: Place, tmp_path: pathlib.Path
 def test_a_run_is_written_as_a_page(place: Place, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "page.html"
     value = place.ask("report", place.names[0], "--out", str(path), "--json").value
-    assert value == {"run": place.names[0], "path": str(path), "bytes": path.stat().st_size}
+    assert value == {"runs": [place.names[0]], "path": str(path), "bytes": path.stat().st_size}
     assert "first try" in path.read_text()
 
 
