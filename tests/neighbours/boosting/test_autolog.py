@@ -99,6 +99,8 @@ def test_xgboost_rounds_are_those_of_evals_result_and_the_model_predicts_the_sam
     rows = np.load(io.BytesIO(run.read_artifact(fit["data"]["from"]["rows"]["artifact"])))["rows"]
     assert rows.tolist() == X_train.index.tolist()
     assert the_json(run, "feature_importances.json")["gain"] == booster.get_score(importance_type="gain")
+    assert run.models[0]["format"] == fit["model"]["format"] == "xgboost-ubj"
+    assert [told["name"] for told in run.models[0]["signature"]["inputs"]] == MEASURES
     again = xgboost.Booster(model_file=bytearray(model_bytes(run)))
     assert (again.predict(test) == shares).all()
 
@@ -158,6 +160,8 @@ def test_lightgbm_rounds_are_those_it_records_and_the_model_predicts_the_same(bi
     assert fit["data"]["y"]["classes"] == {"0": int((y_train == 0).sum()), "1": int(y_train.sum())}
     split = dict(zip(booster.feature_name(), booster.feature_importance("split").tolist(), strict=True))
     assert the_json(run, "feature_importances.json")["split"] == split
+    assert run.models[0]["format"] == fit["model"]["format"] == "lightgbm-text"
+    assert [told["name"] for told in run.models[0]["signature"]["inputs"]] == MEASURES
     again = lightgbm.Booster(model_str=model_bytes(run).decode())
     assert (again.predict(X_test) == shares).all()
 

@@ -11,11 +11,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+import scipy.sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it makes the search importable
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.metrics import (
     accuracy_score,
@@ -128,6 +133,68 @@ class TestAFit:
         assert told(changed)["X"]["digest"] != first["X"]["digest"]
         assert told(changed)["y"]["digest"] == first["y"]["digest"]
         assert told(X)["X"]["digest"] == told(np.asfortranarray(X))["X"]["digest"]
+
+    def test_data_of_every_kind_are_described_and_told_apart(self) -> None:
+        def told(features: Any) -> dict[str, Any]:
+            with wh.start_run() as run:
+                DummyClassifier().fit(features, labels)
+            found: dict[str, Any] = run.fits[0]["data"]["X"]
+            return found
+
+        wh.autolog(models=False)
+        labels = [0, 1, 1]
+        words = pd.Series(["a", None, "b"], dtype="str")
+        days = pd.to_datetime(pd.Series(["2026-01-01", None, "2026-01-03"]))
+        kinds = {
+            "texts": ["one", "two", "three"],
+            "ragged": [[1, 2], [3], []],
+            "numbers": [[1.0], [2.0], [3.0]],
+            "sparse": scipy.sparse.csr_matrix(np.diag([1.0, 0.0, 3.0])),
+            "cube": np.arange(12).reshape(3, 2, 2),
+            "frame": pd.DataFrame({"w": words, "d": days, "n": pd.array([1, None, 3], dtype="Int64")}),
+            "category": pd.DataFrame({"c": pd.Categorical(["x", "y", "x"])}),
+            "polars": pl.DataFrame({"a": [1.0, None, 3.0], "b": ["x", "y", None]}),
+        }
+        digests = {name: told(features).get("digest") for name, features in kinds.items()}
+        assert None not in digests.values()
+        assert len(set(digests.values())) == len(kinds)
+        later = kinds["frame"].assign(d=days + pd.Timedelta(1, "s"))
+        assert told(later)["digest"] != digests["frame"]
+        assert told(kinds["frame"].copy())["digest"] == digests["frame"]
+        assert told(kinds["frame"])["missing"] == 3
+        assert told(kinds["cube"])["shape"] == [3, 2, 2]
+        assert told(pd.DataFrame({"a": [object(), 1, 2]}))["not_digested"] == ["a"]
+
+    def test_texts_are_trained_on_and_the_model_says_so(self) -> None:
+        texts = [f"{'good' if place % 3 else 'bad'} bird {place}" for place in range(60)]
+        labels = ["yes" if place % 3 else "no" for place in range(60)]
+        wh.autolog()
+        make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, labels)
+        run = the_run()
+        assert run.fits[0]["data"]["X"] == {
+            "kind": "list", "rows": 60, "digest": run.fits[0]["data"]["X"]["digest"],
+        }  # fmt: skip
+        assert run.fits[0]["data"]["y"]["classes"] == {"no": 20, "yes": 40}
+        assert run.metrics["train_accuracy_score"] == 1.0
+
+    def test_long_parameters_are_cut_off_and_secrets_taken_out(self) -> None:
+        class Asks(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+            def __init__(self, words: Any = None, api_key: str = "", bounds: Any = None) -> None:
+                self.words, self.api_key, self.bounds = words, api_key, bounds
+
+            def fit(self, X: Any, y: Any) -> Any:
+                return self
+
+            def predict(self, X: Any) -> Any:
+                return np.zeros(len(X), int)
+
+        wh.autolog(models=False)
+        secret = "sk-proj-" + "aB3dE5fG7h" * 4
+        Asks(words=["word"] * 10_000, api_key=secret, bounds=np.zeros(100_000)).fit(X, Y)
+        run = the_run()
+        assert len(run.params["words"]) <= 500
+        assert len(run.params["bounds"]) <= 500
+        assert secret not in str(run.params)
 
     def test_curves_of_what_learns_by_rounds_are_metrics(self) -> None:
         wh.autolog()

@@ -99,7 +99,7 @@ def shape_of(value: Any) -> tuple[int, ...]:
 
 
 def digest_of(value: Any) -> dict[str, Any]:
-    """Digest a content; {} where it has no bytes that could be digested.
+    """Digest a content, or name what of it has no bytes that could be digested.
 
     Cost: one reading of it, of at most 1 GiB; text is about ten times as slow as numbers.
     """
@@ -108,10 +108,11 @@ def digest_of(value: Any) -> dict[str, Any]:
     if size > _MOST_BYTES:
         step = -(-size // _MOST_BYTES)
         value = value[::step]
-    parts = [_part(name, column) for name, column in _whole(value)]
-    if any(part is None for part in parts):
-        return {}
-    told: dict[str, Any] = {"digest": f"xxh3-128:{fast128(b''.join(filter(None, parts))).hex()}"}
+    parts = {name: _part(name, column) for name, column in _whole(value)}
+    unknown = [name for name, part in parts.items() if part is None]
+    if unknown:
+        return {"not_digested": unknown[:_MOST_NAMES]}
+    told: dict[str, Any] = {"digest": f"xxh3-128:{fast128(b''.join(filter(None, parts.values()))).hex()}"}
     if step > 1:
         told["digest_of_every_row"] = step
     return told
@@ -129,12 +130,16 @@ def _whole(value: Any) -> Iterable[tuple[str, Any]]:
     if hasattr(value, "tocsr") and hasattr(value, "nnz"):
         rows = value.tocsr()
         lengths = np.array(rows.shape, np.int64)
-        return iter([("", lengths), ("", rows.indptr), ("", rows.indices), ("", rows.data)])
+        return iter(
+            [("shape", lengths), ("rows", rows.indptr), ("columns", rows.indices), ("data", rows.data)]
+        )
     return iter([("", value)])
 
 
 def _part(name: str, column: Any) -> bytes | None:
     values = column if isinstance(column, np.ndarray) else _as_array(column)
+    if values.dtype.kind in "mM":
+        name, values = f"{name} {values.dtype.str}", values.view(np.int64)
     if values.dtype.kind in "biufc" and values.dtype.char not in "gG":
         values = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"), copy=False))
         tag = f"{values.dtype.str} {values.shape}"
@@ -150,9 +155,15 @@ def _part(name: str, column: Any) -> bytes | None:
 def _as_array(column: Any) -> NDArray[Any]:
     to_numpy = getattr(column, "to_numpy", None)
     if to_numpy is not None:
-        return np.asarray(to_numpy())
-    if isinstance(column, list | tuple) and len(column) and isinstance(column[0], str):
-        return np.array(column, object)
+        found = np.asarray(to_numpy())
+        if found.dtype == object and hasattr(column, "isna"):
+            found = found.copy()
+            found[np.asarray(column.isna())] = None  # whatever pandas says for missing
+        return found
+    if isinstance(column, list | tuple) and len(column) and not isinstance(column[0], int | float):
+        found = np.empty(len(column), object)  # texts, or samples of lengths of their own
+        found[:] = column
+        return found
     return np.asarray(column)
 
 

@@ -120,8 +120,10 @@ class Fit:
 
     def is_of(self, model: Any) -> None:
         """Say which object it trained, so that what is found out of that later goes to the same run."""
-        self._models.append(weakref.ref(model))
-        _fit_by_model[id(model)] = (weakref.ref(model), self)
+        key = id(model)
+        known = weakref.ref(model, lambda _: _fit_by_model.pop(key, None))
+        self._models.append(known)
+        _fit_by_model[key] = (known, self)
 
     def begin(self) -> None:
         """The library's own work begins."""
@@ -174,7 +176,7 @@ def fit_of(model: Any) -> Fit | None:
     if found is None:
         return None
     if found[0]() is not model or not found[1].run.is_open:
-        del _fit_by_model[id(model)]
+        _fit_by_model.pop(id(model), None)
         return None
     return found[1]
 
@@ -252,6 +254,8 @@ def bounded_value(value: Any) -> Any:
         found = value
     elif isinstance(value, float):
         return value if math.isfinite(value) else str(value)
+    elif hasattr(value, "shape"):
+        found = _repr_of(value)  # which leaves out most of a long one
     else:
         found = plain(value)
         if "$unknown" in str(found)[: _LONGEST * 4]:

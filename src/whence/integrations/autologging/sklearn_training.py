@@ -250,6 +250,8 @@ def first_rows(X: Any) -> Any:
 
 
 def _taken(values: Any, rows: NDArray[np.int64]) -> Any:
+    if isinstance(values, list | tuple):
+        return [values[row] for row in rows]
     return values.iloc[rows] if hasattr(values, "iloc") else values[rows]
 
 
