@@ -133,37 +133,56 @@ def common_bytes(left: pathlib.Path, right: pathlib.Path) -> int:
                 return at
 
 
-def extend_run(here: pathlib.Path, copy: pathlib.Path, found: Comparison) -> int:
-    """Bring a run up to a checked copy of it, as it was compared; returns how many bytes were written.
+def bring_up(
+    here: pathlib.Path, copy: pathlib.Path, checked: Checked, *, dry_run: bool
+) -> tuple[Comparison, int]:
+    """Bring a run up to a checked copy of it, if that has more; a damaged copy changes nothing.
+
+    Args:
+        here: the run's folder.
+        copy: the copy, which stands still, and is used up.
+        checked: what it holds.
+        dry_run: only tell what would be done.
+
+    Returns:
+        How they stood to one another, and how many bytes were written.
 
     Raises:
-        StoreBusyError: it is being written here.
+        StoreBusyError: it is to be changed, and is being written here.
         StoreError: it can't be written.
     """
-    written = 0
-    with _locked_run(here):
-        _check_not_written(here)
-        write_lease(here / "lease", own_lease(here))
-        written += _end_no_more(here, copy, found)
-        for name in found.replaced:
-            written += _replace(here / name, copy / name)
-        for name in sorted(found.extended, key=lambda name: (name == "journal", name)):
-            written += _extend(here / name, copy / name, found.extended[name])
-        for name in found.retired:
-            with explained(here / name):
-                (here / name).unlink(missing_ok=True)
-        _settle_state(here, copy)
-    return written
+    if dry_run:
+        found = compare_run(here, copy, checked)
+        return found, _bytes_of(copy, found)
+    with _locked_run(here):  # first, or another one might have brought it further since
+        found = compare_run(here, copy, checked)
+        written = _bytes_of(copy, found)
+        if checked.damages:
+            return found, 0
+        if found.changes:
+            _check_not_written(here)
+            _extend_run(here, copy, found)
+        elif found.relation == "same" and find_writer(here).state in ("gone", "copied"):
+            _settle_state(here, copy)  # completes an extension that died when the frames were all there
+        return found, written
 
 
-def complete_run(here: pathlib.Path, copy: pathlib.Path) -> None:
-    """Complete an extension that died when the frames were all there: put what is beside them.
+def _bytes_of(copy: pathlib.Path, found: Comparison) -> int:
+    kept = dict.fromkeys(found.replaced, 0) | found.extended
+    return sum((copy / name).stat().st_size - size for name, size in kept.items()) if found.changes else 0
 
-    Where the run may be the one that somebody writes, there is nothing to complete.
-    """
-    with contextlib.suppress(StoreBusyError), _locked_run(here):
-        if find_writer(here).state in ("gone", "copied"):
-            _settle_state(here, copy)
+
+def _extend_run(here: pathlib.Path, copy: pathlib.Path, found: Comparison) -> None:
+    write_lease(here / "lease", own_lease(here))
+    _end_no_more(here, copy, found)
+    for name in found.replaced:
+        _replace(here / name, copy / name)
+    for name in sorted(found.extended, key=lambda name: (name == "journal", name)):
+        _extend(here / name, copy / name, found.extended[name])
+    for name in found.retired:
+        with explained(here / name):
+            (here / name).unlink(missing_ok=True)
+    _settle_state(here, copy)
 
 
 def _settle_state(here: pathlib.Path, copy: pathlib.Path) -> None:
@@ -189,15 +208,13 @@ def _check_not_written(here: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def _locked_run(here: pathlib.Path) -> Iterator[None]:
-    """Keep other processes from going on with a run, or from extending it; waits for none."""
+    """Keep other processes from going on with a run; waits for those that extend it."""
     path = here / "journal" if (here / "journal").exists() else here
     with explained(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreBusyError(f"{here}: another process is at it", remedy="Try again.") from error
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
                 raise  # without locks, of which merging needs none, the lease has to do
@@ -206,32 +223,30 @@ def _locked_run(here: pathlib.Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _end_no_more(here: pathlib.Path, copy: pathlib.Path, found: Comparison) -> int:
+def _end_no_more(here: pathlib.Path, copy: pathlib.Path, found: Comparison) -> None:
     """Say first that an ended run was gone on with: until then, more in a segment would be damage."""
     size = found.extended.get("journal")
     if not size:
-        return 0
+        return
     frame = next(each for each in iterate_frames(copy / "journal") if each.offset >= size)
     if not isinstance(frame, Frame) or decode_content(frame.payload).get("k") != "run_resume":
-        return 0
+        return
     with (copy / "journal").open("rb") as file:
         file.seek(size)
         content = file.read(FRAME_HEAD_BYTES + len(frame.payload))
     _append(here / "journal", size, content)
     found.extended["journal"] = size + len(content)
-    return len(content)
 
 
-def _extend(here: pathlib.Path, copy: pathlib.Path, size: int) -> int:
+def _extend(here: pathlib.Path, copy: pathlib.Path, size: int) -> None:
     if not size:
-        return _replace(here, copy)
-    written = 0
+        _replace(here, copy)
+        return
     with copy.open("rb") as file:
         file.seek(size)
         while block := file.read(_BLOCK_BYTES):
-            _append(here, size + written, block)
-            written += len(block)
-    return written
+            _append(here, size, block)
+            size += len(block)
 
 
 def _append(path: pathlib.Path, size: int, content: bytes) -> None:
@@ -246,11 +261,9 @@ def _append(path: pathlib.Path, size: int, content: bytes) -> None:
             os.close(descriptor)
 
 
-def _replace(here: pathlib.Path, copy: pathlib.Path) -> int:
+def _replace(here: pathlib.Path, copy: pathlib.Path) -> None:
     """Move a file of the copy to its place, all at once."""
     with explained(here):
         here.parent.mkdir(exist_ok=True)
-        written = copy.stat().st_size
         copy.replace(here)
         sync_folder(here.parent)
-    return written

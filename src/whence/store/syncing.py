@@ -26,7 +26,7 @@ from whence.store.files import explained, explained_reading, sync_folder
 from whence.store.folder import Folder
 from whence.store.frames import Damage, scan_frames
 from whence.store.liveness import Writer, find_writer, place_of, read_lease, write_lease
-from whence.store.merging import common_bytes, compare_run, complete_run, extend_run
+from whence.store.merging import bring_up, common_bytes
 from whence.store.objects import object_blocks
 from whence.store.snapshots import (
     Snapshot,
@@ -263,25 +263,19 @@ class _Sync:
             if what:
                 self.done.damaged.append((str(there), f"{what}; copied as it is"))
             return
-        found = compare_run(here, staged, checked)
+        found, written = bring_up(here, staged, checked, dry_run=self._dry_run)
         if what:
             self.done.damaged.append((str(there), f"{what}; what the target has of it stays"))
         elif found.relation == "apart":
             problem = f"gone on with in both places: {found.apart} differs; nothing of either was touched"
             self.done.conflicts.append((str(here), problem))
         elif found.changes:
-            written = sum((staged / each).stat().st_size for each in found.replaced)
-            written += sum((staged / each).stat().st_size - size for each, size in found.extended.items())
-            if not self._dry_run:
-                extend_run(here, staged, found)
             self.done.copied_bytes += written
             (self.done.extended if found.relation == "behind" else self.done.mended).append(run_id)
         elif found.relation == "ahead":
             self.done.ahead.append(run_id)
         else:
             self.done.same += 1
-            if not self._dry_run:
-                complete_run(here, staged)
 
     def _put_run(self, staged: pathlib.Path, here: pathlib.Path) -> bool:
         """Put a new run in place; False where somebody else just did."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import whence as wh
+from tests.rooms.store.contending import together
 from whence.store import Folder, RunWriter, Synced, files, read_journal, sync_folders
 from whence.store.snapshots import Snapshot
 
@@ -307,6 +308,23 @@ def test_a_snapshot_of_a_run_that_is_written_is_a_moment_of_it(tmp_path: pathlib
     writer.discard()
     journal = read_journal(folder, "COPY")
     assert (len(journal.find("note")), journal.damages, journal.torn_bytes) == (20, [], 0)
+
+
+def test_several_syncs_at_once_make_what_one_makes(here: pathlib.Path, there: pathlib.Path) -> None:
+    ids = [record(there, f"run {number}") for number in range(3)]
+    sync(there, here)
+    for run_id in ids:
+        with wh.start_run(resume=run_id, workspace=there) as run:
+            run.log_note("more")
+            run.log_model("m", run_id.encode() * 5_000)
+    record(there, "another")
+
+    def act(number: int) -> None:
+        assert sync(there, here).is_whole
+
+    assert together(8, act) == [0] * 8
+    assert content(here) == content(there)
+    assert not any((Folder.find(here).path / "incoming").iterdir())
 
 
 def test_what_is_no_workspace_and_one_workspace_twice_are_refused(
