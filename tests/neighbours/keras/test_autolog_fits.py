@@ -189,6 +189,21 @@ def test_what_was_reported_before_an_error_is_kept(error: type[BaseException]) -
     assert (run.fits[0]["status"], run.fits[0]["error"]) == ("failed", error.__name__)
 
 
+def test_the_data_and_the_classes_are_described() -> None:
+    wh.autolog()
+    x, _ = samples(30)
+    y = np.repeat([0, 1, 2], [5, 10, 15])
+    made = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
+    made.compile("sgd", "sparse_categorical_crossentropy")
+    with wh.start_run() as run:
+        made.fit(x, y, verbose=0)
+        made.fit(x, y, verbose=0)
+    first, second = (fit["data"] for fit in run.fits)
+    assert (first["X"]["rows"], first["X"]["columns"], first["X"]["dtype"]) == (30, 4, "float32")
+    assert first["y"]["classes"] == {"0": 5, "1": 10, "2": 15}
+    assert first["X"]["digest"] == second["X"]["digest"]
+
+
 def test_a_model_of_the_users_own_making_is_recorded_as_well() -> None:
     class Own(keras.Model):  # type: ignore[misc]  # keras isn't there where types are checked
         def __init__(self) -> None:

@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
+from whence.integrations.autologging.data import describe_features, describe_target
 from whence.integrations.autologging.fits import Fit, fit_of, users_run
+from whence.integrations.autologging.origins import origin_of
 from whence.integrations.autologging.patches import Call, Patches, Training, guarded
+from whence.integrations.autologging.rows import tell_origin
 
 _ARGUMENTS = (
     "batch_size",
@@ -40,8 +44,12 @@ def on_fit(call: Call, fit: Fit) -> Training:
     """Record a training."""
     model, arguments = call.owner, call.arguments()
     fit.is_of(model)
-    fit.describe(library=f"keras {keras.__version__}", backend=keras.backend.backend())
+    fit.describe(library="keras", version=keras.__version__, backend=keras.backend.backend())
     fit.log_params({name: arguments[name] for name in _ARGUMENTS if arguments.get(name) is not None})
+    with guarded(call.function):
+        _tell_data(
+            fit, arguments.get("x"), arguments.get("y"), is_classes="crossentropy" in str(_name(model.loss))
+        )
     given = arguments.get("callbacks")
     callback = _Told(fit)
     if isinstance(given, keras.callbacks.CallbackList):
@@ -164,6 +172,25 @@ def _name(what: Any) -> Any:
     if isinstance(what, list | tuple):
         return [_name(each) for each in what]
     return what if isinstance(what, str) else getattr(what, "name", None) or getattr(what, "__name__", None)
+
+
+def _tell_data(fit: Fit, x: Any, y: Any, *, is_classes: bool) -> None:
+    """Describe arrays and tables that are trained on; what else there is, is read as it goes."""
+    told: dict[str, Any] = {}
+    if _is_table(x):
+        told["X"] = describe_features(x, with_digest=fit.options.datasets)
+        origin = origin_of(x) if fit.options.datasets else None
+        if origin is not None:
+            told["from"] = tell_origin(fit, origin, "rows.npz")
+    elif x is not None:
+        told["X"] = {"kind": type(x).__qualname__}
+    if _is_table(y):
+        told["y"] = describe_target(y, is_classes=is_classes, with_digest=fit.options.datasets)
+    fit.describe(data=told)
+
+
+def _is_table(data: Any) -> bool:
+    return isinstance(data, np.ndarray) or hasattr(data, "iloc")
 
 
 def _tell_stopping(fit: Fit, model: Any, given: Any) -> None:

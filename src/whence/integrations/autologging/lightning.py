@@ -63,7 +63,7 @@ def on_fit(kind: Callable[[Fit], Any], call: Call, fit: Fit) -> Training:
     trainer, arguments = call.owner, call.arguments()
     model = arguments["model"]
     fit.is_of(model)
-    fit.describe(library=f"lightning {_version(trainer)}")
+    fit.describe(library="lightning", version=_version(trainer))
     fit.log_params(_settings(trainer))
     for each in (model, arguments.get("datamodule")):
         hparams = getattr(each, "hparams", None)

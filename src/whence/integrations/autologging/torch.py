@@ -217,7 +217,7 @@ class _Heard:
         if run is None:
             run = self._begin(title)
         if loop is None:
-            facts = {"title": title, "library": f"torch {torch.__version__}"}
+            facts = {"title": title, "library": "torch", "version": torch.__version__}
             loop = self._loops[run.id] = Loop(Fit(run, run.log_fit(facts), is_alone=False))
             run.before_end(functools.partial(self._end, loop))
         loop.meet(optimizer, roots, alive)

@@ -37,7 +37,7 @@ def title_of(call: Call) -> str | None:
 def on_train(call: Call, fit: Fit) -> Training:
     """Record a training."""
     trainer = call.owner
-    fit.describe(library=f"transformers {transformers.__version__}")
+    fit.describe(library="transformers", version=transformers.__version__)
     arguments = trainer.args.to_dict()
     fit.log_params({key: value for key, value in arguments.items() if value is not None})
     callback = _Told(fit)
