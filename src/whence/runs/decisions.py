@@ -38,7 +38,16 @@ from whence.lineage import (
     WitnessIndex,
     read_directory,
 )
-from whence.store import DECISIONS, Damage, Frame, Journal, SealedSegment, decisions_name, decode_content
+from whence.store import (
+    DECISIONS,
+    Damage,
+    Frame,
+    Journal,
+    SealedSegment,
+    decisions_name,
+    decode_content,
+    split_damages,
+)
 from whence.vocab import digest_bytes
 
 LINEAGE = "lineage"
@@ -241,10 +250,13 @@ def _read_gathered(journal: Journal, pass_number: int) -> dict[int, Decisions]:
         name = LINEAGE  # whence 0.1 kept the decisions of all passes there
     scan = journal.segment(name)
     promises = [event.public for event in journal.find("segment") if event.public["name"] == name]
-    if scan.damages or (promises and scan.chain != promises[-1]["chain"]):
+    damages, unsettled = split_damages(journal, scan.damages)
+    # a power cut leaves holes in what wasn't on the disk yet, and what comes after one can't be told
+    end = min((each.offset for each in unsettled), default=scan.sound_bytes)
+    if damages or (promises and scan.chain != promises[-1]["chain"]):
         path = journal.path / "segments" / name
         raise _damaged(str(path), pass_number, "it holds other bytes than were written")
-    return _gathered_by_node(scan.frames, pass_number)
+    return _gathered_by_node([frame for frame in scan.frames if frame.offset < end], pass_number)
 
 
 def _gathered_by_node(frames: Sequence[Frame], pass_number: int) -> dict[int, Decisions]:
