@@ -261,8 +261,8 @@ def _has_only_beginnings(path: pathlib.Path) -> bool:
 def _is_replaced(journal: Journal, name: str) -> bool:
     """Whether the decisions of a pass are sealed, with what the file holds."""
     number = pass_of_decisions(name)
-    if journal.end is None or journal.has_lease():
-        return False
+    if journal.end is None or journal.has_lease() or name in journal.promises():
+        return False  # a run that was gone on with has committed to what it found
     for event in journal.find("pass_end"):
         sealed = event.public.get("lineage")
         if sealed is not None and event.public["pass"] == number:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -115,11 +116,44 @@ def test_a_writer_that_touches_its_lease_no_more_is_not_dead(training: Training)
     assert training.status() == "running"
 
 
+NO_ROOM = """
+import resource, sys, warnings
+import whence as wh
+warnings.simplefilter("ignore")
+run = wh.start_run("no room", workspace=sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+print(run.id, flush=True)
+for line in sys.stdin:
+    run.log_note("not written")
+    run.log_metric("n", 1)
+    print("logged", flush=True)
+"""
+
+
+def test_a_writer_that_can_write_nothing_is_alive_and_says_so(tmp_path: pathlib.Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", NO_ROOM, str(tmp_path)], encoding="utf-8", bufsize=1,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(SOURCE)},
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        lease = Folder.find(tmp_path).run_path(process.stdout.readline().strip()) / "lease"
+        process.stdin.write("\n")
+        assert process.stdout.readline() == "logged\n"
+        os.utime(lease, (0, 0))
+        assert find_writer(lease.parent).state == "writing"
+        until = time.monotonic() + 30
+        while not lease.stat().st_mtime and time.monotonic() < until:
+            os.sched_yield()
+        assert lease.stat().st_mtime
+        process.kill()
+
+
 def test_a_writer_in_another_container_is_unknown(tmp_path: pathlib.Path) -> None:
     """Its process has the number of one here, or of none: both mean nothing here."""
     code = (
         "import os, pathlib, sys\nfrom whence.store.liveness import begin_folder\n"
-        "begin_folder(pathlib.Path(sys.argv[1]))\nprint(os.getpid(), flush=True)\nsys.stdin.read()\n"
+        "begin_folder(pathlib.Path(sys.argv[1]), {})\nprint(os.getpid(), flush=True)\nsys.stdin.read()\n"
     )
     inside = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", sys.executable, "-c"]
     if subprocess.run([*inside, ""], capture_output=True, check=False).returncode:
@@ -147,11 +181,11 @@ def test_a_lease_comes_back_as_it_was_written(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_folder_has_its_lease_from_the_first_moment(tmp_path: pathlib.Path) -> None:
-    lease = begin_folder(tmp_path / "RUN")
+    lease = begin_folder(tmp_path / "RUN", {})
     assert read_lease(tmp_path / "RUN" / "lease") == lease
     assert find_writer(tmp_path / "RUN").is_alive is True
     with pytest.raises(wh.errors.StoreError):
-        begin_folder(tmp_path / "RUN")
+        begin_folder(tmp_path / "RUN", {})
     assert os.listdir(tmp_path) == ["RUN"]
 
 

@@ -77,7 +77,7 @@ def test_what_nobody_refers_to_is_named_first_and_goes_when_that_is_said(folder:
     part = folder.objects_path / ".incoming-0123"
     part.write_bytes(b"half")
     half = folder.run_path("X").parent / ".X.0123"
-    begin_folder(half)
+    begin_folder(half, {})
     (half / "lease").unlink()
     before = everything(folder)
     found = tidy_folder(folder)
@@ -172,10 +172,10 @@ def test_runs_begun_by_dead_processes_go_and_no_others(folder: Folder) -> None:
     begun = folder.run_path("BEGUN")
     child = os.fork()
     if child == 0:
-        begin_folder(begun)
+        begin_folder(begun, {})
         os._exit(0)
     os.waitpid(child, 0)
-    begin_folder(folder.run_path("OURS"))
+    begin_folder(folder.run_path("OURS"), {})
     child = os.fork()
     if child == 0:
         writer = RunWriter(folder, "LOST")
@@ -260,3 +260,24 @@ def die_at_removal(count: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(look)
+
+
+def test_decisions_that_were_sealed_go_and_others_stay(folder: Folder) -> None:
+    kept = b""
+    with wh.start_run("finished", workspace=folder.path) as run:
+        path = folder.run_path(run.id) / "segments" / "decisions-0"
+        for _ in wh.from_items(list(range(40))).filter(lambda x: x % 3 != 0).batch(4):
+            kept = path.read_bytes() if path.exists() else kept
+    assert kept
+    assert not path.exists()
+    for content, kinds in ((kept, ["segment"]), (kept[:-1], []), (kept + b"x", [])):
+        path.write_bytes(content)
+        assert [each.kind for each in tidy_folder(folder).leftovers] == kinds
+    path.write_bytes(kept)
+    assert [each.path for each in tidy_folder(folder, delete=True).leftovers] == [path]
+    assert wh.open(folder.path).verify().holds
+    path.write_bytes(kept)
+    with wh.start_run(resume=run.id, workspace=folder.path):
+        assert tidy_folder(folder, delete=True).leftovers == []  # somebody writes it
+    assert tidy_folder(folder, delete=True).leftovers == []  # and has committed to it
+    assert wh.open(folder.path).verify().holds
