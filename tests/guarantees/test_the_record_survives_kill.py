@@ -142,12 +142,13 @@ def check_session(run: wh.RecordedRun, session: int, shared: Shared) -> Counter[
         wanted = [row for row in range(ROWS) if is_wanted(row)]
         first = (passes[-1].delivered - 1) * SIZE
         assert [origin.row for origin in trace.origins] == wanted[first : first + SIZE]
-    return Counter({what: len(numbers) for what, numbers in found.items()}, batch=delivered)
+    return Counter({what: len(numbers) for what, numbers in found.items()} | {"batch": delivered})
 
 
 def numbers_of(run: wh.RecordedRun, key: str) -> list[int]:
     """The values of a metric."""
-    return run.history(key).value.astype(int).tolist() if key in run.metrics else []
+    found: list[int] = run.history(key).value.astype(int).tolist() if key in run.metrics else []
+    return found
 
 
 def kill_often(folder: pathlib.Path, kills: int, seed: int) -> tuple[Counter[str], float]:

@@ -260,26 +260,12 @@ def _mapped(path: pathlib.Path, within: int | None = None) -> Content:
 def _check_head(data: Content, path: pathlib.Path) -> list[Damage]:
     if data[:7] != _MAGIC:
         return [Damage(path=str(path), offset=0, length=HEAD_BYTES, problem="not a framed file")]
-    if data[7] > FORMAT_VERSION and _is_ours(data):
-        return [
-            Damage(path=str(path), offset=7, length=1, problem="its version isn't the one it was written in")
-        ]
     if data[7] > FORMAT_VERSION:
         raise StoreVersionError(
             f"{path}: written in format {data[7]}, this whence reads up to {FORMAT_VERSION}",
             remedy="Upgrade whence: pip install --upgrade whence",
         )
     return []
-
-
-def _is_ours(data: Content) -> bool:
-    """Whether the first frame follows the head as we would have written it: the version was changed since."""
-    frame = _frame_at(data, HEAD_BYTES)
-    if frame is None:
-        return False
-    head = bytes(data[:7]) + bytes([FORMAT_VERSION]) + bytes(data[8:HEAD_BYTES])
-    covered = _COVERED.pack(len(frame.payload), frame.kind, 0) + frame.payload
-    return digest_bytes(digest_bytes(head) + covered) == frame.chain
 
 
 def read_frame(path: pathlib.Path, offset: int) -> Frame:
