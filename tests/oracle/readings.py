@@ -81,7 +81,7 @@ class Workshop:
         )
         self._patch = pytest.MonkeyPatch()
         found = environment()
-        self._patch.setattr("whence.runs.live.environment", lambda: found)
+        self._patch.setattr("whence.runs.live.ask_environment", lambda: lambda: found)
 
     def __enter__(self) -> Workshop:
         return self

@@ -5,7 +5,7 @@ from whence.capture.clean import CleanWriter
 from whence.capture.code import CodeIdentity, identify
 from whence.capture.codefiles import CodeFile
 from whence.capture.drawing import at_work, begin_work, end_work
-from whence.capture.environment import environment, outline
+from whence.capture.environment import ask_environment, environment, outline
 from whence.capture.fields import NO_WATCH, FieldNotes, FieldWatch
 from whence.capture.foreign import NumpyTwister, PythonRandom, Settable, loaded_generators
 from whence.capture.gauges import Energy, Gauges
@@ -92,6 +92,7 @@ __all__ = [
     "Start",
     "Told",
     "actor",
+    "ask_environment",
     "at_work",
     "begin_work",
     "config",

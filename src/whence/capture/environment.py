@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -91,37 +92,49 @@ def environment(root: str | None = None) -> dict[str, Any]:
 
     Cost: that of Git and one listing of each package folder; the graphics driver is asked once a process.
     """
+    return ask_environment(root)()
+
+
+def ask_environment(root: str | None = None) -> Callable[[], dict[str, Any]]:
+    """Begin to ask other programs; what comes back waits for their answers and describes the environment."""
     with unheard():
-        return _described(root if root is not None else os.getcwd())
-
-
-def _described(folder: str) -> dict[str, Any]:
-    origins = installed_from()
-    editable = [each for each in origins.values() if each["editable"]][:_EDITABLE_ASKED]
-    with ThreadPoolExecutor(max_workers=2 + len(editable)) as threads:  # all wait for other processes
+        folder = root if root is not None else os.getcwd()
+        origins = installed_from()
+        editable = [each for each in origins.values() if each["editable"]][:_EDITABLE_ASKED]
+        threads = ThreadPoolExecutor(max_workers=2 + len(editable))
         git = threads.submit(git_state, folder)
         gpus = threads.submit(_gpus)
         heads = [threads.submit(head_of, each["folder"]) for each in editable]
-        described = {
-            "argv": [_without_home(argument) for argument in redact_arguments(sys.argv)],
-            "cwd": os.getcwd(),
-            **outline(),
-            "cpu": _cpu(),
-            "memory_bytes": _memory_bytes(),
-            "variables": _variables(),
-            "time_zone": time.strftime("%z"),
-            "container": container(os.environ),
-            "seeds": seeds(),
-        }
-        torch = torch_settings()
-        if torch is not None:
-            described["torch"] = torch
-        for each, head in zip(editable, heads, strict=True):
-            each.update(head.result())
-        for each in origins.values():
-            if "folder" in each:
-                each["folder"] = _without_home(redact(each["folder"]))
-        return {**described, "origins": origins, "git": git.result(), "gpus": list(gpus.result())}
+        threads.shutdown(wait=False)  # they end by themselves
+
+    def described() -> dict[str, Any]:
+        with unheard():
+            found = _described()
+            for each, head in zip(editable, heads, strict=True):
+                each.update(head.result())
+            for each in origins.values():
+                if "folder" in each:
+                    each["folder"] = _without_home(redact(each["folder"]))
+            return {**found, "origins": origins, "git": git.result(), "gpus": list(gpus.result())}
+
+    return described
+
+
+def _described() -> dict[str, Any]:
+    """What no other program has to be asked for."""
+    found = {
+        "argv": [_without_home(argument) for argument in redact_arguments(sys.argv)],
+        "cwd": os.getcwd(),
+        **outline(),
+        "cpu": _cpu(),
+        "memory_bytes": _memory_bytes(),
+        "variables": _variables(),
+        "time_zone": time.strftime("%z"),
+        "container": container(os.environ),
+        "seeds": seeds(),
+    }
+    torch = torch_settings()
+    return found if torch is None else {**found, "torch": torch}
 
 
 def outline() -> dict[str, Any]:

@@ -80,6 +80,9 @@ class Ear:
         self._known: dict[tuple[Any, int], Opening] = {}
         self._listed: set[str] = set()
         self._apart: set[int] = set()
+        self._crowds: dict[
+            str, list[int]
+        ] = {}  # by folders as they are given: one look for each further file
         self._cwd: str | None = None
         self._lock = threading.RLock()  # a finalizer that opens a file may come in between
         self.by_event: dict[str, Callable[..., None]] = {
@@ -140,6 +143,11 @@ class Ear:
             return
         if type(path) is int or flags & (OWN | _NO_FILE) or getattr(_aside, "depth", 0):
             return
+        if self._crowds and type(path) is str and not flags & _TELLING:
+            counts = self._crowds.get(path.rpartition(os.sep)[0])
+            if counts is not None:
+                self._count(counts, path)
+                return
         if path == getattr(_aside, "expected", None):
             return
         given = os.fsdecode(path)
@@ -161,15 +169,20 @@ class Ear:
                 self._known[key] = opening = Opening(path, given, how, now)
                 self.fresh.append(opening)
             else:
-                self._count_in_folder(path)
+                self._count_in_folder(path, given)
 
-    def _count_in_folder(self, path: str) -> None:
+    def _count_in_folder(self, path: str, given: str) -> None:
         folder = os.path.dirname(path)
         if folder not in self.folders and len(self.folders) >= _FOLDERS:
             folder = ""
         counts = self.folders.setdefault(folder, [0, 0])
+        if len(self._crowds) < _LEFT_OUT_KNOWN:
+            self._crowds[given.rpartition(os.sep)[0]] = counts
+        self._count(counts, given)
+
+    def _count(self, counts: list[int], given: str) -> None:
         counts[0] += 1
-        mark = hash(path)
+        mark = hash(given) if given.startswith(os.sep) else hash((self._cwd, given))
         if mark not in self._apart and len(self._apart) < _APART:
             self._apart.add(mark)
             counts[1] += 1
@@ -189,6 +202,7 @@ class Ear:
     def _moved_to(self, path: Any) -> None:
         with self._lock:  # the same names are other files from now on
             self._known = {}
+            self._crowds = {}
             self._cwd = None
 
     def _renamed(self, source: Any, target: Any, *folders: int) -> None:

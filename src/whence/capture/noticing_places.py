@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import sysconfig
 
@@ -40,7 +41,7 @@ _SYSTEM = (
     "/Library/",
     "/private/etc/",
 )
-_PARTS = ("/site-packages/", "/dist-packages/", "/__pycache__/", "/.whence/", "/.git/", "/.ipython/")
+_PARTS = re.compile(r"[/\\](?:site-packages|dist-packages|__pycache__|\.whence|\.git|\.ipython)[/\\]")
 _ENDINGS = (".pyc", ".pyo", ".pth", ".so", ".dylib", ".pyd", ".dll")
 
 
@@ -64,8 +65,7 @@ def is_left_out(path: str) -> bool:
         return True
     if path.startswith("/dev/") and not path.startswith("/dev/shm/"):
         return True
-    text = path.replace(os.sep, "/") if os.sep != "/" else path
-    return any(part in text for part in _PARTS)
+    return _PARTS.search(path) is not None
 
 
 def module_files() -> frozenset[str]:

@@ -20,8 +20,8 @@ from whence.capture import (
     FileNotes,
     Past,
     Recording,
+    ask_environment,
     enter_run,
-    environment,
     leave_run,
     redact,
     resume_facts,
@@ -69,6 +69,7 @@ class LiveRun:
         before_sealing: Callable[[RunWriter], None] | None = None,
     ) -> None:
         given = {"params": plain_pairs("params", params or {}), "tags": plain_pairs("tags", tags or {})}
+        surroundings = ask_environment()  # Git and others answer while files are made
         before: Journal | None = None
         if resume is None:
             self.id = make_run_id(time.time_ns() // 1_000_000, secrets.token_bytes(10))
@@ -92,7 +93,7 @@ class LiveRun:
                 self.name = before.find("run_start")[0].public["name"]
                 self._writer.append("run_resume", resume_facts(before))
                 self._writer.sync()  # or a power cut could leave more in segments than a sealed journal knows
-            self._writer.append("environment", {}, {"environment": plain(environment())})
+            self._writer.append("environment", {}, {"environment": plain(surroundings())})
             self._recording = Recording(self._writer, None if before is None else Past.of(before))
             for event in [] if before is None else before.find("model_used"):
                 self._recording.remember_used(event.kind, event.body or {})

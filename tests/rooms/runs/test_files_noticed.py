@@ -367,6 +367,28 @@ def test_files_beyond_the_limit_are_counted_by_folder(monkeypatch: pytest.Monkey
     ]
 
 
+def test_files_beyond_the_limit_are_told_apart_wherever_the_program_stands(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noticing, "LISTED", 1)
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        for name in "abc":
+            (tmp_path / folder / name).write_text(folder)
+    with wh.start_run("t") as run:
+        for _ in range(2):
+            for folder in ("one", "two"):
+                os.chdir(tmp_path / folder)
+                for name in "abc":
+                    pathlib.Path(name).read_text()
+        pathlib.Path("a").write_text("written beyond the limit")
+    assert [each.path for each in run.inputs] == ["one/a"]
+    assert [(each.what, each.count) for each in run.unfollowed] == [
+        ("one: 2 further files", 4),
+        ("two: 3 further files", 7),
+    ]
+
+
 def test_a_relative_path_is_of_the_folder_in_which_it_was_opened(tmp_path: pathlib.Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
