@@ -31,6 +31,7 @@ from whence.store import (
     read_journal,
     read_points,
 )
+from whence.store.files import sync_data
 from whence.store.metrics_tail import POINT_BYTES, find_tails
 
 SOURCE = pathlib.Path(metrics_tail.__file__).parents[2]
@@ -370,6 +371,33 @@ def test_points_wait_for_a_full_disk_and_come_in_their_order(
     assert check_segments(journal) == []
 
 
+def test_whoever_logs_waits_for_no_sync_and_is_not_confirmed_by_it(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = begin(tmp_path)
+    log(writer, [{"a": 0.0, "b": 0.0}])
+    is_syncing, may_end = threading.Event(), threading.Event()
+
+    def slow(descriptor: int) -> None:
+        is_syncing.set()
+        assert may_end.wait(60)
+        sync_data(descriptor)
+
+    monkeypatch.setattr("whence.store.metrics_tail.sync_data", slow)
+    thread = threading.Thread(target=writer.sync)
+    thread.start()
+    assert is_syncing.wait(60)
+    log(writer, [{"a": 1.0}, {"a": 2.0, "b": 2.0}], 1)  # it returns
+    assert found_in(tmp_path) == {"a": [(0, 0.0), (1, 1.0), (2, 2.0)], "b": [(0, 0.0), (2, 2.0)]}
+    (tail,) = writer._tails()
+    assert (tail.synced, tail.count) == (0, 5)
+    may_end.set()
+    thread.join()
+    writer.sync()
+    assert tail.synced == tail.size
+    writer.discard()
+
+
 def test_points_that_the_disk_refused_are_written_again_before_they_are_confirmed(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,20 +405,20 @@ def test_points_that_the_disk_refused_are_written_again_before_they_are_confirme
     log(writer, SOME[:3])
     refused: list[int] = []
     put_again: list[int] = []
-    sync, write = metrics_tail.sync_data, os.pwrite
+    write = os.pwrite
 
     def refusing(descriptor: int) -> None:
         if not refused:
             refused.append(descriptor)
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        sync(descriptor)
+        sync_data(descriptor)
 
     def writing(descriptor: int, data: bytes, offset: int) -> int:
         if os.readlink(f"/proc/self/fd/{descriptor}").endswith("points-0"):
             put_again.append(len(data))
         return write(descriptor, data, offset)
 
-    monkeypatch.setattr(metrics_tail, "sync_data", refusing)
+    monkeypatch.setattr("whence.store.metrics_tail.sync_data", refusing)
     monkeypatch.setattr(os, "pwrite", writing)
     with writer._lock:  # not while the thread syncs that does so every second
         with pytest.raises(StoreError):
