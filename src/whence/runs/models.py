@@ -98,6 +98,10 @@ def model_body(
 ) -> dict[str, Any]:
     """Put together what an event says of a model; what the content shows isn't lost where a name is given."""
     body = {"name": name, **kept, "metadata": plain(as_pairs("metadata", metadata))}
+    if named_format is not None and not (isinstance(named_format, str) and named_format):
+        raise InputError(
+            f"format: wanted a name, got {named_format!r:.40}", remedy="Leave it out to have it found."
+        )
     if named_format is not None and named_format != kept["format"]:
         body |= {"format": words(named_format), "found": kept["format"]}
         body["unsafe"] = kept["unsafe"] or named_format in ALWAYS_UNSAFE

@@ -78,7 +78,8 @@ class SteadyFile:
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
         with _readable(path):
-            self._file = path.open("rb", buffering=0)
+            # without waiting for somebody to write into a pipe
+            self._file = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
         self._before = os.fstat(self._file.fileno())
         self.size = self._before.st_size
         if not stat.S_ISREG(self._before.st_mode):

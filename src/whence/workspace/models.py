@@ -9,9 +9,9 @@ from typing import Any
 
 from whence.errors import WhenceError
 from whence.query import Impact, PassSeen, Seen, SourceSeen, seen_before
-from whence.runs import Parent, RunRecord
+from whence.runs import Parent, RunRecord, plain_pairs
 from whence.store import Folder
-from whence.vocab import digest_text, plain
+from whence.vocab import digest_text
 from whence.workspace.artifacts import Logged
 from whence.workspace.decided import Note, note_of
 from whence.workspace.kept import note_used
@@ -208,7 +208,7 @@ class Model(Logged):
 
     def describe(self, metadata: Mapping[str, Any], *, note: str = "") -> None:
         """Add metadata, which replace what has the same name; what was said before stays in the history."""
-        self._shelf.describe(self._version, {str(key): plain(value) for key, value in metadata.items()}, note)
+        self._shelf.describe(self._version, plain_pairs("metadata", metadata), note)
 
     # what it was made from, and what was made from it
 

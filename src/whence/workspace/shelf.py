@@ -109,6 +109,7 @@ class Shelf:
         Raises:
             NotFoundError: there is none, or there are several.
         """
+        _check_reference(reference)
         if reference.startswith(_DIGEST):
             return self._of_content(self.versions(), reference, reference)
         before, slash, within = reference.partition("/")
@@ -130,6 +131,7 @@ class Shelf:
 
     def artifact(self, reference: str) -> Named:
         """Find what a run logged last under a name, by `RUN/NAME`; raises `NotFoundError`."""
+        _check_reference(reference)
         run, slash, name = reference.partition("/")
         if not slash:
             raise NotFoundError(
@@ -215,7 +217,7 @@ class Shelf:
         self.registry.decide(
             kind,
             {"run": run_id, "event": number},
-            about | said | {"who": actor(), "note": redact(note)},
+            about | said | {"who": actor(), "note": redact(str(note))},
             decision_id=make_run_id(at_ns // 1_000_000, secrets.token_bytes(10)),
             at_ns=at_ns,
         )
@@ -333,6 +335,14 @@ def _numbered(named: Iterable[Named]) -> list[Version]:
             number = counts[each.name] = counts.get(each.name, 0) + 1
         found.append(Version(version=number, named=each))
     return found
+
+
+def _check_reference(reference: Any) -> None:
+    if not isinstance(reference, str):
+        raise InputError(
+            f"wanted a reference, got {type(reference).__name__}",
+            remedy='Write "digits@champion", for example.',
+        )
 
 
 def _several(reference: str, found: list[Version]) -> NotFoundError:

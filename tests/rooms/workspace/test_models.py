@@ -300,6 +300,32 @@ def test_names_that_references_could_not_hold_are_refused(home: pathlib.Path, na
     assert model.history == []
 
 
+def test_what_is_of_no_form_that_is_wanted_is_an_input_error(
+    workspace: wh.Workspace, home: pathlib.Path
+) -> None:
+    model: Any = workspace.model("digits")
+    anything: Any = workspace
+    given: Any
+    with wh.start_run(workspace=home) as begun:
+        run: Any = begun
+        for given in ([1], 3, ""):
+            with pytest.raises(InputError, match="format"):
+                run.log_model("digits", b"x", format=given)
+        with pytest.raises(InputError, match="metadata"):
+            run.log_model("digits", b"x", metadata=[1])
+        with pytest.raises(InputError, match="bytes or the path"):
+            run.log_model("digits", 3)
+    with pytest.raises(InputError, match="metadata"):
+        model.describe([1])
+    for given in (None, 3, b"digits"):
+        with pytest.raises(InputError, match="wanted a reference"):
+            anything.model(given)
+        with pytest.raises(InputError, match="wanted a reference"):
+            anything.artifact(given)
+    assert model.history == []
+    assert len(workspace.models()) == 3
+
+
 @pytest.mark.parametrize("alias", ["1", "007", "latest"])
 def test_an_alias_is_nothing_that_versions_are_called_by_themselves(
     workspace: wh.Workspace, alias: str
@@ -526,6 +552,38 @@ def test_versions_keep_their_numbers_when_workspaces_become_one(tmp_path: pathli
         assert model.digest in caught.value.remedy
         assert merged.model(f"digits@{model.digest}").load_bytes() == content
         assert merged.model(f"{model.run.id}/digits@1").load_bytes() == content
+
+
+def test_workspaces_that_are_synced_share_decisions_and_numbers_go_on_above_both(
+    tmp_path: pathlib.Path,
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for number in range(3):
+        log(two, b"two %d" % number)
+    log(one, a_folder(tmp_path / "hub"))
+    wh.open(two).set_alias("digits@3", "champion", note="over there")
+    wh.open(one).set_stage("digits@1", "production")
+    wh.open(one).sync(two)
+    merged = wh.open(one)
+    assert merged.model("digits@champion").load_bytes() == b"two 2"
+    assert [each.why for each in merged.model("digits@champion").history] == ["over there"]
+    assert len(merged.model("digits@stage:production").files) == 3
+    log(one, b"next")
+    assert merged.model("digits@4").load_bytes() == b"next"
+    assert merged.verify().holds
+
+
+def test_nothing_that_a_model_is_made_of_is_tidied_away(home: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    log(home, a_folder(tmp_path / "hub"))
+    workspace = wh.open(home)
+    workspace.set_alias("digits@1", "champion")
+    stray = workspace.path / "objects" / "ab" / ("c" * 62)
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_bytes(b"of nobody")
+    os.utime(stray, (0, 0))
+    workspace.tidy(delete=True, grace_s=0)
+    assert not stray.exists()
+    assert workspace.model("digits@champion").load_bytes("model.safetensors") == LARGE
 
 
 def test_the_same_content_under_one_number_is_no_question(tmp_path: pathlib.Path) -> None:
