@@ -26,8 +26,8 @@ def mentions_of(record: RunRecord) -> Iterator[Mention]:
 
 def _of_stream(event: Event) -> Iterator[Mention]:
     body = event.body or {}
-    names = [str(node.get("name") or node.get("kind") or "") for node in body.get("nodes", [])]
-    yield Mention("operations", "\n".join([str(body.get("name", "")), *names]))
+    nodes = [f"{node.get('label', '')} {_words(node.get('params'))}" for node in body.get("nodes", [])]
+    yield Mention("operations", "\n".join([str(body.get("name", "")), *nodes]))
 
 
 def _of_source(event: Event) -> Iterator[Mention]:

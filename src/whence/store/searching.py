@@ -16,6 +16,7 @@ from whence.store.tables import has_fts5, searchable
 
 _AROUND = 40
 _PLACES = 3
+_LOOKED_AT = 50
 _WORDS = 30
 _WORD = re.compile(r'"([^"]+)"?|(\S+)')
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
@@ -76,17 +77,20 @@ def _matches(word: str) -> tuple[str, str]:
 
 
 def _places(connection: sqlite3.Connection, number: int, words: list[str]) -> list[Place]:
-    """Find where a run mentions the words: one place for each, and no place twice."""
+    """Find where a run mentions the words: the best place of each in some fields, and no place twice."""
     places: dict[tuple[str, str], Place] = {}
     for word in words:
         sql, value = _matches(word)
+        best: dict[str, str] = {}
         for field, text in connection.execute(
             f"SELECT doc.field, doc.text FROM ({sql}) d JOIN doc ON doc.no = d.no"
             " JOIN mention m ON m.doc = doc.no WHERE m.run = ? ORDER BY d.score, doc.no LIMIT ?",
-            (value, number, _PLACES),
+            (value, number, _LOOKED_AT),
         ):
+            best.setdefault(field, text)
+        for field, text in list(best.items())[:_PLACES]:
             places.setdefault((field, text), Place(field=field, snippet=_snippet(text, word)))
-    return list(places.values())[: max(_PLACES, len(words))]
+    return list(places.values())
 
 
 def _snippet(text: str, word: str) -> str:
