@@ -15,6 +15,7 @@ from whence.cli.screen import Screen
 from whence.cli.wording import count_of, number, short_digest, value_text
 
 _PARTS_SHOWN = 10
+_LINES_SHOWN = 200
 _SIGNS: dict[str, tuple[str, Tone]] = {
     "added": ("+", "good"),
     "removed": ("-", "bad"),
@@ -44,6 +45,8 @@ def page(value: dict[str, Any]) -> list[Block]:
         blocks += [Section(title="parameters"), _changes(value["params"])]
     for op in value["ops"]:
         blocks += _op(op)
+    if value["code"]:
+        blocks += _code(value)
     if value["sources"]:
         blocks.append(Section(title="sources"))
         for source in value["sources"]:
@@ -72,6 +75,21 @@ def page(value: dict[str, Any]) -> list[Block]:
         blocks += [Section(title="drops", note="over all passes"), _drops(value["drops"])]
     if value["metrics"]:
         blocks += [Section(title="metrics", note="last values"), _changes(value["metrics"])]
+    return blocks
+
+
+def _code(value: dict[str, Any]) -> list[Block]:
+    """Files of code; whole, where no operation has told what changed in them."""
+    blocks: list[Block] = [Section(title="files of code")]
+    is_told = any(code["diff"] for op in value["ops"] for code in op["code"])
+    for file in value["code"]:
+        blocks.append(Line(words=(Words(*_SIGNS[file["how"]]), " ", file["path"]), indent=2))
+        if not is_told:
+            lines = [Words(line, _LINES.get(line[:1], "plain")) for line in file["diff"].splitlines()]
+            blocks += [Line(words=line, indent=4) for line in lines[:_LINES_SHOWN]]
+            if len(lines) > _LINES_SHOWN:
+                more = f"and {len(lines) - _LINES_SHOWN:,} more lines: --json has them"
+                blocks.append(Line(words=dim(more), indent=4))
     return blocks
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from whence.documents.facts import STATUS
-from whence.documents.overlays import Overlay, overlay
+from whence.documents.overlays import overlay
 from whence.documents.pages import render_page, write_page
 from whence.documents.plots import HEIGHT, LEFT, PLOTS, RIGHT, WIDTH
-from whence.documents.wording import duration_text, shown, shown_lines, shown_value, time_text
+from whence.documents.wording import duration_text, number_text, shown, shown_lines, shown_value, time_text
 from whence.errors import InputError
 from whence.query import OpChange, RunDiff, SourceChange, diff_runs, drops_of, verify_runs
 from whence.runs import History, RunRecord
@@ -51,6 +51,7 @@ class Against:
     Args:
         name: the run.
         ops: operations with parameters and code.
+        code: files of code, whole where no operation has told what changed in them.
         sources: what was read by streams.
         files: what was read beside them.
         unknown: what can't be compared.
@@ -59,6 +60,7 @@ class Against:
     run: int
     name: str
     ops: list[dict[str, Any]]
+    code: list[dict[str, Any]]
     sources: list[dict[str, Any]]
     files: list[dict[str, str]]
     unknown: list[str]
@@ -89,14 +91,18 @@ def render_comparison(records: Sequence[RunRecord]) -> str:
     params = _lines([record.params for record in records])
     environment = _lines([_told_environment(record) for record in records])
     verdict = verify_runs(list(records))
-    overlays, left_out = _overlays(records)
+    keys = _metric_keys(records)
+    histories = {key: [_history(record, key) for record in records] for key in keys}
+    curves = [key for key in keys if any(each is not None and len(each.value) > 1 for each in histories[key])]
+    overlays = [overlay(key, histories[key]) for key in curves[:PLOTS]]
     return render_page(
         "comparison.html",
         runs=[_head(number, record) for number, record in enumerate(records)],
         params=[line for line in params if line.differs][:ROWS],
         same_params=[line for line in params if not line.differs][:ROWS],
         overlays=overlays,
-        overlays_left_out=left_out,
+        overlays_left_out=len(curves) - len(overlays),
+        values=[_value_line(key, histories[key]) for key in keys if key not in set(curves)][:ROWS],
         against=[_against(number, records[0], each) for number, each in enumerate(records) if number],
         drops=_drop_lines(records)[:ROWS],
         environment=[line for line in environment if line.differs][:ROWS],
@@ -174,15 +180,19 @@ def _told_environment(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _overlays(records: Sequence[RunRecord]) -> tuple[list[Overlay], int]:
-    """Draw metrics of several runs before those of few; at most `PLOTS`."""
+def _metric_keys(records: Sequence[RunRecord]) -> list[str]:
+    """Name the metrics, those of several runs before those of few."""
     runs_by_key: dict[str, int] = {}
     for record in records:
         for key in record.metrics:
             runs_by_key[key] = runs_by_key.get(key, 0) + 1
-    keys = sorted(runs_by_key, key=lambda key: -runs_by_key[key])  # stable: else as they were logged
-    found = [overlay(key, [_history(record, key) for record in records]) for key in keys[:PLOTS]]
-    return found, len(keys) - len(found)
+    return sorted(runs_by_key, key=lambda key: -runs_by_key[key])  # stable: else as they were logged
+
+
+def _value_line(key: str, histories: Sequence[History | None]) -> Line:
+    """Lay the one value that each run has of a metric side by side."""
+    texts = [_NONE if each is None else number_text(float(each.value[-1])) for each in histories]
+    return Line(name=shown(key, 100), values=texts, differs=len(set(texts)) > 1)
 
 
 def _history(record: RunRecord, key: str) -> History | None:
@@ -195,6 +205,7 @@ def _against(number: int, first: RunRecord, other: RunRecord) -> Against:
         run=number,
         name=shown(other.name, 60),
         ops=[_op(change) for change in diff.ops[:ROWS]],
+        code=_code(diff),
         sources=[_source(change) for change in diff.sources[:ROWS]],
         files=[{"path": shown(change.name, 160), "how": change.how} for change in diff.files[:ROWS]],
         unknown=[shown(each, 300) for each in diff.unknown],
@@ -219,13 +230,26 @@ def _op(change: OpChange) -> dict[str, Any]:
                 *(each for code in change.code for each in (*code.constants, *code.packages)),
             ]
         ],
-        "diff": [
-            (line[:1], shown(line, 300))
-            for code in change.code
-            for line in shown_lines(code.diff, DIFF_CHARACTERS).splitlines()
-        ],
+        "diff": [line for code in change.code for line in _diff_lines(code.diff)],
         "unknown": [shown(each, 200) for code in change.code for each in code.unknown],
     }
+
+
+def _code(diff: RunDiff) -> list[dict[str, Any]]:
+    is_told = any(code.diff for op in diff.ops for code in op.code)
+    return [
+        {
+            "path": shown(change.path, 160),
+            "how": change.how,
+            "diff": [] if is_told else _diff_lines(change.diff),
+        }
+        for change in diff.code[:ROWS]
+    ]
+
+
+def _diff_lines(diff: str) -> list[tuple[str, str]]:
+    """The lines of a diff with their signs."""
+    return [(line[:1], shown(line, 300)) for line in shown_lines(diff, DIFF_CHARACTERS).splitlines()]
 
 
 def _source(change: SourceChange) -> dict[str, Any]:

@@ -1,7 +1,15 @@
 """Questions on the record: whence (trace), whither (impact), again (replay), does it hold (verify)."""
 
 from whence.query.addresses import Address, parse_address, parse_range
-from whence.query.changes import Change, CodeChange, DropChange, OpChange, RunDiff, SourceChange
+from whence.query.changes import (
+    Change,
+    CodeChange,
+    DropChange,
+    FileOfCodeChange,
+    OpChange,
+    RunDiff,
+    SourceChange,
+)
 from whence.query.counting import NodeCount, PassCount, StreamCount, count_pass, count_streams
 from whence.query.diff import diff_runs, drops_of
 from whence.query.differences import Difference, drawn_in
@@ -33,6 +41,7 @@ __all__ = [
     "FieldStep",
     "FieldTrace",
     "FieldUse",
+    "FileOfCodeChange",
     "Finding",
     "Fit",
     "Impact",

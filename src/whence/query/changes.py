@@ -62,6 +62,25 @@ class CodeChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileOfCodeChange:
+    """A file of the program's own code that isn't the same text in both.
+
+    Args:
+        path: where it was in the second run, or in the first if only that has it.
+        how: changed, added or removed.
+        diff: the differences, as a unified diff.
+    """
+
+    path: str
+    how: How
+    diff: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"path": self.path, "how": self.how, "diff": self.diff}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpChange:
     """An operation of a stream that isn't the same in both.
 
@@ -153,29 +172,34 @@ class RunDiff:
         after: the second run's.
         params: parameters of the runs.
         ops: operations of their streams.
+        code: files of their own code. Where a run has streams, what counts of it stands in their operations.
         sources: what their streams read.
         files: what they read beside their streams, by path: the digests.
         environment: packages, Python, platform, Git.
         drops: how many samples operations dropped. That is what came of it, and not counted as a cause.
         metrics: last values of metrics; the same.
         unknown: what can't be compared, in words.
+        is_code_known: whether streams say what of the code counts.
     """
 
     before: str
     after: str
     params: list[Change]
     ops: list[OpChange]
+    code: list[FileOfCodeChange]
     sources: list[SourceChange]
     files: list[Change]
     environment: list[Change]
     drops: list[DropChange]
     metrics: list[Change]
     unknown: list[str]
+    is_code_known: bool = True
 
     @property
     def same(self) -> bool:
         """Whether no cause differs, and all could be compared."""
-        return not (self.params or self.ops or self.sources or self.files or self.environment or self.unknown)
+        causes = [self.params, self.ops, self.sources, self.files, self.environment, self.unknown]
+        return not any(causes) and (self.is_code_known or not self.code)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -185,6 +209,7 @@ class RunDiff:
             "same": self.same,
             "params": [change.to_json() for change in self.params],
             "ops": [change.to_json() for change in self.ops],
+            "code": [change.to_json() for change in self.code],
             "sources": [change.to_json() for change in self.sources],
             "files": [change.to_json() for change in self.files],
             "environment": [change.to_json() for change in self.environment],

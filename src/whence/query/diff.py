@@ -10,7 +10,16 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from whence.query.changes import Change, CodeChange, DropChange, How, OpChange, RunDiff, SourceChange
+from whence.query.changes import (
+    Change,
+    CodeChange,
+    DropChange,
+    FileOfCodeChange,
+    How,
+    OpChange,
+    RunDiff,
+    SourceChange,
+)
 from whence.query.counting import count_streams
 from whence.runs import RunRecord, SourceView, StreamView, finite_or_none
 
@@ -32,11 +41,13 @@ def diff_runs(before: RunRecord, after: RunRecord) -> RunDiff:
         params=list(_changes(before.params, after.params)),
         ops=list(_op_changes(before.streams, after.streams)),
         sources=list(_source_changes(before.sources, after.sources)),
+        code=list(_file_changes(before, after)),
         files=list(_changes(_inputs_of(before), _inputs_of(after))),
         environment=list(_environment_changes(before.environment, after.environment)),
         drops=list(_drop_changes(before, after)),
         metrics=list(_changes(metrics[0], metrics[1])),
         unknown=[f"{each.name}: {gap}" for each in (before, after) for gap in each.gaps],
+        is_code_known=bool(before.streams or after.streams),
     )
 
 
@@ -205,8 +216,29 @@ def _source_changes(before: Sequence[SourceView], after: Sequence[SourceView]) -
 
 
 def _inputs_of(record: RunRecord) -> dict[str, str]:
-    """The files that were read beside the streams, by their paths."""
-    return {file.path: file.digest or f"unknown: {file.note}" for file in record.inputs}
+    """The files that were read beside the streams, by their paths; not those of the code itself."""
+    code = {path for path, _ in _code_of(record).values()}
+    return {
+        file.path: file.digest or f"unknown: {file.note}" for file in record.inputs if file.path not in code
+    }
+
+
+def _code_of(record: RunRecord) -> dict[str, tuple[str, str]]:
+    """Path and text of each file of the program's own code, by the module it is; the script's is empty."""
+    bodies = [event.body for event in record.journal.find("code_file") if event.body]
+    return {body["module"]: (body["path"], body["text"]) for body in bodies}
+
+
+def _file_changes(before: RunRecord, after: RunRecord) -> Iterator[FileOfCodeChange]:
+    here, there = _code_of(before), _code_of(after)
+    for module in dict.fromkeys([*here, *there]):
+        (old_path, old), (path, text) = here.get(module, ("", "")), there.get(module, ("", ""))
+        if old != text:
+            lines = difflib.unified_diff(
+                old.splitlines(), text.splitlines(), old_path or "none", path or "none", lineterm=""
+            )
+            how: How = "added" if module not in here else "removed" if module not in there else "changed"
+            yield FileOfCodeChange(path=path or old_path, how=how, diff="\n".join(lines))
 
 
 def _digests_of(source: SourceView) -> dict[str, str]:

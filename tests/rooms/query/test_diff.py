@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pathlib
+import subprocess
 import sys
 import textwrap
 from importlib import util
@@ -233,3 +234,23 @@ def test_a_file_that_was_read_beside_the_streams_is_compared_by_its_digest(
     diff = wh.open(tmp_path / "w").diff(*runs)
     assert [(change.name, change.how) for change in diff.files] == [("settings.csv", "changed")]
     assert not diff.same
+
+
+def test_scripts_without_streams_are_compared_as_text(tmp_path: pathlib.Path) -> None:
+    script = tmp_path / "train.py"
+    for rate in ("0.1", "0.2"):
+        script.write_text(
+            f"import whence as wh\nwith wh.start_run(workspace='w') as run:\n    run.log_metric('lr', {rate})\n"
+        )
+        subprocess.run(
+            [sys.executable, script.name], cwd=tmp_path, check=True,
+            env={"PYTHONPATH": str(pathlib.Path(wh.__file__).parents[1])},
+        )  # fmt: skip
+    workspace = wh.open(tmp_path / "w")
+    newer, older = workspace.runs()
+    diff = workspace.diff(older, newer)
+    (change,) = diff.code
+    assert (change.path, change.how) == ("train.py", "changed")
+    assert "-    run.log_metric('lr', 0.1)\n+    run.log_metric('lr', 0.2)" in change.diff
+    assert not diff.same
+    assert workspace.diff(newer, newer).same
