@@ -266,7 +266,7 @@ class RunPages:
         """Tell what was lost, behind all that waits."""
         if trouble is not None:
             body = {"objects": trouble.objects} if trouble.objects else None
-            self._append(GAP, trouble.to_public(self._now_ns()), body)
+            self._append("gap", trouble.to_public(self._now_ns()), body)
 
     def _opened(self, name: str, *, purpose: str) -> FrameWriter:
         after = self._scans.get(name)

@@ -22,7 +22,7 @@ from whence.store.cursors import Cursors
 from whence.store.files import explained, sync_folder
 from whence.store.folder import Folder
 from whence.store.frames import FrameWriter
-from whence.store.journal import GAP, Journal
+from whence.store.journal import Journal
 from whence.store.liveness import Lease, begin_folder, own_lease, read_lease
 from whence.store.metrics_tail import Tail
 from whence.store.metrics_writing import RunPoints
@@ -71,7 +71,7 @@ class RunWriter(RunPoints):
             with explained(self.path):
                 sizes = {name: scan.sound_bytes for name, scan in self._scans.items()}
                 sizes |= {tail.path.name: tail.synced for tail in self._tails()}
-                self._confirming = Confirming(self.path, sizes, lambda public: self._append(GAP, public))
+                self._confirming = Confirming(self.path, sizes, lambda public: self._append("gap", public))
             self.cursors.make_room()
         except StoreError:
             self._take_away()  # nothing was recorded, so nothing is left
