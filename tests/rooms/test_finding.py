@@ -23,7 +23,7 @@ def brighten(value: int) -> int:
 
 def fail_once(folder: pathlib.Path) -> None:
     """Run something that fails, and mentions much."""
-    run = wh.start_run("plain title", params={"model": {"kind": "perceiver"}}, workspace=folder)
+    run = wh.start_run("uncommon title", params={"model": {"kind": "perceiver"}}, workspace=folder)
     run.set_tag("team", "oceanography")
     run.log_metric("val/f1_macro", 0.5)
     run.log_note("the moon was full")
@@ -45,7 +45,7 @@ def workspace(tmp_path: pathlib.Path) -> wh.Workspace:
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        ("plain", "title"),
+        ("uncommon", "title"),
         ("perceiver", "params"),
         ("oceanography", "tags"),
         ("f1_macro", "metrics"),
@@ -62,7 +62,7 @@ def workspace(tmp_path: pathlib.Path) -> wh.Workspace:
 )
 def test_a_run_is_found_by_whatever_it_mentions(workspace: wh.Workspace, text: str, field: str) -> None:
     (found,) = workspace.search(text)
-    assert found.summary["title"] == "plain title"
+    assert found.summary["title"] == "uncommon title"
     assert field in {place.field for place in found.places}
     assert any(text.casefold() in place.snippet.casefold() for place in found.places)
 
@@ -90,13 +90,13 @@ def test_what_was_destroyed_is_not_found_any_more(workspace: wh.Workspace) -> No
 
 def test_a_table_has_a_row_for_each_run_and_a_column_for_each_field(workspace: wh.Workspace) -> None:
     table = workspace.table()
-    assert [row["title"] for row in table] == ["another", "plain title"]
+    assert [row["title"] for row in table] == ["another", "uncommon title"]
     assert table.columns[:3] == ["id", "name", "title"]
     assert table[1]["params.model"] == {"kind": "perceiver"}
     assert (table[0]["metrics.val/f1_macro"], table[1]["metrics.val/f1_macro"]) == (None, 0.5)
     chosen = workspace.table("tags.team exists", columns="title,params.model.kind,metrics.val/f1_macro")
     assert list(chosen) == [
-        {"title": "plain title", "params.model.kind": "perceiver", "metrics.val/f1_macro": 0.5}
+        {"title": "uncommon title", "params.model.kind": "perceiver", "metrics.val/f1_macro": 0.5}
     ]
     assert len(workspace.table("name = nobody")) == 0
     with pytest.raises(InputError, match="--columns"):
@@ -105,7 +105,7 @@ def test_a_table_has_a_row_for_each_run_and_a_column_for_each_field(workspace: w
 
 def test_a_table_is_a_data_frame_with_times(workspace: wh.Workspace) -> None:
     frame = workspace.table(sort="started_at").to_pandas()
-    assert list(frame["title"]) == ["plain title", "another"]
+    assert list(frame["title"]) == ["uncommon title", "another"]
     assert str(frame["started_at"].dtype).startswith("datetime64[")
     assert (frame["ended_at"] >= frame["started_at"]).all()
     assert (frame["duration_s"] >= 0).all()
