@@ -5,7 +5,7 @@ from whence.runs.files import FileSeen, Unfollowed
 from whence.runs.fits import read_fits
 from whence.runs.formats import remedy_of
 from whence.runs.gaps import late_in, lost_in, lost_objects
-from whence.runs.given import as_json, as_number, as_png, content_of, plain_pairs
+from whence.runs.given import as_json, as_number, as_png, plain_pairs
 from whence.runs.live import LiveRun, peak_memory_bytes
 from whence.runs.metrics import SYSTEM, History
 from whence.runs.models import KeptFile, Parent, as_parents, check_name, content_digests, files_of
@@ -35,7 +35,6 @@ __all__ = [
     "as_png",
     "check_name",
     "content_digests",
-    "content_of",
     "files_of",
     "finite_or_none",
     "friendly_name",

@@ -5,15 +5,12 @@ from __future__ import annotations
 import io
 import math
 import operator
-import os
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from whence.capture import unheard
-from whence.errors import InputError, SourceError
+from whence.errors import InputError
 from whence.vocab import plain
 
 
@@ -62,29 +59,6 @@ def as_pairs(what: str, given: Any) -> dict[str, Any]:
 def plain_pairs(what: str, given: Any) -> dict[str, Any]:
     """Take names with values that are kept as plain ones."""
     return {key: plain(value) for key, value in as_pairs(what, given).items()}
-
-
-def content_of(given: bytes | bytearray | memoryview | str | os.PathLike[str]) -> bytes:
-    """Take bytes as they are, or read the file at a path.
-
-    Raises:
-        SourceError: the file can't be read.
-        InputError: neither bytes nor a path.
-    """
-    if isinstance(given, bytes | bytearray | memoryview):
-        return bytes(given)
-    if not isinstance(given, str | os.PathLike):
-        raise InputError(
-            f"wanted bytes or the path of a file, got {type(given).__name__}", remedy="Give one of them."
-        )
-    path = pathlib.Path(given)
-    try:
-        with unheard():  # what is kept is a result of the run, and nothing that it read
-            return path.read_bytes()
-    except OSError as error:
-        raise SourceError(
-            f"{path}: can't be read ({error.strerror or error})", remedy="Check the path.", place=str(path)
-        ) from error
 
 
 def as_json(value: Any) -> bytes:
