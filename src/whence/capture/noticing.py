@@ -34,6 +34,7 @@ _WORDS = 300
 
 # Our own readers and writers open with this: it means nothing for what isn't a terminal, and costs nothing.
 OWN = getattr(os, "O_NOCTTY", 0)
+_now_ns = time.time_ns
 _ACCESS = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
 _TELLING = _ACCESS | os.O_APPEND | os.O_TRUNC | os.O_CREAT | os.O_EXCL
 _NO_FILE = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", 0)
@@ -138,7 +139,7 @@ class Ear:
     def _opened(self, path: Any, mode: str | None, flags: int) -> None:
         known = self._known.get((path, flags & _TELLING))
         if known is not None and not flags & OWN:
-            known.last_ns = time.time_ns()
+            known.last_ns = _now_ns()
             known.count += 1
             return
         if type(path) is int or flags & (OWN | _NO_FILE) or getattr(_aside, "depth", 0):
