@@ -30,7 +30,7 @@ from whence.store.metrics_columns import (
     merge_totals,
     total_points,
 )
-from whence.store.metrics_tail import TailScan, find_tails, scan_tail
+from whence.store.metrics_tail import TailScan, check_tail, find_tails, ordinals_in, read_tail
 
 METRICS = "metrics"
 PACKED = 1
@@ -41,7 +41,7 @@ class FoundPoints:
 
     Args:
         frames: what was packed, by ordinals.
-        tails: what wasn't, and what may have been since, by ordinals.
+        tails: what wasn't, or not all of it, by ordinals.
         damages: what doesn't check, and what is missing.
     """
 
@@ -126,16 +126,21 @@ def read_points(path: pathlib.Path) -> FoundPoints:
         StoreError: it can't be read.
     """
     # tails first: what is packed meanwhile is then in the segment, which is read after them
-    scans = [scan_tail(tail, first) for first, tail in find_tails(path)]
-    tails = [scan for scan in scans if scan is not None]
-    damages = [damage for tail in tails for damage in tail.damages]
+    found = [(first, tail, read_tail(tail)) for first, tail in find_tails(path)]
     segment = path / "segments" / METRICS
+    damages: list[Damage] = []
     frames: list[PackedPoints] = []
     for item in _packed(segment):
         if isinstance(item, Damage):
             damages.append(item)
         else:
             frames.append(item)
+    tails = [
+        check_tail(tail, first, data)
+        for first, tail, data in found
+        if data is not None and not _are_packed(ordinals_in(data, first), frames)
+    ]
+    damages += [damage for tail in tails for damage in tail.damages]
     spans = [(frame.first, frame.end, segment) for frame in frames]
     spans += [(tail.first, tail.end, tail.path) for tail in tails]
     end = 0
@@ -144,6 +149,10 @@ def read_points(path: pathlib.Path) -> FoundPoints:
             damages.append(_damage(place, 0, f"points {end} to {first - 1} of its metrics are missing"))
         end = max(end, following)
     return FoundPoints(frames, tails, damages)
+
+
+def _are_packed(ordinals: range, frames: list[PackedPoints]) -> bool:
+    return any(frame.first <= ordinals.start and ordinals.stop <= frame.end for frame in frames)
 
 
 def _packed(segment: pathlib.Path) -> Iterator[PackedPoints | Damage]:

@@ -146,18 +146,37 @@ def find_tails(folder: pathlib.Path) -> list[tuple[int, pathlib.Path]]:
     return sorted((int(digits), path) for digits, path in named if digits.isdecimal())
 
 
+def read_tail(path: pathlib.Path) -> bytes | None:
+    """Read a tail as it is; None where it is gone, since its points were packed.
+
+    Raises:
+        StoreError: it can't be read.
+    """
+    try:
+        with explained_reading(path):
+            return path.read_bytes()
+    except NotFoundError:
+        return None
+
+
+def ordinals_in(data: bytes, first: int) -> range:
+    """Tell which ordinals the points of a tail have, before any is checked."""
+    return range(first, first + max(0, len(data) - HEAD_BYTES) // POINT_BYTES)
+
+
 def scan_tail(path: pathlib.Path, first: int) -> TailScan | None:
-    """Read a tail, every point checked; None where it is gone, since its points were packed.
+    """Read a tail and check every point; None where it is gone.
 
     Raises:
         StoreVersionError: a newer whence wrote it.
         StoreError: it can't be read.
     """
-    try:
-        with explained_reading(path):
-            data = path.read_bytes()
-    except NotFoundError:
-        return None
+    data = read_tail(path)
+    return None if data is None else check_tail(path, first, data)
+
+
+def check_tail(path: pathlib.Path, first: int, data: bytes) -> TailScan:
+    """Check every point of a tail that was read; raises `StoreVersionError`."""
     damages = _check_head(path, data[:HEAD_BYTES])
     size = max(0, len(data) - HEAD_BYTES)
     records = np.frombuffer(data, _RECORD, size // POINT_BYTES, HEAD_BYTES) if size else np.zeros(0, _RECORD)
