@@ -120,7 +120,13 @@ class Catalog:
 
         def found() -> list[Hit]:
             self._refresh()
-            return search(self._connection, text, limit)
+            for _ in range(_LOOKS):
+                hits = search(self._connection, text, limit)
+                if not self._bring(
+                    each for hit in hits for each in self._known("id = ? AND final", hit.run_id)
+                ):
+                    break
+            return hits
 
         return self._answered(found)
 
@@ -249,7 +255,7 @@ class Catalog:
             elif known.stamp != (final_stamp(path) if known.is_final else open_stamp(path)):
                 changed.append(known)
             elif not known.is_final:
-                standing.append((known.number, self._standing(known.run_id, known.was_resumed)))
+                standing.append((known.number, self._standing(known.run_id, known.stamp, known.was_resumed)))
             elif place != known.place:
                 moved.append((place, known.run_id))
         self._stand(standing)
@@ -280,12 +286,16 @@ class Catalog:
                     filing.file(row, final if row.is_final else open_, place)
                     found = found._replace(was_resumed=row.was_resumed, has_status=row.status is not None)
                 if not found.has_status:
-                    standing.append((found.number, self._standing(found.run_id, found.was_resumed)))
+                    standing.append((found.number, self._standing(found.run_id, open_, found.was_resumed)))
             filing.finish(is_erasing=any(known.is_final for known in changed))
         self._stand(standing)
 
-    def _standing(self, run_id: str, was_resumed: bool) -> str:
-        status = _STATUS_BY_LIFE[find_writer(self._folder.run_path(run_id)).is_alive]
+    def _standing(self, run_id: str, stamp: str, was_resumed: bool) -> str:
+        path = self._folder.run_path(run_id)
+        alive = find_writer(path).is_alive
+        if alive is False and open_stamp(str(path)) != stamp:
+            alive = True  # it has ended since, and went on when it was read
+        status = _STATUS_BY_LIFE[alive]
         return "resumed" if status == "running" and was_resumed else status
 
     def _stand(self, standing: list[tuple[int, str]]) -> None:
@@ -324,7 +334,7 @@ class Catalog:
         for summary, status in self._connection.execute(f"{sql} WHERE {column} = ?", (value,)):
             yield decode_content(summary) | {"status": status or "unknown"}
 
-    def _known(self, where: str, *values: int) -> list[_Known]:
+    def _known(self, where: str, *values: int | str) -> list[_Known]:
         sql = f"SELECT no, id, stamp, place, final, resumed, status IS NOT NULL FROM run WHERE {where}"
         return list(map(_Known._make, self._connection.execute(sql, values)))
 

@@ -129,7 +129,7 @@ class Journal:
 
     @property
     def metric_totals(self) -> dict[int, Total] | None:
-        """What it says of the points of its metrics, by key: all were packed; None where it doesn't say that."""
+        """What it says of the points of its metrics, by key, if all were packed; else None."""
         events = (event for event in reversed(self.events) if event.kind in ("metrics", "run_resume"))
         last = next(events, None)
         if last is None or last.kind == "run_resume":
@@ -160,8 +160,14 @@ class Journal:
         return (self.path / "forked").exists()
 
     def writer(self) -> Writer:
-        """Tell what is known of its writer from here."""
-        return find_writer(self.path)
+        """Tell what is known of its writer from here, as of when it was read."""
+        found = find_writer(self.path)
+        if found.state == "gone" and self.has_grown() and self._has_ended_since():
+            return Writer(state="writing", words="it went on when this was read")
+        return found
+
+    def _has_ended_since(self) -> bool:
+        return read_journal(Folder(self.path.parents[1]), self.run_id).end is not None
 
 
 def read_journal(folder: Folder, run_id: str) -> Journal:

@@ -260,5 +260,13 @@ def test_a_run_is_never_seen_without_its_writer(tmp_path: pathlib.Path) -> None:
     writer.discard()
 
 
+def test_a_run_that_ended_since_it_was_read_is_not_lost(tmp_path: pathlib.Path) -> None:
+    run = wh.start_run("ends", workspace=tmp_path)
+    read = [wh.open(tmp_path).run(run.id) for _ in range(2)]
+    run.finish()
+    assert [each.status for each in read] == ["running"] * 2
+    assert wh.open(tmp_path).run(run.id).status == "finished"
+
+
 def test_a_lease_names_no_host_in_clear(tmp_path: pathlib.Path) -> None:
     assert os.uname().nodename not in msgspec.json.encode(own_lease(tmp_path)).decode()
