@@ -327,6 +327,18 @@ def test_what_is_shown_is_as_the_files_are_even_where_no_folder_tells(folder: Fo
     assert catalog.ids(order) == ["RUN00001"]
 
 
+@pytest.mark.usefixtures("later")
+def test_what_a_search_shows_is_as_the_files_are(folder: Folder) -> None:
+    reading = Reading()
+    reading.texts = ["xyzzy"]
+    catalog = Catalog(folder, summarise=reading)
+    assert len(catalog.search("xyzzy", 9)) == 3
+    reading.texts = ["nothing"]
+    with (folder.run_path("RUN00002") / "payloads").open("ab") as file:
+        file.write(b"x")
+    assert [hit.run_id for hit in catalog.search("xyzzy", 9)] == ["RUN00001", "RUN00000"]
+
+
 # who asks
 
 
