@@ -30,6 +30,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.utils import all_estimators
 
 import whence as wh
 from whence.errors import InputError, RecordWarning
@@ -429,3 +430,35 @@ raise ValueError("of what comes after")
     )  # fmt: skip
     assert done.returncode == 1
     assert [run.status for run in wh.open(tmp_path / ".whence").runs()] == ["finished"]
+
+
+def outcome(kind: Any) -> Any:
+    """What an estimator makes of small data, and where NumPy's generator stands then."""
+    np.random.seed(5)
+    features = np.abs(np.random.normal(size=(60, 4)))
+    labels = features[:, 0] * 2 if "Regress" in kind.__name__ else (features[:, 0] > 0.6).astype(int)
+    try:
+        model = kind()
+        fitted = type(model.fit(features, labels)).__name__
+        made = next(
+            getattr(model, name)(features) for name in ("predict", "transform") if hasattr(model, name)
+        )
+        made = made.toarray() if hasattr(made, "toarray") else np.asarray(made)
+    except Exception as error:  # many want other data, or arguments: that is to be the same, too
+        return type(error), str(error)
+    return fitted, made.tobytes(), np.random.random()
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore")
+def test_every_estimator_of_scikit_learn_does_what_it_did(home: pathlib.Path) -> None:
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", RecordWarning)
+    kinds = [kind for _, kind in all_estimators()]
+    assert len(kinds) > 150
+    for kind in kinds:
+        wh.autolog(False)
+        expected = outcome(kind)
+        wh.autolog("sklearn", models=False)
+        with wh.start_run(kind.__name__):
+            assert outcome(kind) == expected, kind
