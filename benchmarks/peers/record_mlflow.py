@@ -29,14 +29,8 @@ def per_call(log: Log, calls: int, first: int) -> float:
     return (time.perf_counter() - began) / calls
 
 
-def main() -> None:
-    """Measure both."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--whence-calls", type=int, default=50_000)
-    parser.add_argument("--mlflow-calls", type=int, default=100)
-    options = parser.parse_args()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="whence-bench-"))
+def measure(folder: pathlib.Path, options: argparse.Namespace) -> dict[str, list[float]]:
+    """Seconds for each call, round by round."""
     os.chdir(folder)
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
     client = MlflowClient()
@@ -58,6 +52,18 @@ def main() -> None:
                 taken = per_call(log, calls, number * calls)
                 if number:  # the first round warms everything
                     found[name].append(taken)
+    return found
+
+
+def main() -> None:
+    """Measure both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--whence-calls", type=int, default=50_000)
+    parser.add_argument("--mlflow-calls", type=int, default=100)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="whence-bench-") as folder:
+        found = measure(pathlib.Path(folder), options)
     print(json.dumps({"version": mlflow.__version__, "seconds": found}))
 
 
