@@ -13,6 +13,7 @@ import operator
 import pathlib
 import random
 import subprocess
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +25,7 @@ from tests.earlier import run_python
 from tests.survival.failing import SYNCS, WRITES, FailingDisk
 from tests.survival.load import ROWS, Returned, check_all, is_beginning, is_wanted, stream, train
 from whence.errors import RecordWarning, StoreError, StoreFullError
+from whence.store import writing
 
 WRITES_TRIED = 200
 SYNCS_TRIED = 50
@@ -476,3 +478,24 @@ def test_a_warning_that_is_made_an_error_leaves_the_record_whole(
         run.log_note("kept too")
     run.finish()
     assert run.notes == ["kept", "kept too"]
+
+
+def test_a_warning_that_is_made_an_error_does_not_end_what_syncs(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the thread that writes what waits, also after it was the first to notice."""
+    monkeypatch.setattr(writing, "_SYNC_PERIOD_S", 0.01)
+    run = wh.start_run("strict", workspace=tmp_path)
+    assert run._live is not None
+    refused, taken = threading.Event(), threading.Event()
+    disk = FailingDisk(refuses=lambda at: refused.set() or at < 3)  # type: ignore[func-returns-value]
+    run.log_note("isn't on the disk yet")
+    with monkeypatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        disk.install(patch, SYNCS)
+        assert refused.wait(30)
+        while run._live._writer._confirming._doubts or disk.count < 6:
+            taken.wait(0.01)
+    assert run._live._writer._syncer.is_alive()
+    run.finish()
+    assert wh.open(tmp_path).verify().holds

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from whence.errors import StoreBusyError, StoreError
+from whence.errors import RecordWarning, StoreBusyError, StoreError
 from whence.store.confirming import SYNCED, Confirming, nothing_synced
 from whence.store.cursors import Cursors
 from whence.store.files import explained, sync_folder
@@ -275,7 +275,8 @@ class RunWriter(RunPoints):
             with contextlib.suppress(OSError):  # whatever the disk refuses otherwise: the writer lives
                 if read_lease(self.path / "lease") == self._lease:
                     os.utime(self.path / "lease")
-            with contextlib.suppress(OSError):  # the next write or seal meets the same trouble and says so
+            # the next write or seal meets the same trouble; a warning made an error must not end the thread
+            with contextlib.suppress(OSError, RecordWarning):
                 with self._lock:
                     if os.getpid() != self._pid:
                         return

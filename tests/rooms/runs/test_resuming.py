@@ -91,7 +91,7 @@ def test_a_killed_run_goes_on_under_its_name_and_ends(place: pathlib.Path) -> No
     before = newest(place)
     assert (before.status, before.ended_at, before.totals) == ("lost", None, {})
     with wh.start_run(resume=before.name, params={"b": 2}, tags={"u": "y"}, workspace=place) as run:
-        assert (run.id, run.name, run.title, run.status) == (before.id, before.name, "title", "running")
+        assert (run.id, run.name, run.title, run.status) == (before.id, before.name, "title", "resumed")
         run.log_metric("loss", 0.5)
         run.log_note("went on")
     after = wh.open(place).run(before.id)
