@@ -7,6 +7,7 @@ loaded later right after its import. A name that a later version of a library do
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import glob
 import importlib.abc
@@ -148,8 +149,8 @@ def _wrap_module(module: ModuleType, originals: dict[str, list[tuple[Any, Any]]]
     for way in WAYS[module.__name__]:
         owner_name, _, name = way.name.rpartition(".")
         owner = getattr(module, owner_name, None) if owner_name else module
-        original = vars(owner).get(name) if owner is not None else None
-        if original is None or getattr(original, "_whence_wraps", None) is not None:
+        original = getattr(owner, "__dict__", {}).get(name)
+        if not callable(original) or hasattr(original, "_whence_wraps"):
             continue
         wrapper = _wrapper(original, way)
         try:
@@ -270,6 +271,8 @@ class _Finder(importlib.abc.MetaPathFinder):
         self._busy.name = fullname
         try:
             spec = importlib.util.find_spec(fullname)
+        except (ImportError, ValueError, AttributeError):
+            return None  # let the others say what is wrong
         finally:
             self._busy.name = None
         if spec is not None and spec.loader is not None and hasattr(spec.loader, "exec_module"):
@@ -295,9 +298,8 @@ class _Loader(importlib.abc.Loader):
             module.__spec__.loader = self._own
         module.__loader__ = self._own
         self._own.exec_module(module)
-        with _lock:
-            originals: dict[str, list[tuple[Any, Any]]] = {}
-            _wrap_module(module, originals)
+        with _lock, contextlib.suppress(AttributeError, TypeError):  # never the importer's trouble
+            _wrap_module(module, {})
 
 
 def original_of(value: Any) -> Any:

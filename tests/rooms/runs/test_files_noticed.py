@@ -518,6 +518,32 @@ def test_code_is_what_it_is_whether_its_readers_are_wrapped_or_not() -> None:
     assert script(code, "wrapped") == script(code, "as it is")
 
 
+def test_an_import_that_fails_fails_as_it_would_without_us(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "lmdb.py").write_text("raise RuntimeError('of its own')")
+    (tmp_path / "cv2.py").write_text("imread = None\nimwrite = 3\n")
+    code = """
+        import sys
+        sys.path.insert(0, ".")
+        import whence as wh
+        with wh.start_run("t"):
+            try:
+                import lmdb
+            except RuntimeError as error:
+                print(error)
+            try:
+                import safetensors.nothing
+            except ImportError as error:
+                print(type(error).__name__)
+            import cv2
+            print(cv2.imread, cv2.imwrite, cv2.__spec__.loader.__class__.__name__)
+    """
+    assert script(code).split("\n")[:3] == [
+        "of its own",
+        "ModuleNotFoundError",
+        "None 3 SourceFileLoader",
+    ]
+
+
 def test_outside_a_run_nothing_is_heard() -> None:
     wrap_natives()
     with wh.start_run("t") as run:
