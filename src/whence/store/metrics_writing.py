@@ -41,8 +41,10 @@ class RunPoints(RunPages):
         self._tail: Tail | None = None
         self._full: deque[Tail] = deque()
         self._has_all_points = False
-        self._point_lock = threading.Lock()
-        self._key_lock = threading.Lock()
+        self._is_writing = False
+        self._meanwhile: deque[tuple[Sequence[tuple[int, float]], int, int]] = deque()
+        self._point_lock = threading.RLock()
+        self._key_lock = threading.RLock()
 
     def _go_on_with_points(self, found: FoundPoints, journal: Journal) -> None:
         told = journal.find("metric_key")
@@ -72,15 +74,17 @@ class RunPoints(RunPages):
         if key is not None and self._outbox.trouble is None and self._is_trusted(at_ns):
             with self._point_lock:
                 tail = self._tail
-                if tail is not None and tail.count + 1 < TAIL_POINTS:
-                    ordinal = self._next_point
+                is_simple = not self._is_writing and not self._meanwhile
+                if is_simple and tail is not None and tail.count + 1 < TAIL_POINTS:
+                    self._is_writing = True
                     try:
-                        tail.add(spell_point(at_ns, step, value, key, ordinal), 1)
+                        tail.add(spell_point(at_ns, step, value, key, tail.ready()), 1)
                     except OSError:
                         pass  # met once more below
                     else:
-                        self._next_point = ordinal + 1
                         return
+                    finally:
+                        self._is_writing = False
         self.log_points(((name, value),), step)
 
     def log_points(self, named: Sequence[tuple[str, float]], step: int) -> None:
@@ -122,10 +126,10 @@ class RunPoints(RunPages):
             number = self._key_numbers.get(name)
             if number is None:
                 number = self._next_key
+                self._next_key = number + 1
                 # before any point of it, so that none is without a name
                 if self.append("metric_key", {"key": number}, {"name": name}) < 0:
                     return -1
-                self._next_key = number + 1
                 self._key_numbers[name] = number
             return number
 
@@ -134,23 +138,41 @@ class RunPoints(RunPages):
         with self._point_lock:
             if self._has_all_points:  # another thread ends the run
                 raise StoreError(f"{self.path}: the run has ended", remedy="Start a new run to log more.")
-            tail = self._tail
-            if tail is None:
-                tail = self._tail = Tail(self.path, self._next_point)
-            ordinal, left, spelled = self._next_point, len(points), b""
-            for key, value in points:
-                left -= 1
-                spelled += spell_point(at_ns, step, value, key | MORE if left else key, ordinal)
-                ordinal += 1
-            tail.add(spelled, len(points))
-            self._next_point = ordinal
-            if tail.count < TAIL_POINTS:
+            if self._is_writing:  # a signal's handler logs, and came between
+                self._meanwhile.append((points, step, at_ns))
                 return False
-            self._roll()
-            return True
+            self._is_writing = True
+            try:
+                self._add(points, step, at_ns)
+            finally:
+                self._is_writing = False
+            return self._add_meanwhile()
+
+    def _add(self, points: Sequence[tuple[int, float]], step: int, at_ns: int) -> None:
+        tail = self._tail
+        if tail is None:
+            tail = self._tail = Tail(self.path, self._next_point)
+        ordinal, left, spelled = tail.ready(), len(points), b""
+        for key, value in points:
+            left -= 1
+            spelled += spell_point(at_ns, step, value, key | MORE if left else key, ordinal)
+            ordinal += 1
+        tail.add(spelled, len(points))
+
+    def _add_meanwhile(self) -> bool:
+        """Write what came between, and make room where a tail is full; returns whether one was."""
+        with contextlib.suppress(OSError):  # the next one meets the same trouble
+            while self._meanwhile:
+                self._add(*self._meanwhile[0])
+                self._meanwhile.popleft()
+        if self._tail is None or self._tail.count < TAIL_POINTS:
+            return False
+        self._roll()
+        return True
 
     def _roll(self) -> None:
         if self._tail is not None:
+            self._next_point = self._tail.first + self._tail.count
             self._full.append(self._tail)
             self._tail = None
 
@@ -175,6 +197,7 @@ class RunPoints(RunPages):
         if self._outbox.is_empty:
             with self._point_lock:
                 self._has_all_points = True
+                self._add_meanwhile()
                 self._roll()
             self._pack()
             if not self._full and len(self._packed.keys):

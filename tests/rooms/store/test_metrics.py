@@ -264,7 +264,7 @@ def test_a_tail_that_a_sealed_run_should_not_have_is_named(
     journal = journal_of(tmp_path / "w")
     end = read_points(journal.path).packed_end
     tail = metrics_tail.Tail(journal.path, end)
-    tail.add(metrics_tail.spell_point(1, 2, 3.0, 0, end), 1)
+    tail.add(metrics_tail.spell_point(1, 2, 3.0, 0, tail.ready()), 1)
     assert [damage.path for damage in check_segments(journal)] == [str(tail.path)]
 
 
@@ -369,6 +369,59 @@ def test_points_wait_for_a_full_disk_and_come_in_their_order(
     journal = journal_of(tmp_path)
     assert [event.public["lost"] for event in journal.find("gap")] == [{}]
     assert check_segments(journal) == []
+
+
+@pytest.mark.parametrize("when", ["before the write", "after the write"])
+def test_an_exception_in_the_middle_of_a_call_costs_at_most_that_call(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    writer = begin(tmp_path)
+    log(writer, SOME[:3])
+    real = os.write
+
+    def interrupted(descriptor: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", real)
+        if when == "after the write":
+            real(descriptor, data)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        writer.log_point("a", 77.0, 77)
+    log(writer, SOME[3:], 3)
+    writer.seal("finished")
+    came_between = [(77, 77.0)] if when == "after the write" else []
+    whole = expected(SOME)
+    assert found_in(tmp_path) == whole | {"a": [*whole["a"][:3], *came_between, *whole["a"][3:]]}
+    assert check_segments(journal_of(tmp_path)) == []
+
+
+def test_a_signals_handler_may_log_in_the_middle_of_a_call(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = begin(tmp_path)
+    log(writer, SOME[:3])
+    real = os.write
+
+    def interrupted(descriptor: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", real)
+        signal.raise_signal(signal.SIGUSR1)
+        return real(descriptor, data)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: log(writer, [{"a": 50.0}, {"b": 51.0, "a": 51.0}], 50))
+    try:
+        for number in range(3):
+            monkeypatch.setattr(os, "write", interrupted)
+            log(writer, [{"a": float(number)}], number)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    writer.seal("finished")
+    found = found_in(tmp_path)
+    between = [(50, 50.0), (51, 51.0)]
+    firsts = expected(SOME[:3])
+    assert sorted(found["a"]) == sorted([*firsts["a"], (0, 0.0), (1, 1.0), (2, 2.0), *between * 3])
+    assert found["b"] == [*firsts["b"], *[(51, 51.0)] * 3]
+    assert check_segments(journal_of(tmp_path)) == []
 
 
 def test_whoever_logs_waits_for_no_sync_and_is_not_confirmed_by_it(

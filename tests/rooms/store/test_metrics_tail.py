@@ -34,11 +34,10 @@ Row = tuple[int, int, float, int]
 def write_calls(folder: pathlib.Path, calls: list[list[Row]], first: int = FIRST) -> Tail:
     tail = Tail(folder, first)
     for rows in calls:
+        ordinal = tail.ready()
         spelled = [
-            spell_point(
-                at, step, value, key | (MORE if place < len(rows) else 0), first + tail.count + place - 1
-            )
-            for place, (at, step, value, key) in enumerate(rows, 1)
+            spell_point(at, step, value, key | (MORE if place < len(rows) - 1 else 0), ordinal + place)
+            for place, (at, step, value, key) in enumerate(rows)
         ]
         tail.add(b"".join(spelled), len(rows))
     return tail
@@ -170,11 +169,11 @@ def test_a_tail_is_gone_on_with_and_cut_back_after_a_refused_write(tail: Tail) -
     with tail.path.open("rb") as file:
         descriptor, tail._descriptor = tail._descriptor, file.fileno()
         with pytest.raises(OSError, match="Bad file descriptor"):
-            tail.add(spell_point(1, 2, 3.0, 0, FIRST + tail.count), 1)
+            tail.add(spell_point(1, 2, 3.0, 0, tail.ready()), 1)
         tail._descriptor = descriptor
     with tail.path.open("ab") as file:
         file.write(b"half")  # what a refused write may have left
-    tail.add(spell_point(1, 2, 3.0, 0, FIRST + tail.count), 1)
+    tail.add(spell_point(1, 2, 3.0, 0, tail.ready()), 1)
     found = scanned(tail)
     assert (found.damages, found.torn_bytes) == ([], 0)
     assert found.points.tolist() == [*rows, (1, 2, 3.0, 0)]
