@@ -97,6 +97,7 @@ class LiveRun:
             self._recording = Recording(self._writer, None if before is None else Past.of(before))
             for event in [] if before is None else before.find("model_used"):
                 self._recording.remember_used(event.kind, event.body or {})
+            self._recording.tell_script()
             self._fits = FitNotes(self._writer, before)
             self.param_names = set(given["params"])
             for kind, pairs in given.items():
@@ -145,8 +146,6 @@ class LiveRun:
     def log_fit(self, facts: Mapping[str, Any], number: int | None) -> int:
         """Say what is trained on what, or more of a training; returns its number."""
         self._check_open()
-        if number is None and not self._fits.count:
-            self._recording.tell_script()
         return self._fits.log(facts, number)
 
     def log_note(self, text: str) -> None:

@@ -239,9 +239,8 @@ def test_a_file_that_was_read_beside_the_streams_is_compared_by_its_digest(
 def test_scripts_without_streams_are_compared_as_text(tmp_path: pathlib.Path) -> None:
     script = tmp_path / "train.py"
     for rate in ("0.1", "0.2"):
-        script.write_text(
-            f"import whence as wh\nwith wh.start_run(workspace='w') as run:\n    run.log_metric('lr', {rate})\n"
-        )
+        begin = "import whence as wh\nwith wh.start_run(workspace='w') as run:"
+        script.write_text(f"{begin}\n    run.log_metric('lr', {rate})\n")
         subprocess.run(
             [sys.executable, script.name], cwd=tmp_path, check=True,
             env={"PYTHONPATH": str(pathlib.Path(wh.__file__).parents[1])},

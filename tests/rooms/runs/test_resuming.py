@@ -120,7 +120,7 @@ def test_totals_are_those_of_all_processes_and_the_end_that_of_the_last(place: p
     assert (first.status, "ZeroDivisionError" in first.totals["traceback"]) == ("failed", True)
     live = wh.start_run(resume=run.name, workspace=place)
     going_on = newest(place)
-    assert (going_on.status, going_on.ended_at) == ("running", None)
+    assert (going_on.status, going_on.ended_at) == ("resumed", None)
     assert "traceback" not in going_on.totals
     live.finish()
     last = newest(place)
@@ -461,7 +461,7 @@ def test_what_was_known_of_a_run_that_had_ended_is_not_told_of_the_one_that_goes
     assert (ask(5), ask(50)) == (1, 0)
     assert workspace.summaries("params.lr = 1")[0]["status"] == "finished"
     live = wh.start_run(resume=run.name, params={"lr": 2}, workspace=place)
-    assert workspace.summaries("params.lr = 2")[0]["status"] == "running"
+    assert workspace.summaries("params.lr = 2")[0]["status"] == "resumed"
     assert (ask(5), ask(50)) == (1, 0)
     passing = iter(wh.from_items(rows).skip(45).named("t"))
     assert [next(passing) for _ in range(10)][-1] == 54
