@@ -199,10 +199,10 @@ class LiveRun:
             self._is_part, self._pid = True, os.getpid()
             self._lock = threading.RLock()  # who held it isn't in this process
             self._before_end = []
-            self._writer = cast(RunWriter, UnbegunPart(self._begin_part))
+            self._writer = cast(CleanWriter, UnbegunPart(self._begin_part))
             self._fits = FitNotes(self._writer, None)
 
-    def _begin_part(self) -> RunWriter:
+    def _begin_part(self) -> CleanWriter:
         with self._lock:
             if isinstance(self._writer, UnbegunPart):
                 self._began_ns, self._began_cpu_ns = time.perf_counter_ns(), time.process_time_ns()

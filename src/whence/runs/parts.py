@@ -55,14 +55,14 @@ class UnbegunPart:
 
     is_open = True
 
-    def __init__(self, begin: Callable[[], RunWriter]) -> None:
+    def __init__(self, begin: Callable[[], CleanWriter]) -> None:
         self._begin = begin
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._begin(), name)
 
 
-def begin_part(folder: Folder, run_id: str, *, at_end: Callable[[], object]) -> RunWriter:
+def begin_part(folder: Folder, run_id: str, *, at_end: Callable[[], object]) -> CleanWriter:
     """Begin the part of a run that this process logs.
 
     Args:

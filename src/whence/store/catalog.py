@@ -137,7 +137,7 @@ class Catalog:
             self._refresh()
             sql = (
                 "SELECT coalesce(run.status, standing.status) AS status, count(*) FROM run"
-                " LEFT JOIN standing ON standing.run = run.no GROUP BY 1 ORDER BY 1"
+                " LEFT JOIN standing ON standing.run = run.no WHERE run.part = 0 GROUP BY 1 ORDER BY 1"
             )
             return dict(self._connection.execute(sql).fetchall())
 
@@ -316,11 +316,8 @@ class Catalog:
             rows = self._connection.execute(asked.sql, asked.values).fetchall()
             shown = rows[: selection.limit]
             known = [each for number, *_ in shown for each in self._known("no = ?", number)]
-            # without a condition and an order nothing that is read changes what is shown
-            if not selection.needs_all:
-                self._bring(known, tell)
-                break
-            if not self._bring(each for each in known if each.is_final):
+            # with a condition or an order all that hasn't ended was looked at before
+            if not self._bring((each for each in known if each.is_final or not selection.needs_all), tell):
                 break
         place = shown[-1][1:] if len(rows) > len(shown) else None
         following = None if place is None else make_cursor(selection.order, place)

@@ -42,7 +42,7 @@ _FACT = "SELECT f.run FROM fact f WHERE f.key = (SELECT no FROM key WHERE grp = 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which runs, in which order.
+    """Which runs, in which order; parts of runs are never among them.
 
     Args:
         condition: what holds of them; None for all.
@@ -73,7 +73,7 @@ class Question:
 def question(selection: Selection) -> Question:
     """Put a selection as a question; raises `InputError` where its cursor isn't one."""
     joins, columns, joined = _sorted_by(selection.order)
-    wheres: list[str] = ["1"]
+    wheres: list[str] = ["run.part = 0"]
     values: list[Any] = []
     if selection.condition is not None:
         sql, given = _holds(selection.condition)

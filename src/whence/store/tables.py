@@ -18,7 +18,7 @@ from whence.store.content import decode_content, encode_content
 from whence.store.facts import Fact, Stored, facts_of, spelled
 from whence.vocab import fast128
 
-CATALOG_FORMAT = 4
+CATALOG_FORMAT = 5
 _TEXT_LIMIT = 100_000
 
 _SCHEMA = """
@@ -26,7 +26,7 @@ CREATE TABLE about (format INTEGER NOT NULL, listed TEXT NOT NULL, looked TEXT N
 CREATE TABLE run (
     no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, stamp TEXT NOT NULL DEFAULT '',
     place TEXT NOT NULL DEFAULT '', final INTEGER NOT NULL DEFAULT 0, resumed INTEGER NOT NULL DEFAULT 0,
-    status TEXT, name BLOB, title BLOB, started_us INTEGER, ended_us INTEGER
+    part INTEGER NOT NULL DEFAULT 0, status TEXT, name BLOB, title BLOB, started_us INTEGER, ended_us INTEGER
 );
 CREATE INDEX run_by_name ON run (name);
 CREATE INDEX run_open ON run (final) WHERE final = 0;
@@ -96,6 +96,7 @@ class CatalogRow:
         run_id: the run's id.
         name: its friendly name.
         is_final: whether the run has ended, so that only its files can change what is known of it.
+        is_part: whether it is a part of another run, with which it is read; lists leave it out.
         was_resumed: whether another process than began it went on with it.
         status: how it stands; None where its lease decides.
         started_us: when it began, microseconds since 1970; None where that isn't known.
@@ -110,6 +111,7 @@ class CatalogRow:
     name: str
     is_final: bool
     summary: Mapping[str, Any]
+    is_part: bool = False
     was_resumed: bool = False
     status: str | None = None
     started_us: int | None = None
@@ -197,13 +199,13 @@ class Filing:
     def file(self, row: CatalogRow, stamp: str, place: str) -> None:
         """File what is known of a run in the place of what was known."""
         values = (
-            stamp, place, row.is_final, row.was_resumed, row.status, spelled(row.name),
+            stamp, place, row.is_final, row.was_resumed, row.is_part, row.status, spelled(row.name),
             spelled(row.summary["title"]), row.started_us, row.ended_us, row.run_id,
         )  # fmt: skip
         self._do("INSERT OR IGNORE INTO run (id) VALUES (?)", (row.run_id,))
         self._do(
-            "UPDATE run SET stamp = ?, place = ?, final = ?, resumed = ?, status = ?, name = ?, title = ?,"
-            " started_us = ?, ended_us = ? WHERE id = ?",
+            "UPDATE run SET stamp = ?, place = ?, final = ?, resumed = ?, part = ?, status = ?, name = ?,"
+            " title = ?, started_us = ?, ended_us = ? WHERE id = ?",
             values,
         )
         ((number,),) = self._do("SELECT no FROM run WHERE id = ?", (row.run_id,)).fetchall()

@@ -14,7 +14,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from whence.errors import RecordWarning, StoreBusyError, StoreError
 from whence.store.confirming import SYNCED, Confirming, nothing_synced
@@ -90,7 +90,7 @@ class RunWriter(RunPoints):
         check: Check,
         now_ns: Callable[[], int] = time.time_ns,
         sleep: Callable[[float], None] = time.sleep,
-    ) -> tuple[RunWriter, Journal]:
+    ) -> tuple[Self, Journal]:
         """Go on with a run that nobody writes.
 
         Args:

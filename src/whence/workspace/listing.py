@@ -42,7 +42,8 @@ def catalog_row(folder: Folder, run_id: str) -> CatalogRow:
     return CatalogRow(
         run_id=run_id,
         name=record.name,
-        is_final=record.is_ended and not record.journal.has_lease(),  # else somebody goes on with it
+        is_final=_is_final(record),
+        is_part=record.part_of is not None,
         was_resumed=bool(record.journal.find("run_resume")),
         status=record.status if record.is_ended else None,
         started_us=record.started_at_ns // 1000,
@@ -52,6 +53,12 @@ def catalog_row(folder: Folder, run_id: str) -> CatalogRow:
         named=list(_named(record)),
         mentions=mentions_of(record),
     )
+
+
+def _is_final(record: RunRecord) -> bool:
+    """Whether nothing is added any more: nobody goes on with it, and its parts are over."""
+    parts_are_over = all(part.is_ended or part.status == "lost" for part in record.parts)
+    return record.is_ended and not record.journal.has_lease() and parts_are_over
 
 
 def _named(record: RunRecord) -> Iterator[Named]:

@@ -175,7 +175,8 @@ class Workspace(Keeping):
             NotFoundError: there is none.
         """
         if name is None:
-            newest = next(self._opened(self._newest_first()), None)
+            opened = self._opened(self._newest_first())
+            newest = next((run for run in opened if run.record.part_of is None), None)
             if newest is not None:
                 return newest
         return self._open_run(self.find_id(name))

@@ -189,3 +189,38 @@ def test_a_line_of_the_list_that_was_cut_off_is_no_part(tmp_path: pathlib.Path) 
     again = RunRecord.read(run.record.folder, run.id)
     assert len(again.parts) == 1
     assert not again.gaps
+
+
+def test_lists_show_the_run_and_not_its_parts(tmp_path: pathlib.Path) -> None:
+    with wh.start_run(workspace=tmp_path) as run:
+        run.log_metric("loss", 3.0, step=0)
+        assert forked(functools.partial(log_all, run, 1.0)) == 0
+        workspace = wh.open(tmp_path)
+        assert [summary["id"] for summary in workspace.summaries()] == [run.id]
+        assert workspace.run().id == run.id
+    (summary,) = workspace.summaries("metrics.loss = 1")
+    assert summary["id"] == run.id
+    (part,) = run.parts
+    assert workspace.run(part.name).id == part.id
+    assert sum(workspace.count_by_status().values()) == 1
+
+
+def test_what_a_part_logs_after_its_run_has_ended_is_found(tmp_path: pathlib.Path) -> None:
+    reading, writing = os.pipe()
+    with wh.start_run(workspace=tmp_path) as run:
+        pid = os.fork()
+        if not pid:
+            log(run, 1.0)
+            os.read(reading, 1)
+            log_all(run, 2.0)
+            os._exit(0)
+    workspace = wh.open(tmp_path)
+    while not run.record.parts:
+        pass
+    assert workspace.summaries("metrics.loss = 2") == []
+    os.write(writing, b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    (summary,) = workspace.summaries("metrics.loss = 2")
+    assert summary["id"] == run.id
+    os.close(reading)
+    os.close(writing)
