@@ -187,9 +187,12 @@ class Recording:
         return [path for source in self._sources.values() for path in source.told_files()]
 
     def used(self, kind: str, body: Mapping[str, Any]) -> None:
-        """What a run kept is read: told once."""
+        """What a run kept is read: told once; in a forked process, that something was read."""
+        if not self._writer.is_open:  # asked before the lock, which another thread may hold at a fork
+            self._writer.note_fork()
+            return
         with self._lock:
-            if self._writer.is_open and self.remember_used(kind, body):
+            if self.remember_used(kind, body):
                 self._writer.append(kind, {}, dict(body))
 
     def remember_used(self, kind: str, body: Mapping[str, Any]) -> bool:

@@ -147,6 +147,18 @@ def test_a_model_of_a_forked_process_is_found_by_its_name(tmp_path: pathlib.Path
     assert model.run.record.part_of == run.id
 
 
+def test_a_model_that_a_forked_process_loads_is_a_gap_of_the_run(tmp_path: pathlib.Path) -> None:
+    with wh.start_run(workspace=tmp_path) as run:
+        run.log_model("net", b"weights")
+
+        def work() -> None:
+            assert wh.open(tmp_path).model("net").load_bytes() == b"weights"
+            run.finish()
+
+        assert forked(work) == 0
+    assert any("forked" in gap for gap in run.record.gaps)
+
+
 def test_an_error_in_a_forked_process_fails_its_part_and_not_the_run(tmp_path: pathlib.Path) -> None:
     def work() -> None:
         with contextlib.suppress(ZeroDivisionError), run:
@@ -215,7 +227,7 @@ def test_what_a_part_logs_after_its_run_has_ended_is_found(tmp_path: pathlib.Pat
             log_all(run, 2.0)
             os._exit(0)
     workspace = wh.open(tmp_path)
-    while not run.record.parts:
+    while not RunRecord.read(run.record.folder, run.id).parts:
         pass
     assert workspace.summaries("metrics.loss = 2") == []
     os.write(writing, b"x")
