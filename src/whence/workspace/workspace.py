@@ -344,7 +344,8 @@ class Workspace(Keeping):
 
     @functools.cached_property
     def _shelf(self) -> Shelf:
-        return Shelf(self._folder, lambda: self._catalog)
+        catalog = self._catalog  # by itself: a workspace in a circle would keep its index open
+        return Shelf(self._folder, lambda: catalog)
 
     @functools.cached_property
     def _catalog(self) -> Catalog:
