@@ -40,8 +40,9 @@ def test_a_lost_run_and_one_of_which_nobody_knows_are_named_with_what_to_do(own_
     subprocess.run([sys.executable, "-c", code], cwd=own_place.folder, env=environment_of(), check=False)
     runs = own_place.folder / ".whence" / "runs"
     lost = wh.open(own_place.folder).run()
-    shutil.copytree(runs / lost.id, runs / f"{lost.id[:-1]}X")
-    lease = runs / f"{lost.id[:-1]}X" / "lease"
+    other = lost.id[:-1] + ("Y" if lost.id.endswith("X") else "X")
+    shutil.copytree(runs / lost.id, runs / other)
+    lease = runs / other / "lease"
     lease.write_text(lease.read_text().replace('"host":"', '"host":"another '))
     done = ask("doctor", cwd=own_place.folder)
     assert done.code == 1
