@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.lineage import decode_counts
+from whence.store import Journal, decode_content
 
 _GROUP_BYTES = 16
 
@@ -72,3 +73,18 @@ def digests_in_order(frames: Sequence[dict[str, Any]]) -> PassDigests:
 
 def _joined(items: NDArray[np.uint32], followed: list[NDArray[np.uint32]]) -> NDArray[np.uint32]:
     return np.concatenate([items, *followed]) if followed else items
+
+
+def read_digests(journal: Journal) -> dict[int, PassDigests]:
+    """Read the digests of what passes delivered, by the pass."""
+    contents: dict[int, list[dict[str, Any]]] = {}
+    scan = journal.segment("digests")
+    first_damage = min((damage.offset for damage in scan.damages), default=None)
+    for frame in scan.frames:
+        content = decode_content(frame.payload)
+        if first_damage is not None and frame.offset >= first_damage:
+            content.pop("o", None)  # it isn't known any more which outputs these are,
+            if "b" not in content:  # nor which items, unless they say so
+                continue
+        contents.setdefault(content["p"], []).append(content)
+    return {number: digests_in_order(found) for number, found in contents.items()}

@@ -1,11 +1,35 @@
-"""What a run says of times in which the disk refused, in words."""
+"""What isn't known of a run and why, in words: above all of times in which the disk refused."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from whence.store import GAP, Journal
+
+
+def gaps_in(journal: Journal, *, is_lost: bool, missing_parts: Sequence[str]) -> list[str]:
+    """Say what was read in a run and isn't recorded, or can't be known any more.
+
+    Args:
+        journal: the run's.
+        is_lost: whether its process died.
+        missing_parts: the ids of parts of it that aren't here.
+    """
+    found = [f"its record is damaged ({damage.problem})" for damage in journal.damages[:1]]
+    found += lost_in(journal)
+    if is_lost and not journal.has_grown() and unheard_passes(journal):
+        found.append("its process died with passes of which nothing was written")
+    if journal.find("unrecorded"):
+        found.append("passes were read with the record off")
+    if missing_parts:
+        found.append(f"{len(missing_parts)} of its parts aren't here: {', '.join(missing_parts[:3])}")
+    if journal.was_forked():
+        found.append("passes were read in a process forked from it")
+    if any(event.redacted for event in journal.find("stream")):
+        found.append("what a stream was has been destroyed")
+    return found
 
 
 def lost_in(journal: Journal) -> list[str]:

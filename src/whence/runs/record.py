@@ -8,9 +8,9 @@ from typing import Any
 
 from whence.errors import NotFoundError
 from whence.runs.decisions import LINEAGE, Decisions, check_sealed, read_decisions
-from whence.runs.digests import PassDigests, digests_in_order
+from whence.runs.digests import PassDigests, digests_in_order, read_digests
 from whence.runs.files import FileSeen, FilesSeen, Unfollowed, read_files
-from whence.runs.gaps import lost_in, uncertain_passes, unheard_passes
+from whence.runs.gaps import gaps_in, uncertain_passes
 from whence.runs.metrics import History, JoinedMetrics, RunMetrics
 from whence.runs.parts import read_parts
 from whence.runs.sources import SourceView, source_view
@@ -23,7 +23,6 @@ from whence.store import (
     Journal,
     SealedSegment,
     Writer,
-    decode_content,
     read_journal,
     read_object,
 )
@@ -225,19 +224,7 @@ class RunRecord:
     @functools.cached_property
     def gaps(self) -> list[str]:
         """What was read in it and isn't recorded, or can't be known any more, in words."""
-        found = [f"its record is damaged ({damage.problem})" for damage in self.journal.damages[:1]]
-        found += lost_in(self.journal)
-        if self.status == "lost" and not self.journal.has_grown() and unheard_passes(self.journal):
-            found.append("its process died with passes of which nothing was written")
-        if self.journal.find("unrecorded"):
-            found.append("passes were read with the record off")
-        missing = self._found_parts[1]
-        if missing:
-            found.append(f"{len(missing)} of its parts aren't here: {', '.join(missing[:3])}")
-        if self.journal.was_forked():
-            found.append("passes were read in a process forked from it")
-        if any(event.redacted for event in self.journal.find("stream")):
-            found.append("what a stream was has been destroyed")
+        found = gaps_in(self.journal, is_lost=self.status == "lost", missing_parts=self._found_parts[1])
         if self.logged.has_nameless:
             found.append("what a metric was called has been destroyed")
         if any(source.is_redacted for source in self.sources):
@@ -388,17 +375,7 @@ class RunRecord:
 
     @functools.cached_property
     def _digests_by_pass(self) -> dict[int, PassDigests]:
-        contents: dict[int, list[dict[str, Any]]] = {}
-        scan = self.journal.segment("digests")
-        first_damage = min((damage.offset for damage in scan.damages), default=None)
-        for frame in scan.frames:
-            content = decode_content(frame.payload)
-            if first_damage is not None and frame.offset >= first_damage:
-                content.pop("o", None)  # it isn't known any more which outputs these are,
-                if "b" not in content:  # nor which items, unless they say so
-                    continue
-            contents.setdefault(content["p"], []).append(content)
-        return {number: digests_in_order(found) for number, found in contents.items()}
+        return read_digests(self.journal)
 
     def _public(self, kind: str) -> dict[str, Any]:
         found = self.journal.find(kind)

@@ -15,8 +15,21 @@ from whence.integrations.autologging.hearing import guarded, options
 from whence.integrations.autologging.origins import origin_of, remember
 from whence.integrations.autologging.patches import Call, Training
 from whence.integrations.autologging.rows import tell_origin
+from whence.integrations.autologging.sklearn_training import title_for
 
 _data_by_matrix: dict[int, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
+
+
+def title_of(call: Call) -> str:
+    """The library's function and what is learned: xgboost.train(binary:logistic)."""
+    objective = dict(call.arguments()["params"]).get("objective", "")
+    name = f"{call.function.__module__.partition('.')[0]}.{call.function.__name__}"
+    return f"{name}({objective})" if isinstance(objective, str) and objective else name
+
+
+def title_of_estimator(call: Call) -> str:
+    """The estimator's name."""
+    return title_for(call.owner)
 
 
 def on_matrix(call: Call) -> Training:

@@ -70,7 +70,7 @@ def _how(flags: int) -> How:
         return "read"
     if flags & os.O_APPEND:
         return "appended"
-    return "both" if access == os.O_RDWR and not flags & os.O_TRUNC else "written"
+    return "both" if access == os.O_RDWR and not flags & (os.O_TRUNC | os.O_EXCL) else "written"
 
 
 early = Early()

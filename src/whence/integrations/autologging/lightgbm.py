@@ -13,13 +13,15 @@ from whence.integrations.autologging.boosting import (
     tell_importances,
     tell_matrix,
     tell_rounds_of_folds,
+    title_of,
+    title_of_estimator,
 )
 from whence.integrations.autologging.evaluations import name_of_data, remember_prediction
 from whence.integrations.autologging.fits import Fit, fit_of
 from whence.integrations.autologging.hearing import current_fit, guarded
 from whence.integrations.autologging.patches import Call, Patches, Training
 from whence.integrations.autologging.sklearn import hook_class, subclasses_of
-from whence.integrations.autologging.sklearn_training import tell_beginning, tell_end, title_for
+from whence.integrations.autologging.sklearn_training import tell_beginning, tell_end
 
 _EVALUATED = 10
 """After callbacks that change parameters, and before the one that stops a training."""
@@ -39,18 +41,6 @@ def arrived(module: Any, patches: Patches) -> None:
             hook_class(kind, patches, is_ours=True)
             if "fit" in vars(kind) and kind.__module__.startswith("lightgbm."):
                 patches.training(kind, "fit", on_fit, title=title_of_estimator)
-
-
-def title_of(call: Call) -> str:
-    """lightgbm.train(binary)."""
-    objective = dict(call.arguments()["params"]).get("objective", "")
-    name = f"lightgbm.{call.function.__name__}"
-    return f"{name}({objective})" if isinstance(objective, str) and objective else name
-
-
-def title_of_estimator(call: Call) -> str:
-    """The estimator's name."""
-    return title_for(call.owner)
 
 
 def on_train(call: Call, fit: Fit) -> Training:
