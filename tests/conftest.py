@@ -1,10 +1,14 @@
-"""How hypothesis runs: quickly by default, at length for `make test-long`, reproducibly in CI."""
+"""How hypothesis runs: quickly by default, at length for `make test-long`; what all tests share."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from whence.capture import recorder
 
 # Deadlines would make a slow machine fail; what is promised about cost is counted, never timed.
 settings.register_profile("default", deadline=None, max_examples=50)
@@ -16,3 +20,20 @@ settings.register_profile(
 )
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open() -> Iterator[None]:
+    """A run that a test leaves open would take what every later test does for its own."""
+    yield
+    left = recorder._current[:]
+    recorder._current.clear()
+    assert not left, "this test left a run open"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def keys_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whoever tests has keys of his own, and no test may make or use them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WHENCE_KEYS", str(tmp_path_factory.mktemp("keys")))
+        yield

@@ -18,9 +18,13 @@
     │   ├── StoreFullError         no space left
     │   ├── StoreReadOnlyError     the folder can't be written
     │   ├── StoreBusyError         another process writes the run
-    │   └── StoreVersionError      written by a newer whence
+    │   ├── StoreVersionError      written by a newer whence
+    │   └── KeyUnusableError       a key is missing, locked, or readable by others
     └── EvidenceError              distrust the evidence                 exit 1
         ├── DamagedError           bytes on disk aren't the ones that were recorded
+        ├── ProofError             a proof doesn't lead to the root that it should
+        ├── SignatureError         nobody who is trusted signed this, or not this
+        ├── ForkError              two histories where there must be one
         └── ReplayError            a sample can't be made again, or not the same
 
     RecordWarning                  a training goes on though its record has, or may get, a gap
@@ -199,6 +203,12 @@ class StoreVersionError(StoreError):
     code = "store-version"
 
 
+class KeyUnusableError(StoreError):
+    """A key is missing, locked by a passphrase, or readable by others than its owner."""
+
+    code = "key-unusable"
+
+
 class EvidenceError(WhenceError):
     """The evidence doesn't hold."""
 
@@ -214,6 +224,24 @@ class DamagedError(EvidenceError):
     def __init__(self, message: str, *, remedy: str = "", place: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.place = place
+
+
+class ProofError(EvidenceError):
+    """A proof doesn't lead to the root that it should."""
+
+    code = "proof"
+
+
+class SignatureError(EvidenceError):
+    """Nobody who is trusted signed this, or what was signed was something else."""
+
+    code = "signature"
+
+
+class ForkError(EvidenceError):
+    """Two histories where there must be one: neither continues the other."""
+
+    code = "fork"
 
 
 class ReplayError(EvidenceError):
