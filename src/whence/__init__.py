@@ -16,12 +16,12 @@ The rooms, from the ground up (a line uses only lines below it):
     workspace      ties the rooms together: open, start_run, questions
     documents      reports
     query          trace, impact, replay, verify
-    runs           runs, parameters, metrics, artifacts, models
+    runs | trust   runs, parameters, metrics, artifacts, models | witnesses and anchors of the ledger
     streams        the chain, the plan it compiles to, the engine
     ops | sources | processes   what is done to samples | where they come from | who else works on them
     capture        the witness: recorder, code identity, environment
-    store          journals, segments, objects, catalog
-    lineage | chance   mappings between positions | counter-based random bits
+    store          journals, segments, objects, catalog, the ledger on disk
+    chance | ledger | lineage   random bits | Merkle trees, signed notes, proofs | mappings between positions
     vocab          canonical bytes and digests
     errors         every error, one tree
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,3 +18,12 @@ def earlier(tmp_path: pathlib.Path) -> Earlier:
     folder = tmp_path / "work"
     folder.mkdir()
     return Earlier(folder)
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[pathlib.Path]:
+    """A folder whose way anybody may go: pytest's own are closed to other users."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)

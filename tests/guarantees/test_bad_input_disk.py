@@ -120,16 +120,14 @@ except WhenceError as error:
     ("mode", "titles", "kind"), [(0o755, "['earlier']", "StoreReadOnlyError"), (0o700, None, "StoreError")]
 )
 def test_a_folder_of_somebody_else_is_named(
-    tmp_path_factory: pytest.TempPathFactory, mode: int, titles: str | None, kind: str
+    open_to_all: pathlib.Path, tmp_path: pathlib.Path, mode: int, titles: str | None, kind: str
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can become somebody else, and root itself may write everywhere")
-    folder = tmp_path_factory.mktemp("theirs")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
+    folder = open_to_all
     earlier = Earlier(folder)
     (folder / ".whence").chmod(mode)
-    done = run_python(FORBIDDEN, folder, tmp_path_factory.mktemp("warm"))
+    done = run_python(FORBIDDEN, folder, tmp_path)
     assert done.returncode == 4, done.stderr
     *asked, said = done.stdout.splitlines()
     assert asked == ([] if titles is None else [titles])
@@ -138,4 +136,17 @@ def test_a_folder_of_somebody_else_is_named(
     assert str(folder / ".whence") in message
     assert remedy
     (folder / ".whence").chmod(0o755)
+
+
+def test_a_folder_to_which_no_way_leads_is_named(open_to_all: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else, and root itself may go everywhere")
+    Earlier(open_to_all)
+    open_to_all.chmod(0o700)
+    done = run_python(FORBIDDEN, open_to_all, tmp_path)
+    assert done.returncode == 4, done.stderr
+    named, message, remedy = done.stdout.split(" | ")
+    assert named == "StoreError"
+    assert str(open_to_all) in message
+    assert remedy.strip()
     earlier.check()

@@ -66,12 +66,10 @@ except SourceError as error:
 """
 
 
-def test_a_path_that_may_not_be_read_is_named(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_path_that_may_not_be_read_is_named(open_to_all: pathlib.Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can become a user who may not read, and root itself may read everything")
-    folder = tmp_path_factory.mktemp("unreadable")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
+    folder = open_to_all
     (folder / "data").mkdir()
     (folder / "readable.txt").write_text("x")
     secret = folder / "data" / "secret.txt"

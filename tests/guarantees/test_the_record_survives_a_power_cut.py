@@ -6,6 +6,7 @@ forces groups to the disk, as a thread does each second, so that it is known wha
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
@@ -43,7 +44,9 @@ class Promise:
     has_ended: bool = False
 
 
-def record(folder: pathlib.Path, patch: pytest.MonkeyPatch) -> tuple[Recorder, dict[str, Returned]]:
+def record(
+    folder: pathlib.Path, patch: pytest.MonkeyPatch, runs: contextlib.ExitStack
+) -> tuple[Recorder, dict[str, Returned]]:
     """Train twice, and go on with the first training; tells what was changed, and what returned by run."""
     folder.mkdir()
     patch.setattr(writing, "_SYNC_PERIOD_S", 1e6)
@@ -54,6 +57,7 @@ def record(folder: pathlib.Path, patch: pytest.MonkeyPatch) -> tuple[Recorder, d
         for number in range(2):
             told = Returned()
             run = wh.start_run(f"training {number}", workspace=folder)
+            runs.callback(run.finish)
             told_by_run[run.id] = told
             recorder.acknowledge(Promise(run=run.id, told=Returned()))
 
@@ -168,10 +172,11 @@ def cut_power(folder: pathlib.Path, rounds: int, seed: int) -> Counter[str]:
     """Cut the power so many times."""
     chance = random.Random(seed)
     outcomes: Counter[str] = Counter()
-    with pytest.MonkeyPatch.context() as patch:
-        recorder, told = record(folder / "disk", patch)
-    recorder.state(len(recorder.steps), None, folder / "whole")
-    assert contents(folder / "whole") == contents(folder / "disk"), "nothing that changed the disk went by"
+    with contextlib.ExitStack() as runs:
+        with pytest.MonkeyPatch.context() as patch:
+            recorder, told = record(folder / "disk", patch, runs)
+        recorder.state(len(recorder.steps), None, folder / "whole")
+        assert contents(folder / "whole") == contents(folder / "disk"), "no change of the disk went by"
     for number in range(rounds):
         place = folder / f"round-{number}"
         outcomes[check_round(place, recorder, told, chance)] += 1

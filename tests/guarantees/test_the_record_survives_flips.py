@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import random
@@ -17,11 +18,12 @@ from whence.store import scan_frames
 FLIPS = 60
 
 
-def make(folder: pathlib.Path) -> tuple[dict[str, Returned], list[pathlib.Path]]:
+def make(folder: pathlib.Path, runs: contextlib.ExitStack) -> tuple[dict[str, Returned], list[pathlib.Path]]:
     """A run that ended and one that goes on; returns what returned by run, and the files of both."""
     told_by_run: dict[str, Returned] = {}
     for number in range(2):
         run, told = wh.start_run(f"training {number}", workspace=folder), Returned()
+        runs.callback(run.finish)
         train(run, told)
         if number == 0:
             run.finish()
@@ -88,12 +90,13 @@ def check_nothing_false(workspace: wh.Workspace, run_id: str, told: Returned) ->
 def flip(folder: pathlib.Path, flips: int, seed: int) -> Counter[str]:
     """Flip so many bytes, one by one, of all files alike."""
     chance = random.Random(seed)
-    told_by_run, files = make(folder)
     found: Counter[str] = Counter()
-    for number in range(flips):
-        path = files[number % len(files)]
-        run_id = path.relative_to(folder / ".whence" / "runs").parts[0]
-        found[check_flip(folder, path, told_by_run[run_id], chance)] += 1
+    with contextlib.ExitStack() as runs:
+        told_by_run, files = make(folder, runs)
+        for number in range(flips):
+            path = files[number % len(files)]
+            run_id = path.relative_to(folder / ".whence" / "runs").parts[0]
+            found[check_flip(folder, path, told_by_run[run_id], chance)] += 1
     return found
 
 

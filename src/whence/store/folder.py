@@ -55,12 +55,13 @@ class Folder:
         if given is not None:
             root = pathlib.Path(given).expanduser().absolute()
             inside = root / _FOLDER_NAME
-            if (
-                root.name != _FOLDER_NAME
-                and not (root / "format").exists()
-                and (inside.exists() or path is not None)
-            ):
-                root = inside
+            with explained_reading(root):
+                if (
+                    root.name != _FOLDER_NAME
+                    and not (root / "format").exists()
+                    and (inside.exists() or path is not None)
+                ):
+                    root = inside
             return cls(root)
         here = pathlib.Path.cwd()
         for folder in (here, *here.parents):
