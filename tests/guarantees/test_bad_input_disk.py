@@ -136,6 +136,7 @@ def test_a_folder_of_somebody_else_is_named(
     assert str(folder / ".whence") in message
     assert remedy
     (folder / ".whence").chmod(0o755)
+    earlier.check()
 
 
 def test_a_folder_to_which_no_way_leads_is_named(open_to_all: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -149,4 +150,3 @@ def test_a_folder_to_which_no_way_leads_is_named(open_to_all: pathlib.Path, tmp_
     assert named == "StoreError"
     assert str(open_to_all) in message
     assert remedy.strip()
-    earlier.check()
