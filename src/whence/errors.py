@@ -19,7 +19,8 @@
     │   ├── StoreReadOnlyError     the folder can't be written
     │   ├── StoreBusyError         another process writes the run
     │   ├── StoreVersionError      written by a newer whence
-    │   └── KeyUnusableError       a key is missing, locked, or readable by others
+    │   ├── KeyUnusableError       a key is missing, locked, or readable by others
+    │   └── RemoteError            a server outside doesn't answer, or not as it must
     └── EvidenceError              distrust the evidence                 exit 1
         ├── DamagedError           bytes on disk aren't the ones that were recorded
         ├── ProofError             a proof doesn't lead to the root that it should
@@ -207,6 +208,12 @@ class KeyUnusableError(StoreError):
     """A key is missing, locked by a passphrase, or readable by others than its owner."""
 
     code = "key-unusable"
+
+
+class RemoteError(StoreError, ConnectionError):
+    """A server outside (a witness, a calendar, a chain) doesn't answer, or not as its protocol says."""
+
+    code = "remote"
 
 
 class EvidenceError(WhenceError):

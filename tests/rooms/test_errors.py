@@ -44,8 +44,13 @@ EXPECTED: dict[str, tuple[type[Exception], int]] = {
     "StoreReadOnlyError": (OSError, 4),
     "StoreBusyError": (OSError, 4),
     "StoreVersionError": (OSError, 4),
+    "KeyUnusableError": (OSError, 4),
+    "RemoteError": (ConnectionError, 4),
     "EvidenceError": (Exception, 1),
     "DamagedError": (Exception, 1),
+    "ProofError": (Exception, 1),
+    "SignatureError": (Exception, 1),
+    "ForkError": (Exception, 1),
     "ReplayError": (Exception, 1),
     "WhenceError": (Exception, 70),
 }
