@@ -17,7 +17,6 @@ from whence.store.conditions import (
     Sign,
     Some,
 )
-from whence.store.content import decode_content, encode_content
 from whence.store.files import explained, explained_reading, write_whole
 from whence.store.folder import Folder
 from whence.store.frames import Damage, Frame, Scan, read_frame, scan_frames
@@ -45,6 +44,7 @@ from whence.store.syncing import Synced, sync_folders
 from whence.store.tables import CatalogRow, Mention, Named
 from whence.store.tidying import GRACE_S, Leftover, Tidied, tidy_folder
 from whence.store.writing import RunWriter
+from whence.vocab import decode_content, encode_content
 
 __all__ = [
     "BLOCK",

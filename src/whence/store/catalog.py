@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from whence.errors import StoreError
-from whence.store.content import decode_content
 from whence.store.facts import spelled
 from whence.store.folder import Folder
 from whence.store.indexfile import copied, in_memory, is_busy, is_unwritable, opened, remove, was_replaced
@@ -37,6 +36,7 @@ from whence.store.looking import (
 from whence.store.searching import Hit, search
 from whence.store.selecting import Selection, make_cursor, question
 from whence.store.tables import CatalogRow, Filing, Named, empty, writing
+from whence.vocab import decode_content
 
 Tell = Callable[[int, int], None]
 _Answer = TypeVar("_Answer")

@@ -22,10 +22,10 @@ from typing import Any
 
 from whence.errors import DamagedError
 from whence.store.appending import AppendedFile
-from whence.store.content import decode_content, encode_content
 from whence.store.cursors import Cursors
 from whence.store.files import sync_data, sync_folder, write_whole
 from whence.store.outbox import name_error
+from whence.vocab import decode_content, encode_content
 
 SYNCED = "synced"
 

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from whence.errors import DamagedError, NotFoundError
-from whence.store.content import decode_content
 from whence.store.cursors import read_cursors, was_waiting
 from whence.store.folder import Folder
 from whence.store.frames import Damage, Frame, Scan, scan_frames
@@ -28,7 +27,7 @@ from whence.store.liveness import Writer, find_writer, is_before_boot, read_leas
 from whence.store.metrics import check_points
 from whence.store.metrics_columns import Total
 from whence.store.segments import decisions_name
-from whence.vocab import digest_bytes, digest_text
+from whence.vocab import decode_content, digest_bytes, digest_text
 
 EVENT = 1
 BODY = 1

@@ -19,12 +19,12 @@ from typing import Literal
 
 from whence.errors import StoreBusyError
 from whence.store.confirming import SYNCED
-from whence.store.content import decode_content
 from whence.store.files import explained, explained_reading, sync_data, sync_folder, write_all
 from whence.store.frames import FRAME_HEAD_BYTES, Frame, Scan, iterate_frames, scan_frames
 from whence.store.liveness import find_writer, own_lease, write_lease
 from whence.store.segments import pass_of_decisions
 from whence.store.snapshots import TAIL, Checked, is_framed, list_files
+from whence.vocab import decode_content
 
 Relation = Literal["same", "behind", "ahead", "apart", "mended"]
 Name = str

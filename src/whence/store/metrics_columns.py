@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.errors import DamagedError
-from whence.store.content import decode_content, encode_content
+from whence.vocab import decode_content, encode_content
 
 PLAIN, DIFFERENCE, CHANGED_BITS = 0, 1, 2
 

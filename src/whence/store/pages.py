@@ -18,14 +18,13 @@ from typing import Any
 
 from whence.errors import StoreError
 from whence.lineage import Place
-from whence.store.content import encode_content
 from whence.store.folder import Folder
 from whence.store.frames import FRAME_HEAD_BYTES, FrameWriter, Scan
 from whence.store.journal import BODY, EVENT, GAP, OBJECT
 from whence.store.objects import Kept, SteadyFile
 from whence.store.outbox import Outbox, Trouble, Warned, name_error, waiting_bytes
 from whence.store.reopening import Found
-from whence.vocab import digest_bytes
+from whence.vocab import digest_bytes, encode_content
 
 _SMALL_BYTES = 64 * 1024
 _SALT_BYTES = 16

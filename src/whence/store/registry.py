@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from whence.errors import DamagedError, NotFoundError, WhenceError
-from whence.store.content import decode_content, encode_content
 from whence.store.files import explained, explained_reading, sync_folder
 from whence.store.folder import Folder
 from whence.store.frames import Damage, FrameWriter, scan_frames
-from whence.vocab import digest_bytes
+from whence.vocab import decode_content, digest_bytes, encode_content
 
 EVENT = 1
 BODY = 2

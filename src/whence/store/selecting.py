@@ -24,8 +24,8 @@ from whence.store.conditions import (
     Not,
     Order,
 )
-from whence.store.content import decode_content, encode_content
 from whence.store.facts import NONE, NUMBER, TEXT, spelled, stored
+from whence.vocab import decode_content, encode_content
 
 _PLAIN = {
     "id": ("CAST(run.id AS BLOB)", TEXT),

@@ -14,9 +14,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from whence.store.content import decode_content, encode_content
 from whence.store.facts import Fact, Stored, facts_of, spelled
-from whence.vocab import fast128
+from whence.vocab import decode_content, encode_content, fast128
 
 CATALOG_FORMAT = 5
 _TEXT_LIMIT = 100_000

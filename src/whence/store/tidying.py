@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from whence.errors import NotFoundError, WhenceError
-from whence.store.content import decode_content
 from whence.store.files import explained
 from whence.store.folder import Folder
 from whence.store.frames import scan_frames
@@ -28,6 +27,7 @@ from whence.store.liveness import find_writer
 from whence.store.segments import pass_of_decisions
 from whence.store.snapshots import is_framed, list_files
 from whence.store.syncing import INCOMING, left_incoming, object_names
+from whence.vocab import decode_content
 
 Kind = Literal["object", "temporary", "incoming", "segment", "empty run"]
 

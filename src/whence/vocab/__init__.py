@@ -5,6 +5,7 @@ from whence.vocab.columns import Column, Columns, as_dicts, chosen, holds_large,
 from whence.vocab.contents import KEY_BYTES, content_key, content_keys
 from whence.vocab.digests import DIGEST_BYTES, Hasher, digest_bytes, digest_text, digest_value, key64
 from whence.vocab.mixing import mix64
+from whence.vocab.packed import decode_content, encode_content
 from whence.vocab.plain import from_plain, plain
 from whence.vocab.samples import UNKNOWN, fast64, fast128, sample_digest, sample_digests
 from whence.vocab.tensors import is_tensor, tensor_content
@@ -21,9 +22,11 @@ __all__ = [
     "chosen",
     "content_key",
     "content_keys",
+    "decode_content",
     "digest_bytes",
     "digest_text",
     "digest_value",
+    "encode_content",
     "fast64",
     "fast128",
     "from_plain",

@@ -12,8 +12,7 @@ import pytest
 import whence as wh
 from tests.rooms.store.test_frames import forge
 from whence.store import RunWriter, scan_frames
-from whence.store.content import encode_content
-from whence.vocab import digest_bytes
+from whence.vocab import digest_bytes, encode_content
 
 
 @pytest.fixture

@@ -23,8 +23,7 @@ from whence.store import (
     read_object,
     scan_frames,
 )
-from whence.store.content import encode_content
-from whence.vocab import digest_bytes
+from whence.vocab import digest_bytes, encode_content
 
 TEXT = st.text(st.characters(), max_size=8)
 CONTENT = st.recursive(

@@ -11,7 +11,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from whence.errors import DamagedError
-from whence.store.content import decode_content, encode_content
 from whence.store.metrics_columns import (
     POINT,
     Columns,
@@ -24,6 +23,7 @@ from whence.store.metrics_columns import (
     total_points,
     unpack_column,
 )
+from whence.vocab import decode_content, encode_content
 
 WORDS = st.integers(0, 2**64 - 1)
 FLOATS = st.floats(allow_nan=True, allow_subnormal=True)

@@ -1,4 +1,4 @@
-"""What frames hold: msgpack, with one extension for the texts that Unicode lacks.
+"""What frames and the entries of the ledger hold: msgpack, with one extension for texts that Unicode lacks.
 
 ext 1 = a text with halves of surrogate pairs, as the names of files may have them: UTF-8 in which
         each half is spelled like any other code point
