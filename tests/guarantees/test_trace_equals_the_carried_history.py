@@ -64,9 +64,10 @@ def count_pipelines(
     return seen
 
 
-def test_pipelines_of_all_operations_obey_all_laws() -> None:
-    seen = count_pipelines(check_all, 800)
-    assert seen["pipelines that deliver"] > 200, "they are no empty cases"
+@pytest.mark.parametrize("part", range(4))
+def test_pipelines_of_all_operations_obey_all_laws(part: int) -> None:
+    seen = count_pipelines(check_all, 200, first=part if os.environ.get("CI") else None)
+    assert seen["pipelines that deliver"] > 50, "they are no empty cases"
 
 
 def test_pipelines_without_chance_give_what_lists_give() -> None:
