@@ -3,7 +3,16 @@
 from whence.vocab.canonical import canonical
 from whence.vocab.columns import Column, Columns, as_dicts, chosen, holds_large, stack_values
 from whence.vocab.contents import KEY_BYTES, content_key, content_keys
-from whence.vocab.digests import DIGEST_BYTES, Hasher, digest_bytes, digest_text, digest_value, key64
+from whence.vocab.digests import (
+    DIGEST_BYTES,
+    Hasher,
+    digest_bytes,
+    digest_each,
+    digest_pairs,
+    digest_text,
+    digest_value,
+    key64,
+)
 from whence.vocab.mixing import mix64
 from whence.vocab.packed import decode_content, encode_content
 from whence.vocab.plain import from_plain, plain
@@ -24,6 +33,8 @@ __all__ = [
     "content_keys",
     "decode_content",
     "digest_bytes",
+    "digest_each",
+    "digest_pairs",
     "digest_text",
     "digest_value",
     "encode_content",

@@ -7,6 +7,7 @@ what only must be told apart quickly: samples in memory. Nobody else calls a has
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 from whence.vocab.canonical import canonical
@@ -19,6 +20,18 @@ DIGEST_BYTES = 32
 def digest_bytes(data: Buffer) -> bytes:
     """Digest bytes with SHA-256, 32 bytes raw."""
     return hashlib.sha256(data).digest()
+
+
+def digest_each(prefix: bytes, contents: Iterable[bytes]) -> list[bytes]:
+    """Digest many short contents with SHA-256, each behind the same prefix; some 0.7 µs each."""
+    sha256 = hashlib.sha256
+    return [sha256(prefix + content).digest() for content in contents]
+
+
+def digest_pairs(prefix: bytes, lefts: Iterable[bytes], rights: Iterable[bytes]) -> list[bytes]:
+    """Digest many short contents of two halves each, as `digest_each` does; stops with the shorter side."""
+    sha256 = hashlib.sha256
+    return [sha256(prefix + left + right).digest() for left, right in zip(lefts, rights, strict=False)]
 
 
 def digest_value(value: Any) -> bytes:
