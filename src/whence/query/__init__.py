@@ -25,7 +25,8 @@ from whence.query.replay import Code, Replay, Replayer, Stage
 from whence.query.seen import PassSeen, Seen, SourceSeen, seen_before
 from whence.query.texts import mentions_of
 from whence.query.trace import Origin, Step, Trace, trace_address
-from whence.query.verify import Finding, Verdict, verify_runs
+from whence.query.verdicts import Finding, LogVerdict, Redaction, Verdict
+from whence.query.verify import verify_runs
 from whence.query.where import all_columns, field_value, parse_columns, parse_sort, parse_where
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Fit",
     "Impact",
     "Influence",
+    "LogVerdict",
     "Maker",
     "NodeCount",
     "OpChange",
@@ -54,6 +56,7 @@ __all__ = [
     "PassCount",
     "PassLineage",
     "PassSeen",
+    "Redaction",
     "Replay",
     "Replayer",
     "RunDiff",

@@ -1,118 +1,162 @@
-"""Verify: whether what is on disk is what was recorded; nothing is verified vacuously."""
+"""Verify: whether the runs on disk are what was recorded; nothing is verified vacuously."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from whence.errors import WhenceError
-from whence.runs import RunRecord, content_digests, late_in, lost_in, lost_objects
+from whence.query.verdicts import Finding, Tally, Verdict
+from whence.runs import (
+    RunRecord,
+    check_snapshots,
+    compare_files,
+    content_digests,
+    late_in,
+    lost_in,
+    lost_objects,
+)
 from whence.store import Damage, check_object, check_segments, split_damages
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something that doesn't hold: where, and what."""
-
-    where: str
-    problem: str
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"where": self.where, "problem": self.problem}
+Thing = tuple[str, str, int, bytes]
+"""Something that a run keeps by name: `model` or `artifact`, name, version (0: none), digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """The outcome of a verification.
+class RunSeen:
+    """What a log may say of a run, as its journal has it.
 
     Args:
-        holds: True where something was checked and all of it held.
-        checked: how many of each were checked.
-        findings: what doesn't hold.
-        notes: what isn't wrong and should be known: runs that died, payloads that were destroyed.
+        id: its id.
+        name: its friendly name.
+        is_ended: whether it has ended, and not gone on since.
+        chain_at_end: the chain value at each of its ends, by how many events there were.
+        things: the models and artifacts that it keeps.
+        redacted: how many bodies were destroyed.
     """
 
-    holds: bool
-    checked: dict[str, int]
-    findings: list[Finding] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "holds": self.holds,
-            "checked": self.checked,
-            "findings": [finding.to_json() for finding in self.findings],
-            "notes": self.notes,
-        }
+    id: str
+    name: str
+    is_ended: bool
+    chain_at_end: Mapping[int, bytes]
+    things: frozenset[Thing]
+    redacted: int
 
 
 def verify_runs(
     records: Iterable[RunRecord], *, unreadable: Iterable[Finding] = (), notes: Iterable[str] = ()
 ) -> Verdict:
-    """Check the chain of every journal, the bodies it commits to, its segments and its objects.
+    """Check the chain of every journal, the bodies it commits to, its segments and its objects; no log.
 
     Args:
         records: the runs.
         unreadable: what couldn't even be read.
         notes: what isn't wrong and is known before anything is checked.
     """
-    checked = {"runs": 0, "events": 0, "frames": 0, "objects": 0, "bytes": 0}
-    findings = list(unreadable)
-    said = list(notes)
+    tally = Tally(findings=list(unreadable), notes=list(notes))
+    for seen in check_runs(records, tally):
+        note_redacted(seen, tally)
+    return tally.verdict()
+
+
+def check_runs(
+    records: Iterable[RunRecord], tally: Tally, *, with_sources: bool = False
+) -> Iterator[RunSeen]:
+    """Check run after run; gives of each what a log may say of it.
+
+    Args:
+        records: the runs.
+        tally: takes what is found.
+        with_sources: compare the files that were read with what is there now.
+    """
+    for what in ("runs", "events", "frames", "objects", "bytes"):
+        tally.count(what, 0)
     for record in records:
-        checked["runs"] += 1
+        tally.count("runs")
         try:
-            damages, unsettled = split_damages(record.journal, _check_run(record, checked))
-            said += [
-                f"{record.name}: written last, and not on the disk when the machine went down: "
-                f"{damage.path}:{damage.offset}: {damage.problem}"
-                for damage in unsettled[:1]
-            ]
+            damages, unsettled = split_damages(record.journal, _check_run(record, tally))
+            for damage in unsettled[:1]:
+                tally.note(
+                    f"{record.name}: written last, and not on the disk when the machine went down: "
+                    f"{damage.path}:{damage.offset}: {damage.problem}"
+                )
         except WhenceError as error:
             damages = [_damage(record, error.message)]
-        findings += [
-            Finding(where=f"{damage.path}:{damage.offset}", problem=damage.problem)
-            for damage in dict.fromkeys(damages)
-        ]
-        redacted = sum(event.redacted for event in record.journal.events)
-        if redacted:
-            said.append(f"{record.name}: {redacted} bodies are gone; the journal still commits to them")
-        said += [f"{record.name}: {each}" for each in (*lost_in(record.journal), *late_in(record.journal))]
+        for damage in damages:
+            tally.find(f"{damage.path}:{damage.offset}", damage.problem)
+        for each in (*lost_in(record.journal), *late_in(record.journal)):
+            tally.note(f"{record.name}: {each}")
         if record.status == "lost":
-            said.append(f"{record.name}: its process died; everything up to that moment is checked")
-    holds = not findings and checked["events"] > 0
-    if not findings and not checked["events"]:
-        said.append("nothing is recorded here, so nothing was verified")
-    return Verdict(holds=holds, checked=checked, findings=findings, notes=said)
+            tally.note(f"{record.name}: its process died; everything up to that moment is checked")
+        if with_sources:
+            _check_sources(record, tally)
+        yield see_run(record)
 
 
-def _check_run(record: RunRecord, checked: dict[str, int]) -> list[Damage]:
+def see_run(record: RunRecord) -> RunSeen:
+    """Gather what a log may say of a run."""
+    bodies = [("artifact", body) for body in record.artifacts] + [("model", body) for body in record.models]
+    return RunSeen(
+        id=record.id,
+        name=record.name,
+        is_ended=record.is_ended,
+        chain_at_end=record.journal.chain_at_end,
+        things=frozenset(
+            (kind, str(body["name"]), int(body.get("version") or 0), bytes(body["digest"]))
+            for kind, body in bodies
+        ),
+        redacted=sum(event.redacted for event in record.journal.events),
+    )
+
+
+def note_redacted(seen: RunSeen, tally: Tally) -> None:
+    """Note the bodies that a run lacks, where no log says whether they may be gone."""
+    if seen.redacted:
+        tally.note(f"{seen.name}: {seen.redacted} bodies are gone; the journal still commits to them")
+
+
+def _check_run(record: RunRecord, tally: Tally) -> list[Damage]:
     journal = record.journal
-    checked["events"] += len(journal.events)
-    checked["bytes"] += journal.size
-    damages = [*journal.damages, *_missing_events(record), *check_segments(journal)]
+    tally.count("events", len(journal.events))
+    tally.count("bytes", journal.size)
+    damages = [
+        *journal.damages,
+        *_missing_events(record),
+        *check_segments(journal),
+        *check_snapshots(journal),
+    ]
     for name in journal.segment_names():
         scan = journal.survey(name)
-        checked["frames"] += scan.count
-        checked["bytes"] += scan.sound_bytes
+        tally.count("frames", scan.count)
+        tally.count("bytes", scan.sound_bytes)
         if not record.is_ended:
             damages += scan.damages
     if not record.is_ended:  # then each pass by itself: there is no last word on the whole file
         damages += record.check_sealed()
     lost = lost_objects(journal)
     for body in (*record.artifacts, *record.models):
-        checked["bytes"] += body["bytes"]
+        tally.count("bytes", body["bytes"])
         for digest in content_digests(body):
-            checked["objects"] += 1
+            tally.count("objects")
             problem = check_object(record.folder, journal, digest)
             if problem is not None and digest not in lost:
                 damages.append(problem)
     return damages
+
+
+def _check_sources(record: RunRecord, tally: Tally) -> None:
+    """Compare files: one that has changed is no damage of the record, and what was asked about."""
+    for source in record.sources:
+        moved = 0
+        for file in compare_files(source, beside=record.folder.path.parent):
+            tally.count("sources")
+            if file.found == "changed":
+                tally.find(file.path, f"isn't what {record.name} read there", kind="unmet")
+            moved += file.found == "moved"
+        if moved:
+            tally.note(f"{record.name}: {moved:,} files of {source.name} aren't where they were read")
 
 
 def _missing_events(record: RunRecord) -> list[Damage]:

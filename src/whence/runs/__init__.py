@@ -11,6 +11,7 @@ from whence.runs.metrics import SYSTEM, History
 from whence.runs.models import KeptFile, Parent, as_parents, check_name, content_digests, files_of
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
 from whence.runs.record import RunRecord
+from whence.runs.snapshots import check_snapshots, compare_files
 from whence.runs.sources import SourceView
 from whence.runs.totals import finite_or_none
 from whence.runs.views import Fate, PassView, StreamView
@@ -34,6 +35,8 @@ __all__ = [
     "as_parents",
     "as_png",
     "check_name",
+    "check_snapshots",
+    "compare_files",
     "content_digests",
     "files_of",
     "finite_or_none",

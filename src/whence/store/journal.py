@@ -78,6 +78,7 @@ class Journal:
     was_waiting: bool = False
     went_down: bool = False
     surveys: dict[str, Scan] = field(default_factory=dict)
+    chain_at_end: dict[int, bytes] = field(default_factory=dict)
     committed: dict[str, list[dict[str, Any]]] | None = None
 
     @property
@@ -261,6 +262,8 @@ def _take_event(journal: Journal, bodies: dict[int, list[tuple[bytes, bytes]]], 
             journal.damages.append(
                 _damage(journal, "payloads", 0, f"the body of event {number}: {error.message}")
             )
+    if kind in ("run_end", GAP):  # a gap may follow the end, and is sealed with it
+        journal.chain_at_end[number + 1] = frame.chain
     journal.events.append(
         Event(
             number=number,
