@@ -1,5 +1,15 @@
 """Witnesses and anchors: what others outside say of a log; the only room that may use the network."""
 
+from whence.trust.anchors import (
+    Anchor,
+    Checked,
+    Log,
+    State,
+    check_anchors,
+    list_anchors,
+    read_anchor,
+    write_anchor,
+)
 from whence.trust.kinds import (
     KINDS,
     Anchored,
@@ -19,18 +29,26 @@ from whence.trust.web import Answer, ask
 
 __all__ = [
     "KINDS",
+    "Anchor",
     "Anchored",
     "Answer",
+    "Checked",
     "Kind",
     "KindRow",
+    "Log",
     "Option",
+    "State",
     "Trust",
     "Upgradable",
     "ask",
     "bytes_of",
+    "check_anchors",
     "find_kind",
+    "list_anchors",
     "number_of",
+    "read_anchor",
     "read_trust",
     "spelled",
     "text_of",
+    "write_anchor",
 ]
