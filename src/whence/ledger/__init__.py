@@ -2,7 +2,6 @@
 
 from whence.ledger.checkpoints import Checkpoint, parse_checkpoint
 from whence.ledger.entries import (
-    ENTRY_LIMIT,
     KINDS,
     SALT_BYTES,
     Entry,
@@ -24,6 +23,15 @@ from whence.ledger.merkle import (
 )
 from whence.ledger.notes import Note, Signature, Verifier, check_note, parse_note
 from whence.ledger.reading import HashReader, consistency_proof, inclusion_proof
+from whence.ledger.subjects import (
+    ImportedShard,
+    LoggedArtifact,
+    LoggedDecision,
+    LoggedVersion,
+    SealedRun,
+    Subject,
+    subject_of,
+)
 from whence.ledger.tiles import (
     MAX_ENTRY_BYTES,
     WIDTH,
@@ -40,7 +48,6 @@ from whence.ledger.vkeys import parse_vkey
 
 __all__ = [
     "EMPTY_ROOT",
-    "ENTRY_LIMIT",
     "KINDS",
     "MAX_ENTRY_BYTES",
     "SALT_BYTES",
@@ -51,14 +58,20 @@ __all__ = [
     "Grower",
     "Growth",
     "HashReader",
+    "ImportedShard",
+    "LoggedArtifact",
+    "LoggedDecision",
+    "LoggedVersion",
     "Note",
     "NoteVerifier",
     "Opening",
     "Read",
+    "SealedRun",
     "Signature",
     "Signer",
     "SigningKey",
     "Statement",
+    "Subject",
     "TileName",
     "Verifier",
     "check_consistency",
@@ -81,5 +94,6 @@ __all__ = [
     "parse_vkey",
     "paths_of",
     "root_of",
+    "subject_of",
     "tile_path",
 ]

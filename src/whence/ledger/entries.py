@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whence.errors import CanonicalError, DamagedError, InputError, WhenceError
+from whence.ledger.tiles import MAX_ENTRY_BYTES
 from whence.vocab import canonical, decode_content, digest_bytes, encode_content
 
 KINDS = frozenset(
@@ -41,9 +42,6 @@ KINDS = frozenset(
 """What this version states; one that a later version adds is read like any other."""
 
 SALT_BYTES = 16
-ENTRY_LIMIT = (1 << 16) - 1
-"""What an entry bundle of C2SP tlog-tiles can hold of one."""
-
 _AT_LIMIT = 1 << 53  # what JSON's numbers say exactly everywhere
 _KIND = re.compile(r"[a-z][a-z_]{0,31}")
 _USUAL = re.compile(
@@ -77,8 +75,8 @@ class Statement:
             raise InputError(f"an entry's time is {self.at_ms!r:.60}, not milliseconds since 1970")
         if self.public is not None:
             _check_public(self.public)
-            if len(self.entry(bytes(SALT_BYTES))) > ENTRY_LIMIT:
-                raise InputError(f"the public part of an entry is longer than {ENTRY_LIMIT} bytes")
+            if len(self.entry(bytes(SALT_BYTES))) > MAX_ENTRY_BYTES:
+                raise InputError(f"the public part of an entry is longer than {MAX_ENTRY_BYTES} bytes")
 
     def entry(self, salt: bytes) -> bytes:
         """Spell the bytes that a log holds of it.
@@ -144,8 +142,8 @@ def parse_entry(data: bytes) -> Entry:
     if usual is not None:
         at, spelled, kind = usual.groups()
         return Entry(kind=kind.decode(), at_ms=_time(int(at)), commitment=_commitment(spelled))
-    if len(data) > ENTRY_LIMIT:
-        raise DamagedError(f"an entry of {len(data)} bytes, more than {ENTRY_LIMIT}")
+    if len(data) > MAX_ENTRY_BYTES:
+        raise DamagedError(f"an entry of {len(data)} bytes, more than {MAX_ENTRY_BYTES}")
     try:
         said = json.loads(data)
         is_only_spelling = type(said) is dict and canonical(said) == data
