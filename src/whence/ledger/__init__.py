@@ -1,6 +1,7 @@
 """Merkle logs as other people's tools read them: arithmetic and formats, nothing else."""
 
 from whence.ledger.checkpoints import Checkpoint, parse_checkpoint
+from whence.ledger.cosignatures import CosignatureVerifier, Cosigner, time_of
 from whence.ledger.entries import (
     KINDS,
     SALT_BYTES,
@@ -22,6 +23,7 @@ from whence.ledger.merkle import (
     root_of,
 )
 from whence.ledger.notes import Note, Signature, Verifier, check_note, parse_note
+from whence.ledger.proofs import Receipt, parse_receipt
 from whence.ledger.reading import HashReader, consistency_proof, inclusion_proof
 from whence.ledger.subjects import (
     ImportedShard,
@@ -54,6 +56,8 @@ __all__ = [
     "SEED_BYTES",
     "WIDTH",
     "Checkpoint",
+    "CosignatureVerifier",
+    "Cosigner",
     "Entry",
     "Grower",
     "Growth",
@@ -66,6 +70,7 @@ __all__ = [
     "NoteVerifier",
     "Opening",
     "Read",
+    "Receipt",
     "SealedRun",
     "Signature",
     "Signer",
@@ -91,9 +96,11 @@ __all__ = [
     "parse_extra",
     "parse_note",
     "parse_path",
+    "parse_receipt",
     "parse_vkey",
     "paths_of",
     "root_of",
     "subject_of",
     "tile_path",
+    "time_of",
 ]

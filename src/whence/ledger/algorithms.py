@@ -8,6 +8,9 @@ Sources: RFC 8032 section 5.1; FIPS 204; the points of small order: Chalkias, Ga
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
@@ -98,7 +101,7 @@ def seed_of_pem(data: bytes, passphrase: bytes | None) -> tuple[str, bytes]:
 def pem_of_seed(algorithm: str, seed: bytes, passphrase: bytes | None) -> bytes:
     """Write a seed as PEM PKCS#8; with a passphrase the salt is `cryptography`'s own."""
     lock: KeySerializationEncryption = NoEncryption()
-    if passphrase:
+    if passphrase is not None:
         lock = BestAvailableEncryption(passphrase)
     return _private(algorithm, seed).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
 
@@ -106,10 +109,24 @@ def pem_of_seed(algorithm: str, seed: bytes, passphrase: bytes | None) -> bytes:
 def _private(algorithm: str, seed: bytes) -> Ed25519PrivateKey | MLDSA44PrivateKey:
     if algorithm == "ed25519":
         return Ed25519PrivateKey.from_private_bytes(seed)
-    return MLDSA44PrivateKey.from_seed_bytes(seed)
+    with _mldsa():
+        return MLDSA44PrivateKey.from_seed_bytes(seed)
 
 
 def _public(algorithm: str, public: bytes) -> Ed25519PublicKey | MLDSA44PublicKey:
     if algorithm == "ed25519":
         return Ed25519PublicKey.from_public_bytes(public)
-    return MLDSA44PublicKey.from_public_bytes(public)
+    with _mldsa():
+        return MLDSA44PublicKey.from_public_bytes(public)
+
+
+@contextmanager
+def _mldsa() -> Iterator[None]:
+    # The package's own wheels bring OpenSSL 4, which has it; one built against the system's may not.
+    try:
+        yield
+    except UnsupportedAlgorithm as error:
+        raise KeyUnusableError(
+            "ML-DSA-44: the OpenSSL that this `cryptography` was built with doesn't know it",
+            remedy="Install `cryptography` as a wheel (48 or later), or use Ed25519 keys.",
+        ) from error

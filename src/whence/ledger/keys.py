@@ -50,7 +50,13 @@ class SigningKey:
         return cls(seed, algorithm)
 
     def to_pem(self, *, passphrase: bytes | None = None) -> bytes:
-        """Write the key as PEM PKCS#8, locked where there is a passphrase."""
+        """Write the key as PEM PKCS#8, locked where there is a passphrase.
+
+        Raises:
+            InputError: the passphrase is empty.
+        """
+        if passphrase == b"":
+            raise InputError("signing key: an empty passphrase locks nothing")
         pem: bytes = algorithms().pem_of_seed(self.algorithm, self.seed, passphrase)
         return pem
 
