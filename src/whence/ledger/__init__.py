@@ -1,5 +1,6 @@
 """Merkle logs as other people's tools read them: arithmetic and formats, nothing else."""
 
+from whence.ledger.audit import Audit, audit
 from whence.ledger.checkpoints import Checkpoint, parse_checkpoint
 from whence.ledger.cosignatures import CosignatureVerifier, Cosigner, time_of
 from whence.ledger.entries import (
@@ -11,6 +12,7 @@ from whence.ledger.entries import (
     parse_entry,
     parse_extra,
 )
+from whence.ledger.findings import Finding
 from whence.ledger.growing import Grower, Growth, Read
 from whence.ledger.keys import SEED_BYTES, NoteVerifier, Signer, SigningKey
 from whence.ledger.merkle import (
@@ -23,6 +25,7 @@ from whence.ledger.merkle import (
     root_of,
 )
 from whence.ledger.notes import Note, Signature, Verifier, check_note, parse_note
+from whence.ledger.policies import Group, KnownLog, KnownWitness, Met, Policy, parse_policy
 from whence.ledger.proofs import Receipt, parse_receipt
 from whence.ledger.reading import HashReader, consistency_proof, inclusion_proof
 from whence.ledger.subjects import (
@@ -47,28 +50,51 @@ from whence.ledger.tiles import (
     tile_path,
 )
 from whence.ledger.vkeys import parse_vkey
+from whence.ledger.witnessing import (
+    MAX_REQUEST_BYTES,
+    SIZE_MEDIA_TYPE,
+    AddCheckpoint,
+    Outcome,
+    encode_add_checkpoint,
+    encode_cosignatures,
+    judge,
+    parse_add_checkpoint,
+    parse_conflict,
+    take_cosignatures,
+)
 
 __all__ = [
     "EMPTY_ROOT",
     "KINDS",
     "MAX_ENTRY_BYTES",
+    "MAX_REQUEST_BYTES",
     "SALT_BYTES",
     "SEED_BYTES",
+    "SIZE_MEDIA_TYPE",
     "WIDTH",
+    "AddCheckpoint",
+    "Audit",
     "Checkpoint",
     "CosignatureVerifier",
     "Cosigner",
     "Entry",
+    "Finding",
+    "Group",
     "Grower",
     "Growth",
     "HashReader",
     "ImportedShard",
+    "KnownLog",
+    "KnownWitness",
     "LoggedArtifact",
     "LoggedDecision",
     "LoggedVersion",
+    "Met",
     "Note",
     "NoteVerifier",
     "Opening",
+    "Outcome",
+    "Policy",
     "Read",
     "Receipt",
     "SealedRun",
@@ -79,28 +105,36 @@ __all__ = [
     "Subject",
     "TileName",
     "Verifier",
+    "audit",
     "check_consistency",
     "check_inclusion",
     "check_note",
     "consistency_proof",
     "decode_bundle",
+    "encode_add_checkpoint",
     "encode_bundle",
+    "encode_cosignatures",
     "entries_path",
     "inclusion_proof",
+    "judge",
     "leaf_hash",
     "leaf_hashes",
     "names_of",
     "node_hash",
+    "parse_add_checkpoint",
     "parse_checkpoint",
+    "parse_conflict",
     "parse_entry",
     "parse_extra",
     "parse_note",
     "parse_path",
+    "parse_policy",
     "parse_receipt",
     "parse_vkey",
     "paths_of",
     "root_of",
     "subject_of",
+    "take_cosignatures",
     "tile_path",
     "time_of",
 ]
