@@ -17,7 +17,7 @@ from whence.store.conditions import (
     Sign,
     Some,
 )
-from whence.store.files import explained, explained_reading, write_whole
+from whence.store.files import explained, explained_reading, make_folder, write_whole
 from whence.store.folder import Folder
 from whence.store.frames import Damage, Frame, Scan, read_frame, scan_frames
 from whence.store.journal import (
@@ -30,6 +30,7 @@ from whence.store.journal import (
     read_object,
 )
 from whence.store.liveness import Writer, find_writer, process_name
+from whence.store.logbook import LOGBOOK, Logbook, Logged
 from whence.store.metrics import FoundPoints, read_points
 from whence.store.metrics_columns import Columns, Total, join_columns
 from whence.store.objects import Kept, SteadyFile
@@ -53,6 +54,7 @@ __all__ = [
     "GAP",
     "GRACE_S",
     "KEYED_FIELDS",
+    "LOGBOOK",
     "NAMED_FIELDS",
     "PLAIN_FIELDS",
     "TIME_FIELDS",
@@ -74,6 +76,8 @@ __all__ = [
     "Journal",
     "Kept",
     "Leftover",
+    "Logbook",
+    "Logged",
     "Mention",
     "Named",
     "Not",
@@ -107,6 +111,7 @@ __all__ = [
     "explained_reading",
     "find_writer",
     "join_columns",
+    "make_folder",
     "note_part",
     "part_ids",
     "process_name",

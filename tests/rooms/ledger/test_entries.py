@@ -253,7 +253,8 @@ def test_a_payload_that_is_cut_or_of_other_types_is_damage(kind: str, subject: S
     for stop in range(len(payload)):
         with pytest.raises(DamagedError):
             subject_of(kind, payload[:stop])
-    for said in (None, {}, [], [1, 2, 3, 4], [RUN, RUN, RUN, RUN], [b"", b"", b"", b""]):
+    others: list[object] = [None, {}, [], [1, 2, 3, 4], [RUN, RUN, RUN, RUN], [b"", b"", b"", b""]]
+    for said in others:
         with pytest.raises(DamagedError):
             subject_of(kind, encode_content(said))
 
