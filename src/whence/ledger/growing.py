@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from whence.errors import InputError
 from whence.ledger.merkle import root_of, root_over, row_above
-from whence.ledger.tiles import TILE_HEIGHT, WIDTH, TileName, join_tile, split_tile, tile_path, top_of
+from whence.ledger.tiles import TILE_HEIGHT, WIDTH, edge_of, join_tile, split_tile, tile_path, top_of
 
 Read = Callable[[str], bytes]
 """Reads a file of a log by its path."""
@@ -32,7 +32,7 @@ class Grower:
     _peaks: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        widths = [(self.size >> TILE_HEIGHT * level) % WIDTH for level in range(top_of(self.size))]
+        widths = [name.width for name in edge_of(self.size)]
         given = [len(hashes) for hashes in self.edge]
         if given != widths:
             raise InputError(f"the edge of {self.size} entries is {widths} hashes wide, not {given}")
@@ -46,7 +46,7 @@ class Grower:
         Raises:
             DamagedError: a tile doesn't have the bytes that its width needs.
         """
-        return cls(size, read_edge(read, size))
+        return cls(size, [split_tile(read(str(name)), name) if name.width else [] for name in edge_of(size)])
 
     @property
     def root(self) -> bytes:
@@ -98,16 +98,6 @@ class Growth:
     def root(self) -> bytes:
         """The root of its tree."""
         return self.grower.root
-
-
-def read_edge(read: Read, size: int) -> list[list[bytes]]:
-    """Read the partial tile of each level of a log of `size` entries; raises `DamagedError`."""
-    edge: list[list[bytes]] = []
-    for level in range(top_of(size)):
-        index, width = divmod(size >> TILE_HEIGHT * level, WIDTH)
-        name = TileName(level, index, width)
-        edge.append(split_tile(read(str(name)), name) if width else [])
-    return edge
 
 
 def _peaks_of(edge: Sequence[Sequence[bytes]]) -> tuple[bytes, ...]:

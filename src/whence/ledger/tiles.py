@@ -97,6 +97,11 @@ def paths_of(size: int) -> Iterator[str]:
     return map(str, names_of(size))
 
 
+def edge_of(size: int) -> list[TileName]:
+    """Name the partial tile of each level of a log of `size` entries; of width 0 where all tiles are full."""
+    return [TileName(level, *divmod(size >> TILE_HEIGHT * level, WIDTH)) for level in range(top_of(size))]
+
+
 def top_of(size: int) -> int:
     """Count the levels of tiles in a log of `size` entries."""
     return -(-size.bit_length() // TILE_HEIGHT)
