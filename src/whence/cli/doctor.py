@@ -26,6 +26,7 @@ _EXTRAS = {
     "parquet": (("pyarrow",), "from_parquet, from_table, to_arrow, to_parquet"),
     "pandas": (("pandas", "pyarrow"), "from_table of pandas, to_pandas"),
     "polars": (("polars", "pyarrow"), "from_table of polars"),
+    "timestamps": (("rfc3161-client",), "whence anchor rfc3161"),
     "workers": (("cloudpickle",), "lambdas and functions of notebooks in workers"),
     "torch": (("torch",), "to_torch, watched loaders"),
     "lightning": (("lightning",), "the callback for Lightning"),

@@ -176,10 +176,25 @@ class KindRow(NamedTuple):
 
 KINDS = {
     "evm": KindRow("evm", "Evm", "a transaction on an Ethereum-like chain"),
-    "git": KindRow("gits", "Git", "a tag or a commit in a Git repository"),
+    "git": KindRow(
+        "gits",
+        "Git",
+        "a tag or a commit in a Git repository",
+        (
+            Option("repository", "FOLDER", "the repository (default: the one here)"),
+            Option("branch", "NAME", "put a commit on this branch instead of a tag"),
+            Option("sign", "", "let Git sign it"),
+            Option("push", "REMOTE", "push it there; without this nothing is pushed"),
+        ),
+    ),
     "opentimestamps": KindRow("opentimestamps", "OpenTimestamps", "a block of Bitcoin, by calendars"),
     "rekor": KindRow("rekor", "Rekor", "an entry in a Sigstore transparency log"),
-    "rfc3161": KindRow("rfc3161", "Rfc3161", "a time stamp of an authority (RFC 3161)"),
+    "rfc3161": KindRow(
+        "rfc3161",
+        "Rfc3161",
+        "a time stamp of an authority (RFC 3161)",
+        (Option("url", "URL", "where the authority takes requests", is_required=True),),
+    ),
 }
 """The kinds by name; a module is loaded when its kind is used."""
 
