@@ -34,9 +34,17 @@ from whence.store.logbook import LOGBOOK, Logbook, Logged
 from whence.store.metrics import FoundPoints, read_points
 from whence.store.metrics_columns import Columns, Total, join_columns
 from whence.store.objects import Kept, SteadyFile
+from whence.store.outbox import depth_of_caller
 from whence.store.pairs import PairSorter
 from whence.store.parts import note_part, part_ids
-from whence.store.registry import Decision, Registry, claim_version, counter_path
+from whence.store.registry import (
+    Decision,
+    Registry,
+    claim_version,
+    counter_path,
+    decision_digest,
+    decision_ids,
+)
 from whence.store.searching import Hit, Place
 from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, SealedSegment, decisions_name
 from whence.store.selecting import Selection
@@ -104,8 +112,11 @@ __all__ = [
     "check_segments",
     "claim_version",
     "counter_path",
+    "decision_digest",
+    "decision_ids",
     "decisions_name",
     "decode_content",
+    "depth_of_caller",
     "encode_content",
     "explained",
     "explained_reading",

@@ -1,11 +1,12 @@
 """The logbook: which runs and decisions are in the ledger, and where; and which of them wait to be logged.
 
-    catalog.ledger/<2 hex>           lines of JSON: [what, shard, [indices], size, events]
-    catalog.ledger/reach             lines of JSON: [shard, how many of its entries were looked at]
+    catalog.ledger/<2 hex>           the book's name, then JSON lines [what, shard, [indices], size, events]
+    catalog.ledger/reach             the same, then [shard, how many of its entries were looked at]
     catalog.ledger/waiting/<what>    it ended, or is about to, and isn't logged; locked by who is at it
 
 `what` is the id of a run or of a decision. Nothing here is the truth: what it says is compared with the log
-wherever it matters, which tells all of it again. It isn't synced, not copied and not backed up.
+wherever it matters, which tells all of it again. It isn't synced and not backed up; where a copy of another
+workspace was put over it, files of two books lie side by side, and all of it is forgotten.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import errno
 import fcntl
 import os
 import pathlib
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -63,51 +65,80 @@ class Logbook:
 
     def find(self, what: str) -> list[Logged]:
         """List where something was logged, the earliest first; a run once for each of its ends."""
-        return [each for each in _read(self._page(what)) if each.what == what]
+        return [each for each in self._read(self._page(what)) if each.what == what]
 
     def latest(self) -> dict[str, Logged]:
         """Tell of everything where it was logged last: of a run, the time at which it was longest."""
         found: dict[str, Logged] = {}
-        for path in sorted(self.path.glob("[0-9a-f][0-9a-f]")):
-            for each in _read(path):
+        for path in self._pages():
+            for each in self._read(path):
                 known = found.get(each.what)
-                if known is None or each.size_bytes >= known.size_bytes:
+                if known is None or each.size_bytes > known.size_bytes:
                     found[each.what] = each
         return found
 
     def note(self, logged: Iterable[Logged]) -> None:
         """Write down where something was logged; what is known isn't written again."""
         with contextlib.suppress(OSError):  # it is found again
+            by_page: dict[pathlib.Path, list[Logged]] = {}
             for each in logged:
-                if each not in self.find(each.what):
-                    _append(self._page(each.what), each)
+                by_page.setdefault(self._page(each.what), []).append(each)
+            for page, found in by_page.items():
+                known = set(self._read(page))
+                new = [each for each in found if each not in known]
+                if new:
+                    _put_if_new(page, self._named())
+                    _append(page, new)
 
     def reach(self) -> dict[str, int]:
         """Tell how many entries of each shard were looked at; all before them are written down."""
+        if any(_lines(page)[:1] != _lines(self.path / _REACH)[:1] for page in self._pages()):
+            self.forget()
         found: dict[str, int] = {}
-        with contextlib.suppress(OSError):
-            for line in (self.path / _REACH).read_bytes().splitlines():
-                with contextlib.suppress(msgspec.DecodeError):
-                    shard, size = msgspec.json.decode(line, type=tuple[str, int])
-                    found[shard] = size
+        for line in _lines(self.path / _REACH)[1:]:
+            with contextlib.suppress(msgspec.DecodeError):
+                shard, size = msgspec.json.decode(line, type=tuple[str, int])
+                found[shard] = size
         return found
 
     def note_reach(self, reach: Mapping[str, int]) -> None:
         """Write down how many entries of shards were looked at."""
         with contextlib.suppress(OSError):
-            self.path.mkdir(exist_ok=True)
-            lines = b"".join(msgspec.json.encode(each) + b"\n" for each in reach.items())
-            temporary = self.path / f".{_REACH}.{os.getpid()}"
-            temporary.write_bytes(lines)
+            lines = [self._named(), *(msgspec.json.encode(each) for each in reach.items()), b""]
+            temporary = self.path / f".{_REACH}.{secrets.token_hex(6)}"
+            temporary.write_bytes(b"\n".join(lines))
             temporary.replace(self.path / _REACH)
 
     def forget(self) -> None:
         """Forget what is logged, so that it is looked up in the ledger again; what waits goes on waiting."""
-        for path in (*self.path.glob("[0-9a-f][0-9a-f]"), self.path / _REACH):
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for path in (self.path / _REACH, *self._pages()):  # first what says that the pages are whole
+                path.unlink(missing_ok=True)
 
     def _page(self, what: str) -> pathlib.Path:
         return self.path / f"{fast64(what.encode('utf-8', 'surrogatepass')) & 255:02x}"
+
+    def _pages(self) -> list[pathlib.Path]:
+        return sorted(self.path.glob("[0-9a-f][0-9a-f]"))
+
+    def _named(self) -> bytes:
+        """Give the name of the book, which is made with it."""
+        self.path.mkdir(exist_ok=True)
+        _put_if_new(self.path / _REACH, secrets.token_hex(8).encode())
+        return _lines(self.path / _REACH)[0]
+
+    def _read(self, page: pathlib.Path) -> list[Logged]:
+        lines = _lines(page)
+        if lines and lines[:1] != _lines(self.path / _REACH)[:1]:
+            self.forget()  # of another workspace's book
+            return []
+        found = []
+        for line in lines[1:]:
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+                what, shard, indices, size, events = _decode(line)
+                logged = Logged(what=what, shard=shard, indices=indices, size_bytes=size, event_count=events)
+                found.append(logged)
+        return found
 
     # what waits
 
@@ -148,26 +179,37 @@ class Logbook:
             (self.path / _WAITING / what).unlink()
 
 
-def _append(path: pathlib.Path, logged: Logged) -> None:
-    line = [logged.what, logged.shard, logged.indices, logged.size_bytes, logged.event_count]
-    path.parent.mkdir(exist_ok=True)
+def _append(path: pathlib.Path, logged: Iterable[Logged]) -> None:
+    lines = [
+        msgspec.json.encode([each.what, each.shard, each.indices, each.size_bytes, each.event_count])
+        for each in logged
+    ]
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
         # the line before may have been cut off; an empty line is none
-        write_all(descriptor, b"\n" + msgspec.json.encode(line) + b"\n")
+        write_all(descriptor, b"\n".join([b"", *lines, b""]))
     finally:
         os.close(descriptor)
 
 
-def _read(path: pathlib.Path) -> Iterator[Logged]:
+def _lines(path: pathlib.Path) -> list[bytes]:
     try:
-        lines = path.read_bytes().splitlines()
+        return path.read_bytes().splitlines()
     except OSError:
-        return
-    for line in lines:
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-            what, shard, indices, size, events = _decode(line)
-            yield Logged(what=what, shard=shard, indices=indices, size_bytes=size, event_count=events)
+        return []
+
+
+def _put_if_new(path: pathlib.Path, first: bytes) -> None:
+    """Make a file with its first line, unless it is there."""
+    if not path.exists():
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+        temporary.write_bytes(first + b"\n")
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
 
 
 _decode = msgspec.json.Decoder(tuple[str, str, tuple[int, ...], int, int]).decode

@@ -225,11 +225,11 @@ class Warned:
         if what in self._said:
             return
         self._said.add(what)
-        warnings.warn(f"{self._path}: {words}", RecordWarning, stacklevel=_depth_of_caller())
+        warnings.warn(f"{self._path}: {words}", RecordWarning, stacklevel=depth_of_caller())
 
 
-def _depth_of_caller() -> int:
-    """How many calls ago whoever trains called; for a thread of ours, all of them."""
+def depth_of_caller() -> int:
+    """How many calls before the one in which this is called whoever trains called; for our threads, all."""
     frame, depth = sys._getframe(2), 1
     while frame.f_back is not None and _ROOM in frame.f_code.co_filename:
         frame, depth = frame.f_back, depth + 1

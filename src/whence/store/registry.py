@@ -171,6 +171,28 @@ def claim_version(folder: Folder, name: str, *, above: int) -> int:
         return 0
 
 
+def decision_digest(folder: Folder, decision_id: str) -> tuple[bytes, int]:
+    """Digest the event that a decision's file holds, which commits to its body; and tell when it was.
+
+    Raises:
+        DamagedError: it can't be read, or isn't there.
+    """
+    path = folder.path / "registry" / decision_id
+    found = _read(path)
+    if isinstance(found, Damage):
+        raise DamagedError(found.problem, place=found.path)
+    event = next(frame for frame in scan_frames(path).frames if frame.kind == EVENT)
+    return digest_bytes(event.payload), found.at_ns
+
+
+def decision_ids(folder: Folder) -> list[str]:
+    """List the decisions by id, the earliest first."""
+    try:
+        return sorted(each for each in os.listdir(folder.path / "registry") if not each.startswith("."))
+    except OSError:
+        return []
+
+
 def counter_path(folder: Folder, name: str) -> pathlib.Path:
     """Where the numbers given to versions of a name are counted."""
     return (

@@ -117,6 +117,11 @@ class RunWriter(RunPoints):
         """Whether the run can still be written: it hasn't ended, and this is the process that began it."""
         return not self._has_ended and not self._stop.is_set() and os.getpid() == self._pid
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the run has ended, with all of it on the disk."""
+        return self._has_ended and self._stop.is_set()
+
     def cursor(self, number: int) -> tuple[memoryview, int]:
         """Find the cursor of a pass; see `Cursors.slots`. Without room for it, it is counted as lost."""
         with self._writing():

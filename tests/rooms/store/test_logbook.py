@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -47,10 +48,33 @@ def test_a_line_that_is_cut_off_or_foreign_costs_no_other(
     folder.make()
     book = Logbook(folder)
     book.note([FIRST])
-    (page,) = (folder.path / LOGBOOK).iterdir()
-    page.write_bytes(page.read_bytes()[:cut] + noise)
+    page = next((folder.path / LOGBOOK).glob("??"))
+    page.write_bytes(page.read_bytes()[: 17 + cut] + noise)
     book.note([LATER])
     assert book.find("01A")[-1] == LATER
+
+
+def test_pages_of_another_book_make_all_of_it_forgotten(tmp_path: pathlib.Path) -> None:
+    ours, theirs = (Logbook(_made(tmp_path / name)) for name in ("ours", "theirs"))
+    for number in range(40):
+        ours.note([Logged(what=f"ours-{number}", shard="2026-abc", indices=(number,))])
+        theirs.note([Logged(what=f"theirs-{number}", shard="2026-def", indices=(number,))])
+    ours.note_reach({"2026-abc": 40})
+    theirs.note_reach({"2026-def": 40})
+    for path in theirs.path.glob("??"):  # as `rsync --ignore-existing` leaves it
+        if not (ours.path / path.name).exists():
+            shutil.copy(path, ours.path)
+    assert ours.reach() == {}
+    assert ours.latest() == {}
+    shutil.copytree(theirs.path, ours.path, dirs_exist_ok=True)
+    assert ours.reach() == {"2026-def": 40}
+    assert len(ours.latest()) == 40
+
+
+def _made(path: pathlib.Path) -> Folder:
+    folder = Folder(path)
+    folder.make()
+    return folder
 
 
 def test_how_far_the_shards_were_looked_at_is_replaced_whole(book: Logbook) -> None:
