@@ -150,7 +150,7 @@ def decode_bundle(data: bytes, width: int) -> list[bytes]:
     start = 0
     for place in range(width):
         stop = start + 2 + int.from_bytes(data[start : start + 2])
-        if stop > len(data) or start + 2 > len(data):
+        if stop > len(data):
             raise DamagedError(f"the bundle ends within entry {place} of {width}", place=str(place))
         entries.append(data[start + 2 : stop])
         start = stop
