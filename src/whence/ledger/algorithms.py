@@ -1,7 +1,9 @@
 """Ed25519 and ML-DSA-44 by `cryptography`; the one file that loads it, reached by name when a key is used.
 
-Nothing is computed here but whether a public key may be trusted at all: OpenSSL accepts Ed25519 keys
-under which anybody can sign anything (points of small order), and two spellings of some points.
+Nothing is computed here but whether a public key may be trusted at all: OpenSSL accepts Ed25519 keys under
+which anybody can sign anything (points of small order), two spellings of some points, and numbers that are
+no point. Signatures have one spelling there: the second half below the group's order, the first compared as
+bytes.
 Sources: RFC 8032 section 5.1; FIPS 204; the points of small order: Chalkias, Garillot, Nikolaenko,
 "Taming the many EdDSAs", SSR 2020.
 """
@@ -27,6 +29,7 @@ from whence.errors import InputError, KeyUnusableError
 
 _PRIME = 2**255 - 19
 _ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_CURVE_D = -121665 * pow(121666, -1, _PRIME) % _PRIME
 _SMALL_ORDER_Y = frozenset({0, 1, _PRIME - 1, _ORDER_8, _PRIME - _ORDER_8})
 
 _PUBLIC_BYTES = {"ed25519": 32, "ml-dsa-44": 1312}
@@ -68,6 +71,8 @@ def check_public(algorithm: str, public: bytes, *, what: str) -> None:
             raise InputError(f"{what}: a second spelling of another key")
         if y in _SMALL_ORDER_Y:
             raise InputError(f"{what}: a point of small order, under which anybody can sign")
+        if pow((y * y - 1) * (_CURVE_D * y * y + 1), (_PRIME - 1) // 2, _PRIME) != 1:
+            raise InputError(f"{what}: no point of the curve, so that nobody can sign")
     _public(algorithm, public)
 
 

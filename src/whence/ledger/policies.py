@@ -129,9 +129,9 @@ class Policy:
                 absent = [name for name in group.members if name not in found]
                 missing.append(f"{group.name} has {len(found)} of {group.least}, without {', '.join(absent)}")
         if self.quorum not in reached:
+            without = f" ({'; '.join(missing)})" if missing else ""
             raise SignatureError(
-                f"policy: the quorum {self.quorum} has not cosigned; "
-                + _shown("; ".join(missing) or "not it"),
+                _shown(f"policy: the quorum {self.quorum} has not cosigned{without}"),
                 remedy="Let the witnesses cosign this checkpoint, then verify again.",
             )
 

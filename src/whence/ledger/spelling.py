@@ -17,6 +17,7 @@ from whence.errors import InputError
 MAX_SIZE = 2**63 - 1
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
+_UNPRINTABLE = re.compile("[\\x00-\\x09\\x0b-\\x1f\\ud800-\\udfff]")
 # Unicode's White_Space, which `str.isspace` widens by the separators below U+0020.
 _SPACES = frozenset(
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -73,9 +74,9 @@ def check_characters(text: str, *, what: str) -> None:
     Raises:
         InputError: it has none, or such a character.
     """
-    for place, character in enumerate(text):
-        if (character < " " and character != "\n") or "\ud800" <= character <= "\udfff":
-            raise InputError(f"{what}: character {place} is {character!r}, a control or half a character")
+    found = _UNPRINTABLE.search(text)
+    if found:
+        raise InputError(f"{what}: character {found.start()} is {found[0]!r}, a control or half a character")
 
 
 def check_key_name(name: str, *, what: str = "key name") -> None:
