@@ -156,13 +156,15 @@ class Upgradable(Kind, Protocol):
 class Option(NamedTuple):
     """An option of making an anchor: a keyword of the kind's class, and `--name` on the command line.
 
-    A flag has no metavar and comes as True; every other option comes as the text that was given.
+    A flag has no metavar and comes as True; every other option comes as the text that was given, or as the
+    list of texts where it may be given several times.
     """
 
     name: str
     metavar: str
     help: str
     is_required: bool = False
+    is_many: bool = False
 
 
 class KindRow(NamedTuple):
@@ -187,7 +189,15 @@ KINDS = {
             Option("push", "REMOTE", "push it there; without this nothing is pushed"),
         ),
     ),
-    "opentimestamps": KindRow("opentimestamps", "OpenTimestamps", "a block of Bitcoin, by calendars"),
+    "opentimestamps": KindRow(
+        "opentimestamps",
+        "OpenTimestamps",
+        "a block of Bitcoin, by calendars",
+        (
+            Option("calendar", "URL", "a calendar (default: those of the ots client)", is_many=True),
+            Option("explorer", "URL", "an Esplora API for headers of blocks (default: blockstream.info)"),
+        ),
+    ),
     "rekor": KindRow("rekor", "Rekor", "an entry in a Sigstore transparency log"),
     "rfc3161": KindRow(
         "rfc3161",
