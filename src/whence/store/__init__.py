@@ -29,6 +29,7 @@ from whence.store.journal import (
     read_journal,
     read_object,
 )
+from whence.store.ledger import LOCAL_NAMES, Committed, KeyRing, Ledger, LoggedAt, Shard, Ticket
 from whence.store.liveness import Writer, find_writer, process_name
 from whence.store.logbook import LOGBOOK, Logbook, Logged
 from whence.store.metrics import FoundPoints, read_points
@@ -62,6 +63,7 @@ __all__ = [
     "GAP",
     "GRACE_S",
     "KEYED_FIELDS",
+    "LOCAL_NAMES",
     "LOGBOOK",
     "NAMED_FIELDS",
     "PLAIN_FIELDS",
@@ -71,6 +73,7 @@ __all__ = [
     "Catalog",
     "CatalogRow",
     "Columns",
+    "Committed",
     "Comparison",
     "Condition",
     "Damage",
@@ -83,9 +86,12 @@ __all__ = [
     "Hit",
     "Journal",
     "Kept",
+    "KeyRing",
+    "Ledger",
     "Leftover",
     "Logbook",
     "Logged",
+    "LoggedAt",
     "Mention",
     "Named",
     "Not",
@@ -99,10 +105,12 @@ __all__ = [
     "Scan",
     "SealedSegment",
     "Selection",
+    "Shard",
     "Sign",
     "Some",
     "SteadyFile",
     "Synced",
+    "Ticket",
     "Tidied",
     "Total",
     "Writer",

@@ -1,0 +1,335 @@
+"""Who writes shards: recovers, extends, closes and begins them; signs only what continues what was signed.
+
+A shard has one key and is written in one workspace, by those whose key it is. It is left for another one when
+the year or the key changes, and when it isn't what was signed last any more; each says which came before.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import pathlib
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from whence.errors import DamagedError, ForkError, InputError, NotFoundError, ProofError, SignatureError
+from whence.ledger import (
+    SALT_BYTES,
+    Checkpoint,
+    Grower,
+    HashReader,
+    SigningKey,
+    Statement,
+    check_note,
+    consistency_proof,
+    parse_vkey,
+)
+from whence.store.files import explained, explained_reading, make_folder, sync_folder, write_whole
+from whence.store.ledger.extending import check_extension, drop_partials, plan_extension, write_extension
+from whence.store.ledger.keyring import KeyRing
+from whence.store.ledger.memory import check_continues
+from whence.store.ledger.shard import CHECKPOINT, Shard
+from whence.store.ledger.staging import Addition
+from whence.vocab import encode_content
+
+OWN = "own"
+
+_SUCCESSIONS = ("year", "rotation", "rolled-back", "damaged")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_LETTER_COUNT = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """A shard that can be extended.
+
+    Args:
+        shard: it; its folder is hidden while it has no checkpoint.
+        origin: the log's name.
+        key: signs it.
+        grower: its right edge, checked against what was signed.
+        beginning: its first entry, where it is to be written yet.
+    """
+
+    shard: Shard
+    origin: str
+    key: SigningKey
+    grower: Grower
+    beginning: tuple[Addition, ...] = ()
+
+
+class Scribe:
+    """Writes the shards of a ledger; whoever has it holds the ledger alone.
+
+    Args:
+        path: the ledger's folder.
+        keys: sign.
+        origin: what the names of logs begin with.
+        now_ms: the clock.
+    """
+
+    def __init__(self, path: pathlib.Path, keys: KeyRing, *, origin: str, now_ms: Callable[[], int]) -> None:
+        self.path = path
+        self._keys = keys
+        self._origin = origin
+        self._now_ms = now_ms
+
+    def open(self, project: str) -> Head:
+        """Find the shard that is written for a project, or begin one; what a dead process left is put right.
+
+        Raises:
+            KeyUnusableError: no key can be used.
+            StoreError: the shard can't be read or written.
+        """
+        own = own_shards(self.path)
+        newest = max(own, key=_begun_ms, default=None)
+        key = self._keys.current()
+        shard = newest_of(own, project, lambda vkey: self._key_of(vkey) is not None)
+        if shard is None:
+            is_ours = newest is not None and self._key_of(newest.vkey) is not None
+            why = "first" if newest is None else ("project" if is_ours else "other-key")
+            return self._begin(key, project, why=why, before=newest)
+        try:
+            head = self._recover(shard)
+        except ForkError:
+            return self._begin(key, project, why="rolled-back", before=shard)
+        except (DamagedError, ProofError, SignatureError, InputError, NotFoundError):
+            return self._begin(key, project, why="damaged", before=shard)
+        ended = shard.end()
+        if ended is not None:
+            named = ended.get("next", {}).get("shard", "")
+            return self._begin(key, project, why=str(ended.get("why", "")), before=shard, name=named)
+        why = ""
+        if head.key != key:
+            why = "rotation"
+        elif shard.name.partition("-")[0] != self._year():
+            why = "year"
+        return head if not why else self._succeed(head, key, project, why)
+
+    def extend(self, head: Head, additions: Sequence[Addition], *, project: str) -> Head:
+        """Log more entries; they are logged when this returns.
+
+        Returns:
+            The shard as it is then; another one, where the one that it was may not be signed any more.
+
+        Raises:
+            StoreError, DamagedError: nothing of them was signed.
+        """
+        try:
+            return self._extend(head, additions)
+        except ForkError:  # the same log was extended elsewhere in this very moment
+            before = None if head.beginning else head.shard
+            head = self._begin(self._keys.current(), project, why="rolled-back", before=before)
+            return self._extend(head, additions)
+
+    def finish_begun(self) -> None:
+        """Put the shards in place whose first checkpoint was signed, and take away those where it wasn't."""
+        for name in os.listdir(self.path):
+            if not name.startswith(".") or not (self.path / name).is_dir():
+                continue
+            shard = Shard(self.path / name)
+            if not self._is_finished(shard):
+                shutil.rmtree(shard.path)
+
+    def _is_finished(self, shard: Shard) -> bool:
+        origin = self._origin_of(shard.name)
+        try:
+            tree = self._keys.remembered(origin)
+            if tree is None:
+                return False
+            grower = _grown(shard, tree, old_size=0)
+            vkey = shard.begun_as(tree.size).vkey
+        except (ForkError, DamagedError, NotFoundError, InputError):
+            return False
+        key = self._key_of(vkey)
+        if key is None:
+            return False
+        self._sign(Head(shard=shard, origin=origin, key=key, grower=grower))
+        return True
+
+    def _recover(self, shard: Shard) -> Head:
+        """Check a shard against what was signed last, and put a checkpoint in place that was signed only.
+
+        Raises:
+            ForkError: it isn't what was signed last.
+            DamagedError, ProofError, SignatureError, InputError, NotFoundError: it isn't a whole log.
+        """
+        for name in os.listdir(shard.path):
+            if name.startswith(f".{CHECKPOINT}."):
+                (shard.path / name).unlink()
+        tree = shard.tree
+        key = self._key_of(shard.vkey)
+        assert key is not None, "only shards of these keys are opened"
+        signer = key.signer(tree.origin)
+        check_note(shard.checkpoint(), [signer.verifier])
+        if signer.vkey != shard.vkey:
+            raise DamagedError(f"{shard.path}: the checkpoint is another log's", place=str(shard.path))
+        head = Head(shard=shard, origin=tree.origin, key=key, grower=shard.hashes().edge)
+        last = self._keys.remembered(tree.origin)
+        if last is None or (last.size, last.root) == (tree.size, tree.root):
+            return head
+        if last.size <= tree.size:
+            check_continues(last, tree, lambda size: consistency_proof(shard.hashes(), size, tree.size))
+            return head
+        try:
+            grower = _grown(shard, last, old_size=tree.size)
+            check_continues(tree, last, lambda size: consistency_proof(_reader(shard, last), size, last.size))
+        except (NotFoundError, DamagedError, InputError) as error:
+            raise ForkError(
+                f"{shard.path}: {last.size} entries were signed, and {tree.size} are here",
+                remedy="It was rolled back: restore the newer one, or go on with a new shard.",
+            ) from error
+        return self._sign(replace(head, grower=grower))
+
+    def _succeed(self, head: Head, key: SigningKey, project: str, why: str) -> Head:
+        """Close a shard and begin the one that it names."""
+        name = self._new_name()
+        public = {"next": {"origin": self._origin_of(name), "shard": name}, "why": why}
+        self._extend(
+            head, [self._addition(Statement("end", self._now(head.shard), encode_content({}), public))]
+        )
+        return self._begin(key, project, why=why, before=head.shard, name=name)
+
+    def _begin(
+        self, key: SigningKey, project: str, *, why: str, before: Shard | None, name: str = ""
+    ) -> Head:
+        """Work out the beginning of a shard; nothing of it is written before it is extended."""
+        if not name or (self.path / name).exists() or self._keys.remembered(self._origin_of(name)):
+            name = self._new_name()
+        origin = self._origin_of(name)
+        public: dict[str, Any] = {"vkey": key.signer(origin).vkey, "why": why}
+        if before is not None:
+            public["before"] = _told(before)
+        if project:
+            public["project"] = project
+        first = Statement("shard", self._now(before), encode_content({}), public)
+        return Head(
+            shard=Shard(self.path / f".{name}"),
+            origin=origin,
+            key=key,
+            grower=Grower(),
+            beginning=(self._addition(first),),
+        )
+
+    def _extend(self, head: Head, additions: Sequence[Addition]) -> Head:
+        extension = plan_extension(head.shard.path, head.grower, [*head.beginning, *additions])
+        with explained(head.shard.path):
+            make_folder(head.shard.path)
+        write_extension(head.shard.path, extension)
+        done = self._sign(replace(head, grower=extension.growth.grower, beginning=()))
+        drop_partials(done.shard.path, extension)
+        return done
+
+    def _sign(self, head: Head) -> Head:
+        """Sign a shard as it is on the disk, and put the checkpoint in place."""
+        tree = Checkpoint(head.origin, head.grower.size, head.grower.root)
+        reader = _reader(head.shard, tree)
+        note = self._keys.sign(head.key, tree, lambda size: consistency_proof(reader, size, tree.size))
+        path = head.shard.path
+        write_whole(path / CHECKPOINT, note.encode())
+        if path.name != head.shard.name:
+            own = _own_names(self.path)
+            if head.shard.name not in own:
+                write_whole(
+                    self.path / OWN, "".join(f"{name}\n" for name in [*own, head.shard.name]).encode()
+                )
+            path = self.path / head.shard.name
+            with explained(path):
+                head.shard.path.rename(path)
+                sync_folder(self.path)
+            return replace(head, shard=Shard(path))
+        return head
+
+    def _addition(self, statement: Statement) -> Addition:
+        salt = secrets.token_bytes(SALT_BYTES)
+        return Addition(statement.entry(salt), salt, statement.payload)
+
+    def _key_of(self, vkey: str) -> SigningKey | None:
+        return self._keys.find_key(parse_vkey(vkey).public)
+
+    def _now(self, after: Shard | None) -> int:
+        """The time; never before that of the shard before, so that they can be ordered."""
+        try:
+            return max(self._now_ms(), 0 if after is None else _begun_ms(after))
+        except (DamagedError, NotFoundError):
+            return self._now_ms()
+
+    def _year(self) -> str:
+        return f"{time.gmtime(self._now_ms() / 1000).tm_year:04d}"
+
+    def _new_name(self) -> str:
+        letters = "".join(secrets.choice(_LETTERS) for _ in range(_LETTER_COUNT))
+        return f"{self._year()}-{letters}"
+
+    def _origin_of(self, name: str) -> str:
+        return f"{self._origin}/{name}"
+
+
+def own_shards(path: pathlib.Path) -> list[Shard]:
+    """List the shards that were begun in this workspace and are here."""
+    return [Shard(path / name) for name in _own_names(path) if (path / name).is_dir()]
+
+
+def newest_of(own: Sequence[Shard], project: str, is_ours: Callable[[str], bool]) -> Shard | None:
+    """Find the shard that is written for a project by those who have certain keys.
+
+    Args:
+        own: the shards that were begun here.
+        project: whose it is to be.
+        is_ours: tells whether a verifier key is one of those.
+    """
+    left = {
+        each.beginning.before.get("shard")
+        for each in own
+        if each.beginning.before and each.beginning.why in _SUCCESSIONS
+    }
+    found = [
+        each
+        for each in own
+        if each.name not in left and each.beginning.project == project and is_ours(each.vkey)
+    ]
+    return max(found, key=_begun_ms, default=None)
+
+
+def _own_names(path: pathlib.Path) -> list[str]:
+    try:
+        with explained_reading(path / OWN):
+            return (path / OWN).read_text(encoding="ascii").split()
+    except NotFoundError:
+        return []
+
+
+def _begun_ms(shard: Shard) -> int:
+    return shard.beginning.at_ms
+
+
+def _told(shard: Shard) -> dict[str, Any]:
+    """What a shard says of the one before."""
+    said: dict[str, Any] = {"shard": shard.name}
+    with contextlib.suppress(NotFoundError, SignatureError):
+        tree = shard.tree
+        root = base64.b64encode(tree.root).decode()
+        said |= {"origin": tree.origin, "size": tree.size, "root": root}
+    return said
+
+
+def _reader(shard: Shard, tree: Checkpoint) -> HashReader:
+    return HashReader(shard.read, size=tree.size, root=tree.root)
+
+
+def _grown(shard: Shard, tree: Checkpoint, *, old_size: int) -> Grower:
+    """Take up a log of which more is on the disk than its checkpoint says.
+
+    Raises:
+        DamagedError, NotFoundError: that isn't on the disk.
+    """
+    grower = Grower.read(shard.read, tree.size)
+    if grower.root != tree.root:
+        raise DamagedError(f"{shard.path}: not what was signed", place=str(shard.path))
+    check_extension(shard.path, old_size, grower)
+    return grower
