@@ -18,7 +18,7 @@ import stat
 from collections.abc import Mapping
 
 from whence.errors import InputError, KeyUnusableError, StoreError
-from whence.ledger import SEED_BYTES, Checkpoint, Note, SigningKey
+from whence.ledger import SEED_BYTES, Checkpoint, Note, Signer, SigningKey
 from whence.store.files import make_folder, sync_data, sync_folder, write_all
 from whence.store.ledger.locks import locked
 from whence.store.ledger.memory import Memory, Prove
@@ -42,6 +42,7 @@ class KeyRing:
         self.path = path
         self.own = own
         self._passphrase = passphrase
+        self._signers: dict[tuple[SigningKey, str], Signer] = {}
         self._read: dict[pathlib.Path, tuple[tuple[int, int], SigningKey]] = {}
 
     @classmethod
@@ -89,12 +90,20 @@ class KeyRing:
         own = [self.own] if self.own is not None else []
         return own + [self._key_path(number) for number in reversed(self._numbers())]
 
-    def find_key(self, public: bytes) -> SigningKey | None:
-        """Find the private key to a public one; raises as `current` does."""
+    def signer(self, key: SigningKey, origin: str) -> Signer:
+        """Return who signs for a log with one of these keys."""
+        known = self._signers.get((key, origin))
+        if known is None:
+            known = self._signers[key, origin] = key.signer(origin)
+        return known
+
+    def find_key(self, vkey: str) -> SigningKey | None:
+        """Find the private key to a public one in the form that verifiers take; raises as `current` does."""
+        origin = vkey.partition("+")[0]
         current = self.current()
-        if current.public == public:
+        if self.signer(current, origin).vkey == vkey:
             return current
-        return next((key for key in self.keys() if key.public == public), None)
+        return next((key for key in self.keys() if self.signer(key, origin).vkey == vkey), None)
 
     def rotate(self) -> SigningKey:
         """Make a new key that signs from now on.
@@ -128,7 +137,7 @@ class KeyRing:
         """
         self._make_folder(self.path)
         self._make_folder(self.path / "signed")
-        signer = key.signer(checkpoint.origin)
+        signer = self.signer(key, checkpoint.origin)
         try:
             with Memory(self.path / "signed", checkpoint.origin).advancing(checkpoint, prove):
                 return Note(checkpoint.text, ()).signed(signer.sign(checkpoint.text))

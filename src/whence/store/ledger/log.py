@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -26,7 +27,7 @@ from whence.store.folder import Folder
 from whence.store.ledger.keyring import KeyRing
 from whence.store.ledger.locks import locked
 from whence.store.ledger.payloads import PAYLOAD_BYTES, destroy_openings
-from whence.store.ledger.scribe import OWN, Scribe, newest_of, own_shards
+from whence.store.ledger.scribe import OWN, OwnShards, Scribe, newest_of
 from whence.store.ledger.shard import CHECKPOINT, LoggedAt, Shard
 from whence.store.ledger.staging import Addition, Since, Staged, Staging, Taken
 
@@ -76,6 +77,7 @@ class Ledger:
     ) -> None:
         self._folder = folder
         self.path = folder.path / "ledger"
+        self._own = OwnShards(self.path)
         self.staging = Staging(self.path / "staging")
         self.project = os.environ.get("WHENCE_LEDGER_PROJECT", "") if project is None else project
         self._origin = origin or os.environ.get("WHENCE_LEDGER_ORIGIN") or _ORIGIN
@@ -108,7 +110,7 @@ class Ledger:
 
     def current(self) -> Shard | None:
         """Find the shard that was written last for this project; None before there is one."""
-        return newest_of(own_shards(self.path), self.project, lambda vkey: True)
+        return newest_of(self._own.list(), self.project, lambda vkey: True)
 
     # what is staged, and logged
 
@@ -157,20 +159,21 @@ class Ledger:
                 with self._alone():
                     places = self._places(staged)
                     if places is None:
-                        self._commit()
-                        places = self._places(staged)
+                        places = self._commit_these(staged)
             except BaseException:
                 with contextlib.suppress(WhenceError):
                     self.staging.sync()
                 raise
-            if places is None:
-                raise DamagedError(f"{self.staging.path}: what was staged isn't there any more")
             found += places
         return found
 
     def place(self, ticket: Ticket) -> LoggedAt | None:
         """Find where something that was staged is logged; None while it isn't."""
         return _find(self._sizes(), ticket.leaf, ticket.since, ticket.project)
+
+    def damaged(self) -> list[pathlib.Path]:
+        """List what was staged and didn't check when it was to be logged: files that were set aside."""
+        return self.staging.damaged()
 
     def rotate(self) -> Shard | None:
         """Make a new key; the shard that is written is closed, and another one begun with it.
@@ -277,10 +280,24 @@ class Ledger:
         with locked(self.path / "lock"):
             yield
 
+    def _commit_these(self, staged: Sequence[Staged]) -> list[LoggedAt]:
+        """Log all that is staged, these among it; what doesn't check of others' stays set aside."""
+        try:
+            self._commit()
+        except DamagedError:
+            places = self._places(staged)
+            if places is None:
+                raise
+            return places
+        places = self._places(staged)
+        if places is None:
+            raise DamagedError(f"{self.staging.path}: what was staged isn't there any more")
+        return places
+
     def _commit(self, *, begins: bool = False) -> Committed:
         taken = self.staging.take()
         waiting = self._unlogged(taken)
-        scribe = Scribe(self.path, self.keys, origin=self._origin, now_ms=self._now_ms)
+        scribe = Scribe(self._own, self.keys, origin=self._origin, now_ms=self._now_ms)
         scribe.finish_begun()
         waiting = self._unlogged(taken)  # a shard that was put in place may hold some of it
         count, shards = 0, []
@@ -337,7 +354,7 @@ class Ledger:
 
     def _sizes(self) -> list[tuple[Shard, int]]:
         found: list[tuple[Shard, int]] = []
-        for shard in own_shards(self.path):
+        for shard in self._own.list():
             with contextlib.suppress(NotFoundError, SignatureError):
                 found.append((shard, shard.size))
         return found

@@ -27,7 +27,6 @@ from whence.ledger import (
     Statement,
     check_note,
     consistency_proof,
-    parse_vkey,
 )
 from whence.store.files import explained, explained_reading, make_folder, sync_folder, write_whole
 from whence.store.ledger.extending import check_extension, drop_partials, plan_extension, write_extension
@@ -63,18 +62,49 @@ class Head:
     beginning: tuple[Addition, ...] = ()
 
 
+class OwnShards:
+    """The shards that were begun in a workspace; what their beginnings say is read once.
+
+    Args:
+        path: the ledger's folder.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self._known: dict[str, Shard] = {}
+
+    def list(self) -> list[Shard]:
+        """List those that are here."""
+        found = [self._known.setdefault(name, Shard(self.path / name)) for name in self._names()]
+        return [each for each in found if each.path.is_dir()]
+
+    def add(self, name: str) -> None:
+        """Note that one is begun here."""
+        names = self._names()
+        if name not in names:
+            write_whole(self.path / OWN, "".join(f"{each}\n" for each in [*names, name]).encode())
+
+    def _names(self) -> Sequence[str]:
+        try:
+            with explained_reading(self.path / OWN):
+                return (self.path / OWN).read_text(encoding="ascii").split()
+        except NotFoundError:
+            return []
+
+
 class Scribe:
     """Writes the shards of a ledger; whoever has it holds the ledger alone.
 
     Args:
-        path: the ledger's folder.
+        own: the shards that were begun in this workspace.
         keys: sign.
         origin: what the names of logs begin with.
         now_ms: the clock.
     """
 
-    def __init__(self, path: pathlib.Path, keys: KeyRing, *, origin: str, now_ms: Callable[[], int]) -> None:
-        self.path = path
+    def __init__(self, own: OwnShards, keys: KeyRing, *, origin: str, now_ms: Callable[[], int]) -> None:
+        self.path = own.path
+        self._own = own
         self._keys = keys
         self._origin = origin
         self._now_ms = now_ms
@@ -86,12 +116,12 @@ class Scribe:
             KeyUnusableError: no key can be used.
             StoreError: the shard can't be read or written.
         """
-        own = own_shards(self.path)
+        own = self._own.list()
         newest = max(own, key=_begun_ms, default=None)
         key = self._keys.current()
-        shard = newest_of(own, project, lambda vkey: self._key_of(vkey) is not None)
+        shard = newest_of(own, project, lambda vkey: self._keys.find_key(vkey) is not None)
         if shard is None:
-            is_ours = newest is not None and self._key_of(newest.vkey) is not None
+            is_ours = newest is not None and self._keys.find_key(newest.vkey) is not None
             why = "first" if newest is None else ("project" if is_ours else "other-key")
             return self._begin(key, project, why=why, before=newest)
         try:
@@ -146,7 +176,7 @@ class Scribe:
             vkey = shard.begun_as(tree.size).vkey
         except (ForkError, DamagedError, NotFoundError, InputError):
             return False
-        key = self._key_of(vkey)
+        key = self._keys.find_key(vkey)
         if key is None:
             return False
         self._sign(Head(shard=shard, origin=origin, key=key, grower=grower))
@@ -163,9 +193,9 @@ class Scribe:
             if name.startswith(f".{CHECKPOINT}."):
                 (shard.path / name).unlink()
         tree = shard.tree
-        key = self._key_of(shard.vkey)
+        key = self._keys.find_key(shard.vkey)
         assert key is not None, "only shards of these keys are opened"
-        signer = key.signer(tree.origin)
+        signer = self._keys.signer(key, tree.origin)
         check_note(shard.checkpoint(), [signer.verifier])
         if signer.vkey != shard.vkey:
             raise DamagedError(f"{shard.path}: the checkpoint is another log's", place=str(shard.path))
@@ -202,7 +232,7 @@ class Scribe:
         if not name or (self.path / name).exists() or self._keys.remembered(self._origin_of(name)):
             name = self._new_name()
         origin = self._origin_of(name)
-        public: dict[str, Any] = {"vkey": key.signer(origin).vkey, "why": why}
+        public: dict[str, Any] = {"vkey": self._keys.signer(key, origin).vkey, "why": why}
         if before is not None:
             public["before"] = _told(before)
         if project:
@@ -233,11 +263,7 @@ class Scribe:
         path = head.shard.path
         write_whole(path / CHECKPOINT, note.encode())
         if path.name != head.shard.name:
-            own = _own_names(self.path)
-            if head.shard.name not in own:
-                write_whole(
-                    self.path / OWN, "".join(f"{name}\n" for name in [*own, head.shard.name]).encode()
-                )
+            self._own.add(head.shard.name)
             path = self.path / head.shard.name
             with explained(path):
                 head.shard.path.rename(path)
@@ -248,9 +274,6 @@ class Scribe:
     def _addition(self, statement: Statement) -> Addition:
         salt = secrets.token_bytes(SALT_BYTES)
         return Addition(statement.entry(salt), salt, statement.payload)
-
-    def _key_of(self, vkey: str) -> SigningKey | None:
-        return self._keys.find_key(parse_vkey(vkey).public)
 
     def _now(self, after: Shard | None) -> int:
         """The time; never before that of the shard before, so that they can be ordered."""
@@ -268,11 +291,6 @@ class Scribe:
 
     def _origin_of(self, name: str) -> str:
         return f"{self._origin}/{name}"
-
-
-def own_shards(path: pathlib.Path) -> list[Shard]:
-    """List the shards that were begun in this workspace and are here."""
-    return [Shard(path / name) for name in _own_names(path) if (path / name).is_dir()]
 
 
 def newest_of(own: Sequence[Shard], project: str, is_ours: Callable[[str], bool]) -> Shard | None:
@@ -294,14 +312,6 @@ def newest_of(own: Sequence[Shard], project: str, is_ours: Callable[[str], bool]
         if each.name not in left and each.beginning.project == project and is_ours(each.vkey)
     ]
     return max(found, key=_begun_ms, default=None)
-
-
-def _own_names(path: pathlib.Path) -> list[str]:
-    try:
-        with explained_reading(path / OWN):
-            return (path / OWN).read_text(encoding="ascii").split()
-    except NotFoundError:
-        return []
 
 
 def _begun_ms(shard: Shard) -> int:

@@ -128,7 +128,7 @@ class Shard:
             DamagedError: it says nothing of that kind.
             NotFoundError: it isn't there.
         """
-        said = parse_entry(self._bundle(0, size)[0])
+        said = parse_entry(self._entry(0, size))
         public = said.public or {}
         if said.kind != "shard" or not isinstance(public.get("vkey"), str):
             raise DamagedError(f"{self.path}: the first entry doesn't begin a shard", place=str(self.path))
@@ -186,9 +186,11 @@ class Shard:
 
         Raises:
             PositionError: there is no such entry.
+            DamagedError: its bundle isn't whole.
         """
-        self._check_index(index)
-        return self._bundle(index // WIDTH)[index % WIDTH]
+        size = self.size
+        self._check_index(index, size)
+        return self._entry(index, size)
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Read entries in order, each with its index."""
@@ -207,7 +209,7 @@ class Shard:
             PositionError: there is no such entry.
             DamagedError: the bundle of payloads isn't whole.
         """
-        self._check_index(index)
+        self._check_index(index, self.size)
         return self.openings(index // WIDTH)[index % WIDTH]
 
     def openings(self, bundle: int) -> list[Opening | None]:
@@ -227,7 +229,7 @@ class Shard:
         tree = parse_checkpoint(parse_note(data).text)
         hashes = HashReader(self.read, size=tree.size, root=tree.root)
         proof = inclusion_proof(hashes, index, tree.size)
-        entry = self._bundle(index // WIDTH, tree.size)[index % WIDTH]
+        entry = self._entry(index, tree.size)
         opening, extra = self.opening(index), b""
         if opening is not None:
             said = parse_entry(entry)
@@ -257,9 +259,22 @@ class Shard:
         except DamagedError as error:
             raise DamagedError(f"{self.path / path}: {error.message}", place=str(self.path / path)) from error
 
-    def _check_index(self, index: int) -> None:
-        if not 0 <= index < self.size:
-            raise PositionError(f"{self.path}: there is no entry {index} among {self.size}")
+    def _entry(self, index: int, size: int) -> bytes:
+        """Read an entry, passing over those before it in its bundle."""
+        path = entries_path(index // WIDTH, min(WIDTH, size - index // WIDTH * WIDTH))
+        data, start = self.read(path), 0
+        for _ in range(index % WIDTH):
+            start += 2 + int.from_bytes(data[start : start + 2])
+        stop = start + 2 + int.from_bytes(data[start : start + 2])
+        if not start + 2 <= stop <= len(data):
+            raise DamagedError(
+                f"{self.path / path}: it ends before entry {index}", place=str(self.path / path)
+            )
+        return data[start + 2 : stop]
+
+    def _check_index(self, index: int, size: int) -> None:
+        if not 0 <= index < size:
+            raise PositionError(f"{self.path}: there is no entry {index} among {size}")
 
     def _content(self, path: str) -> bytes:
         with explained_reading(self.path / path):

@@ -220,7 +220,7 @@ class Staging:
                 return at, head.generation
         data = _content(descriptor)
         walk = _walk(data)
-        if any(data[walk.end :]):
+        if data[walk.end :] != bytes(len(data) - walk.end):
             _put(descriptor, bytes(len(data) - walk.end), walk.end)
         return walk.end, walk.generation or secrets.token_bytes(8)
 
@@ -374,7 +374,7 @@ def _wipe(descriptor: int, taken: Taken) -> None:
     if not any(following):
         size = os.fstat(descriptor).st_size
         rest = os.pread(descriptor, size - taken.end, taken.end) if size > taken.end else b""
-        _put(descriptor, bytes(size if any(rest) else taken.end), 0)
+        _put(descriptor, bytes(taken.end if rest == bytes(len(rest)) else size), 0)
         if size > SLOT_BYTES:
             os.ftruncate(descriptor, SLOT_BYTES)
         return
