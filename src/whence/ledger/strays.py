@@ -72,9 +72,13 @@ def _roots(read: Read, path: str, lost: Iterable[TileName]) -> Iterator[bytes]:
 
 def _earlier(read: Read, earlier: TileName, present: TileName) -> Finding | None:
     try:
-        data, whole = read(str(earlier)), read(str(present))
+        data = read(str(earlier))
     except WhenceError as error:
         return Finding(path=str(earlier), kind="unreadable", message=error.message)
+    try:
+        whole = read(str(present))
+    except WhenceError:
+        whole = b""
     try:
         if earlier.level is None:
             decode_bundle(data, earlier.width)

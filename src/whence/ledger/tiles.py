@@ -19,7 +19,7 @@ TILE_HEIGHT = 8
 MAX_LEVEL = 63
 MAX_ENTRY_BYTES = 0xFFFF
 
-_NAME = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?", re.ASCII)
+_NAME = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 
 
 @dataclass(frozen=True, slots=True)

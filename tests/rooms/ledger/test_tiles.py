@@ -30,7 +30,7 @@ NAMES = st.builds(
 
 
 class TestNames:
-    """Clause "Merkle Tree": MUST be a level 0 to 63 without leading zeroes and an index in 3-digit elements."""
+    """Clause "Merkle Tree": a level from 0 to 63 without leading zeroes, an index in 3-digit elements."""
 
     @pytest.mark.parametrize(
         ("name", "path"),
@@ -81,7 +81,7 @@ class TestNames:
 
 
 class TestTheFilesOfALog:
-    """Clause "Partial Tiles": of level l and size s, floor(s / 256**l) mod 256 hashes; none that are empty."""
+    """Clause "Partial Tiles": floor(s / 256**l) mod 256 hashes at level l of size s; none are empty."""
 
     def test_the_example_of_the_clause(self) -> None:
         paths = list(paths_of(70_000))
