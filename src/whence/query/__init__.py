@@ -11,6 +11,7 @@ from whence.query.changes import (
     SourceChange,
 )
 from whence.query.counting import NodeCount, PassCount, StreamCount, count_pass, count_streams
+from whence.query.demands import FileOrBytes, content_of, make_demand
 from whence.query.diff import diff_runs, drops_of
 from whence.query.differences import Difference, drawn_in
 from whence.query.fields import FieldOrigin, FieldStep, FieldTrace, FieldUse, field_uses, trace_field
@@ -18,9 +19,11 @@ from whence.query.fits import Fit, Influence, only_for_fits
 from whence.query.flow import ExposurePoint, delivered_items, name_origin
 from whence.query.following import PassLineage, delivered_addresses, find_pass
 from whence.query.impact import Drop, Impact, find_impact, find_impact_across
+from whence.query.ledgers import verify_folder
 from whence.query.linking import Maker, makers_of
 from whence.query.outlines import Outline, outline_of
 from whence.query.reach import write_reach
+from whence.query.receipts import verify_receipt
 from whence.query.replay import Code, Replay, Replayer, Stage
 from whence.query.seen import PassSeen, Seen, SourceSeen, seen_before
 from whence.query.texts import mentions_of
@@ -43,6 +46,7 @@ __all__ = [
     "FieldTrace",
     "FieldUse",
     "FileOfCodeChange",
+    "FileOrBytes",
     "Finding",
     "Fit",
     "Impact",
@@ -69,6 +73,7 @@ __all__ = [
     "Trace",
     "Verdict",
     "all_columns",
+    "content_of",
     "count_pass",
     "count_streams",
     "delivered_addresses",
@@ -81,6 +86,7 @@ __all__ = [
     "find_impact",
     "find_impact_across",
     "find_pass",
+    "make_demand",
     "makers_of",
     "mentions_of",
     "name_origin",
@@ -94,6 +100,8 @@ __all__ = [
     "seen_before",
     "trace_address",
     "trace_field",
+    "verify_folder",
+    "verify_receipt",
     "verify_runs",
     "write_reach",
 ]

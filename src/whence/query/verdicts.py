@@ -102,7 +102,8 @@ class Verdict:
         notes: what isn't wrong and should be known: runs that died, runs that no log holds yet.
         redactions: what was destroyed, each with the entry that allowed it.
         logs: the logs, and who vouches for each.
-        policy: what was demanded; None where nobody demanded anything.
+        policy: what was demanded, and whether it is `met`; None where nobody demanded anything.
+        statement: what a receipt says; None of anything else.
     """
 
     holds: bool
@@ -113,6 +114,7 @@ class Verdict:
     redactions: list[Redaction] = field(default_factory=list)
     logs: list[LogVerdict] = field(default_factory=list)
     policy: Mapping[str, Any] | None = None
+    statement: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -125,6 +127,7 @@ class Verdict:
             "redacted": [redaction.to_json() for redaction in self.redactions],
             "logs": [log.to_json() for log in self.logs],
             "policy": None if self.policy is None else dict(self.policy),
+            **({} if self.statement is None else {"statement": dict(self.statement)}),
         }
 
 
@@ -135,6 +138,7 @@ class Tally:
     Args:
         checked: how many of each were checked so far.
         policy: what was demanded.
+        statement: what a receipt says.
     """
 
     checked: dict[str, int] = field(default_factory=dict)
@@ -143,6 +147,7 @@ class Tally:
     redactions: list[Redaction] = field(default_factory=list)
     logs: list[LogVerdict] = field(default_factory=list)
     policy: Mapping[str, Any] | None = None
+    statement: Mapping[str, Any] | None = None
     _seen: set[Finding] = field(default_factory=set)
     _uncounted: dict[Kind, int] = field(default_factory=dict)
 
@@ -160,6 +165,21 @@ class Tally:
             return
         self._seen.add(finding)
         self.findings.append(finding)
+
+    def redact(self, redaction: Redaction) -> None:
+        """Put down what is gone and may be."""
+        self.redactions.append(redaction)
+
+    def absorb(self, other: Tally) -> None:
+        """Take up what another one has; its logs and its policy it hasn't."""
+        for what, number in other.checked.items():
+            self.count(what, number)
+        for finding in other.findings:
+            self.find(finding.where, finding.problem, kind=finding.kind)
+        for kind, number in other._uncounted.items():
+            self._uncounted[kind] = self._uncounted.get(kind, 0) + number
+        self.notes += other.notes
+        self.redactions += other.redactions
 
     def note(self, words: str) -> None:
         """Put down what isn't wrong and should be known."""
@@ -187,7 +207,8 @@ class Tally:
             notes=notes,
             redactions=self.redactions,
             logs=self.logs,
-            policy=self.policy,
+            policy=None if self.policy is None else {**self.policy, "met": holds},
+            statement=self.statement,
         )
 
     def _outcome(self, kinds: set[Kind]) -> Outcome:

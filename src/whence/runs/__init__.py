@@ -8,7 +8,15 @@ from whence.runs.gaps import late_in, lost_in, lost_objects
 from whence.runs.given import as_json, as_number, as_png, plain_pairs
 from whence.runs.live import LiveRun, peak_memory_bytes
 from whence.runs.metrics import SYSTEM, History
-from whence.runs.models import KeptFile, Parent, as_parents, check_name, content_digests, files_of
+from whence.runs.models import (
+    KeptFile,
+    Parent,
+    as_parents,
+    check_name,
+    content_digests,
+    digest_path,
+    files_of,
+)
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
 from whence.runs.record import RunRecord
 from whence.runs.snapshots import check_snapshots, compare_files
@@ -38,6 +46,7 @@ __all__ = [
     "check_snapshots",
     "compare_files",
     "content_digests",
+    "digest_path",
     "files_of",
     "finite_or_none",
     "friendly_name",

@@ -14,7 +14,7 @@ from whence.errors import InputError, PlanError, SourceError
 from whence.runs.formats import ALWAYS_UNSAFE, Found, find_format, format_of_folder
 from whence.runs.given import as_pairs, words
 from whence.store import RunWriter, SteadyFile
-from whence.vocab import digest_value, plain
+from whence.vocab import Hasher, digest_value, plain
 
 Content = bytes | bytearray | memoryview | str | os.PathLike[str]
 
@@ -23,6 +23,7 @@ NOTHING_KEPT = {"format": "unknown", "unsafe": False}
 
 _RESERVED = "/@#:"
 _NAME_LIMIT = 200
+_BLOCK_BYTES = 1 << 20
 
 
 class Parent(TypedDict):
@@ -170,6 +171,31 @@ def folder_digest(files: Sequence[tuple[str, int, bytes]]) -> bytes:
     """Digest a folder: its paths, with the size and the digest of each, in the order of their bytes."""
     entries = [[path.encode("utf-8", "surrogatepass"), size, digest] for path, size, digest in files]
     return digest_value(sorted(entries))
+
+
+def digest_path(path: pathlib.Path) -> bytes:
+    """Digest a file or a folder as one that is kept is digested.
+
+    Raises:
+        SourceError: it can't be read.
+    """
+    if not path.is_dir():
+        return _digest_file(path)[1]
+    return folder_digest([(name, *_digest_file(path / name)) for name in _listing(path)])
+
+
+def _digest_file(path: pathlib.Path) -> tuple[int, bytes]:
+    hasher, size = Hasher(), 0
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                hasher.update(block)
+                size += len(block)
+    except OSError as error:
+        raise SourceError(
+            f"{path}: can't be read ({error.strerror or error})", remedy="Check the path.", place=str(path)
+        ) from error
+    return size, hasher.digest()
 
 
 def _keep_file(writer: RunWriter, path: pathlib.Path) -> tuple[bytes, int, Found]:
