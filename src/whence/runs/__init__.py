@@ -19,6 +19,7 @@ from whence.runs.models import (
 )
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
 from whence.runs.record import RunRecord
+from whence.runs.sealing import Sealed, catch_up, log_waiting, seal_all, unlogged
 from whence.runs.snapshots import check_snapshots, compare_files
 from whence.runs.sources import SourceView
 from whence.runs.totals import finite_or_none
@@ -35,6 +36,7 @@ __all__ = [
     "Parent",
     "PassView",
     "RunRecord",
+    "Sealed",
     "SourceView",
     "StreamView",
     "Unfollowed",
@@ -42,6 +44,7 @@ __all__ = [
     "as_number",
     "as_parents",
     "as_png",
+    "catch_up",
     "check_name",
     "check_snapshots",
     "compare_files",
@@ -52,6 +55,7 @@ __all__ = [
     "friendly_name",
     "is_run_id",
     "late_in",
+    "log_waiting",
     "lost_in",
     "lost_objects",
     "make_run_id",
@@ -59,4 +63,6 @@ __all__ = [
     "plain_pairs",
     "read_fits",
     "remedy_of",
+    "seal_all",
+    "unlogged",
 ]

@@ -34,6 +34,7 @@ from whence.runs.models import NOTHING_KEPT, Content, Parent, check_name, keep_c
 from whence.runs.naming import friendly_name, make_run_id
 from whence.runs.parts import UnbegunPart, begin_part, end_part, watch_forks
 from whence.runs.sampling import Sampler
+from whence.runs.sealing import logged_at_end
 from whence.runs.together import Inherited, begun_where
 from whence.store import Folder, Journal, RunWriter
 from whence.vocab import plain
@@ -84,6 +85,7 @@ class LiveRun:
         self._before_end: list[Callable[[BaseException | None], object]] = []
         self._folder = folder
         self._is_part = self._has_ended = False
+        self._is_resumed = resume is not None
         self._lock = threading.RLock()
         try:
             if before is None:
@@ -241,9 +243,10 @@ class LiveRun:
                 body["energy"] = energy
             if error is not None:
                 body["traceback"] = redact("".join(traceback.format_exception(error)))
-            self._writer.seal(status, body)
-            if self._is_part:
-                end_part(self._folder, self.id, self._writer)
+            with logged_at_end(self._folder, self._writer, is_resumed=self._is_resumed):
+                self._writer.seal(status, body)
+                if self._is_part:
+                    end_part(self._folder, self.id, self._writer)
 
     def _finish_at_exit(self) -> None:
         """The program ends without having ended the run: say how it ended."""

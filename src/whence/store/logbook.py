@@ -149,11 +149,15 @@ class Logbook:
         except OSError:
             return []
 
-    def wait(self, what: str) -> None:
-        """Have something logged by whoever logs next."""
-        with contextlib.suppress(OSError):  # then it is found where all are looked at
-            (self.path / _WAITING).mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self.path / _WAITING / what, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+    def wait(self, what: str) -> bool:
+        """Have something logged by whoever logs next; returns whether it didn't wait already."""
+        path = self.path / _WAITING / what
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+        except OSError:  # where nothing can be written, it is found where everything is looked at
+            return not path.exists()
+        return True
 
     @contextlib.contextmanager
     def claim(self, what: str) -> Iterator[bool]:

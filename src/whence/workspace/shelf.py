@@ -25,8 +25,8 @@ from typing import Any
 
 from whence.capture import actor, redact
 from whence.errors import InputError, NotFoundError, WhenceError
-from whence.runs import Parent, check_name, make_run_id
-from whence.store import Catalog, Folder, Named, Registry, claim_version, counter_path
+from whence.runs import Parent, check_name, log_waiting, make_run_id
+from whence.store import Catalog, Folder, Logbook, Named, Registry, claim_version, counter_path
 from whence.vocab import digest_text
 from whence.workspace.decided import Decided
 from whence.workspace.listing import catalog_row
@@ -214,13 +214,16 @@ class Shelf:
         run_id, number = version.place
         at_ns = time.time_ns()
         about = {"name": version.name, "version": version.version, "digest": version.digest}
+        decision_id = make_run_id(at_ns // 1_000_000, secrets.token_bytes(10))
+        Logbook(self._folder).wait(decision_id)
         self.registry.decide(
             kind,
             {"run": run_id, "event": number},
             about | said | {"who": actor(), "note": redact(str(note))},
-            decision_id=make_run_id(at_ns // 1_000_000, secrets.token_bytes(10)),
+            decision_id=decision_id,
             at_ns=at_ns,
         )
+        log_waiting(self._folder, decision_id, is_new=True)
 
     def _of_number(self, versions: list[Version], which: str, reference: str) -> Version:
         found = [each for each in versions if each.version == int(which)]

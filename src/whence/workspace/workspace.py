@@ -32,6 +32,7 @@ from whence.runs import RunRecord
 from whence.store import Catalog, Folder, Page, Selection, decode_content
 from whence.workspace.artifacts import Artifact
 from whence.workspace.keeping import Keeping
+from whence.workspace.ledger import WorkspaceLedger
 from whence.workspace.listing import catalog_row
 from whence.workspace.models import Model, with_versions
 from whence.workspace.run import Run
@@ -275,6 +276,15 @@ class Workspace(Keeping):
         """
         opened = (each if isinstance(each, Run) else self.run(each) for each in (before, after))
         return diff_runs(*(run.record for run in opened))
+
+    @functools.cached_property
+    def ledger(self) -> WorkspaceLedger:
+        """What is sealed in it: see `WorkspaceLedger`."""
+        return WorkspaceLedger(self._folder, self._shelf, self.find_id)
+
+    def prove(self, reference: str) -> bytes:
+        """Make the receipt of a run, a model, an artifact or a decision; see `WorkspaceLedger.prove`."""
+        return self.ledger.prove(reference)
 
     def verify(self) -> Verdict:
         """Check every journal, segment and object."""

@@ -494,7 +494,9 @@ def test_a_damaged_decision_is_named_and_hides_no_other(workspace: wh.Workspace)
     with pytest.raises(NotFoundError):
         again.model("digits@champion")
     assert again.model("digits@runner-up").version == 2
-    assert [finding.where for finding in again.verify().findings] == [str(first)]
+    found = [finding.where for finding in again.verify().findings]
+    assert found[0] == str(first)
+    assert len(found) == 2  # and the entry of the ledger that speaks of it
     assert not again.verify().holds
 
 
@@ -843,7 +845,9 @@ def test_a_thousand_small_files_are_a_handful_on_the_disk(home: pathlib.Path) ->
         for number in range(1000):
             run.log_text(f"{number} " * 50, f"{number}.txt")
     files = [path for path in (home / ".whence").rglob("*") if path.is_file()]
-    assert len(files) < 12
+    in_ledger = [path for path in files if "ledger" in str(path.relative_to(home))]
+    assert len(files) - len(in_ledger) < 12
+    assert len(in_ledger) < 20
     assert len(run.artifacts) == 1000
     assert wh.open(home).artifact(f"{run.id}/999.txt").load_bytes() == b"999 " * 50
 

@@ -1,0 +1,380 @@
+"""The ledger of a workspace as users hold it: what is in it, receipts of it, and what else is put in."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import heapq
+import itertools
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from whence.errors import InputError, NotFoundError
+from whence.ledger import (
+    KINDS,
+    WIDTH,
+    ImportedShard,
+    LoggedArtifact,
+    LoggedDecision,
+    LoggedVersion,
+    Opening,
+    SealedRun,
+    Statement,
+    Subject,
+    parse_entry,
+    subject_of,
+)
+from whence.runs import Sealed, catch_up, friendly_name, plain_pairs, seal_all, unlogged
+from whence.store import Folder, Ledger, Logbook, LoggedAt, Shard
+from whence.vocab import decode_content, digest_text, encode_content
+from whence.workspace.keeping import Told, tell_nobody
+from whence.workspace.recorded import time_of
+from whence.workspace.shelf import Shelf
+
+OWN_WORDS = KINDS - {"shard", "end", "run", "model", "dataset", "artifact", "decision", "import"}
+"""The kinds of entries that anybody may add, in words of his own."""
+
+_PLACE = re.compile(r"([0-9]{4}-[a-z2-7]{10}):([0-9]+)")
+_ERASED_AT_ONCE = 5_000
+"""So many indices an entry names at most: a bundle has room for 64 kB of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """An entry, as it is read.
+
+    Args:
+        shard: the shard's name.
+        index: its number in it.
+        kind: what it is about.
+        at: when that came to be, UTC.
+        subject: what it says; None where it says it in words of its own, or where they were destroyed.
+        words: these words.
+        public: what it says for ever.
+        redacted: whether its payload was destroyed.
+    """
+
+    shard: str
+    index: int
+    kind: str
+    at: dt.datetime
+    subject: Subject | None
+    words: Mapping[str, Any]
+    public: Mapping[str, Any]
+    redacted: bool
+
+    @property
+    def place(self) -> str:
+        """How it is called."""
+        return f"{self.shard}:{self.index}"
+
+    @property
+    def what(self) -> str:
+        """What it is about, in words."""
+        return _what(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "place": self.place,
+            "shard": self.shard,
+            "index": self.index,
+            "kind": self.kind,
+            "at": self.at.isoformat(),
+            "what": self.what,
+            **_told(self.subject),
+            "words": dict(self.words),
+            "public": dict(self.public),
+            "redacted": self.redacted,
+        }
+
+
+class WorkspaceLedger:
+    """The ledger of a workspace.
+
+    Args:
+        folder: the workspace.
+        shelf: finds models and artifacts by their names.
+        find_run: finds a run by its name or id.
+    """
+
+    def __init__(self, folder: Folder, shelf: Shelf, find_run: Callable[[str], str]) -> None:
+        self._folder = folder
+        self._shelf = shelf
+        self._find_run = find_run
+
+    @property
+    def shards(self) -> list[Shard]:
+        """The logs of which it consists, each in a folder of its own."""
+        return self._ledger.shards()
+
+    def entries(self, kind: str | None = None, limit: int | None = None) -> list[LedgerEntry]:
+        """List what is in it, the newest first.
+
+        Args:
+            kind: only of this one.
+            limit: at most how many.
+        """
+        found = heapq.merge(*map(_backwards, self.shards), key=lambda each: each.at, reverse=True)
+        chosen = (each for each in found if kind in (None, each.kind))
+        return list(itertools.islice(chosen, limit))
+
+    def seal(self, *, tell: Told = tell_nobody) -> Sealed:
+        """Log everything that can be logged and isn't.
+
+        Args:
+            tell: hears how far it is.
+
+        Raises:
+            KeyUnusableError, StoreError: it can't be logged.
+        """
+        return seal_all(self._folder, tell)
+
+    def unlogged(self) -> list[str]:
+        """Name by their ids the runs that have ended, and the decisions, that aren't in it yet."""
+        return unlogged(self._folder)
+
+    def append(
+        self, kind: str, content: Mapping[str, Any], *, public: Mapping[str, Any] | None = None
+    ) -> LedgerEntry:
+        """Log something else: a policy, an approval.
+
+        Args:
+            kind: `policy`, `approval` or `erasure`.
+            content: what it says, names and values; only a commitment to it is logged, and it can be erased.
+            public: what must stay readable for ever: integers, strings, lists and dicts.
+
+        Returns:
+            The entry, which is covered by a signed checkpoint now.
+
+        Raises:
+            InputError: it isn't of a kind that is added so, or of the form wanted.
+            KeyUnusableError, StoreError: it couldn't be logged.
+        """
+        if kind not in OWN_WORDS:
+            raise InputError(
+                f"append({kind!r:.40}): wanted one of {', '.join(sorted(OWN_WORDS))}",
+                remedy="Runs, models, artifacts and decisions are logged by themselves.",
+            )
+        payload = encode_content(plain_pairs("content", content))
+        statement = Statement(kind, time.time_ns() // 1_000_000, payload, public)
+        (place,) = self._ledger.append([statement])
+        return self.entry(place)
+
+    def entry(self, place: LoggedAt | str) -> LedgerEntry:
+        """Read the entry at a place, `SHARD:INDEX`; raises `NotFoundError`."""
+        shard, index = self._find_place(place)
+        return _entry(shard, index, shard.entry(index), shard.opening(index))
+
+    def find(self, reference: str) -> LedgerEntry:
+        """Find the entry of a run, a model, an artifact or a decision; of several the latest.
+
+        Args:
+            reference: a run's name or id; a model, `digits@2`; an artifact, `RUN/NAME`; a decision's id; or
+                the place of an entry, `SHARD:INDEX`.
+
+        Raises:
+            NotFoundError: there is no such thing, or it isn't logged.
+        """
+        if _PLACE.fullmatch(reference):
+            return self.entry(reference)
+        what, is_meant = self._meant(reference)
+        ledger, book = self._ledger, Logbook(self._folder)
+        catch_up(ledger, book)
+        by_name = {shard.name: shard for shard in ledger.shards()}
+        destroyed: list[LedgerEntry] = []
+        for logged in sorted(book.find(what), key=lambda each: each.size_bytes, reverse=True):
+            shard = by_name.get(logged.shard)
+            for index in logged.indices if shard is not None else ():
+                found = self.entry(LoggedAt(logged.shard, index))
+                if found.redacted:
+                    destroyed.append(found)
+                elif found.subject is not None and is_meant(found.subject):
+                    return found
+        if destroyed:
+            places = ", ".join(each.place for each in destroyed[:5])
+            raise NotFoundError(
+                f"{reference:.120}: what the ledger said of it was destroyed ({places})",
+                remedy="whence log tells which entry allowed it.",
+            )
+        raise NotFoundError(f"{reference:.120} isn't in the ledger yet", remedy="Log it with whence seal.")
+
+    def prove(self, reference: str) -> bytes:
+        """Make the receipt of something: one file that proves that it is in a log, without the log.
+
+        Args:
+            reference: as for `find`.
+
+        Returns:
+            A C2SP tlog-proof, a text in UTF-8.
+
+        Raises:
+            NotFoundError: there is no such thing, or it isn't logged.
+            ProofError, DamagedError: the log isn't what its checkpoint says.
+        """
+        found = self.find(reference)
+        shard, index = self._find_place(LoggedAt(found.shard, found.index))
+        return shard.prove(index).encode()
+
+    def redact(
+        self, places: Sequence[LoggedAt | LedgerEntry | str], why: Mapping[str, Any]
+    ) -> list[LedgerEntry]:
+        """Destroy what entries commit to, everywhere in the workspace; the log holds as before, as redacted.
+
+        First an entry of kind `erasure` is logged, which allows it for ever; then salts and payloads go.
+
+        Args:
+            places: entries, or where they are, `SHARD:INDEX`.
+            why: what is said of it, names and values.
+
+        Returns:
+            The entries that allow it.
+
+        Raises:
+            NotFoundError: there is no such entry.
+            InputError: one can't be erased: it is an erasure, or begins or ends a shard.
+            KeyUnusableError, StoreError: it couldn't be logged, and nothing is destroyed; or not all of it
+                could be destroyed, and the same call does it again.
+        """
+        by_shard: dict[str, set[int]] = {}
+        for each in places:
+            place = LoggedAt(each.shard, each.index) if isinstance(each, LedgerEntry) else each
+            entry = self.entry(place)
+            if entry.kind in ("erasure", "shard", "end"):
+                raise InputError(
+                    f"{entry.place} is of kind {entry.kind}: what allows or begins something stays",
+                    remedy="Leave it out.",
+                )
+            by_shard.setdefault(entry.shard, set()).add(entry.index)
+        said = encode_content(plain_pairs("why", why))
+        ledger, found = self._ledger, list[LedgerEntry]()
+        for name, indices in by_shard.items():
+            ordered = sorted(indices)
+            for at in range(0, len(ordered), _ERASED_AT_ONCE):
+                public = {"shard": name, "indices": ordered[at : at + _ERASED_AT_ONCE]}
+                statement = Statement("erasure", time.time_ns() // 1_000_000, said, public)
+                (place,) = ledger.append([statement])
+                found.append(self.entry(place))
+        for name, indices in by_shard.items():
+            ledger.destroy(self._shard(name), sorted(indices))
+        return found
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger(self._folder)
+
+    def _shard(self, name: str) -> Shard:
+        return next(shard for shard in self.shards if shard.name == name)
+
+    def _find_place(self, place: LoggedAt | str) -> tuple[Shard, int]:
+        at = _parsed(place) if isinstance(place, str) else place
+        for shard in self.shards:
+            if shard.name == at.shard and at.index < shard.size:
+                return shard, at.index
+        raise NotFoundError(
+            f"no entry {at.shard}:{at.index} in {self._folder.path / 'ledger'}",
+            remedy="whence log lists the entries.",
+        )
+
+    def _meant(self, reference: str) -> tuple[str, Callable[[Subject], bool]]:
+        """Find under which id something is in the logbook, and how its entry is told from others there."""
+        run, slash, _ = reference.partition("/")
+        if slash or "@" in reference:
+            return self._named(reference)
+        try:
+            run_id = self._find_run(run)
+        except NotFoundError as missing:
+            if any(each.id == reference for each in self._shelf.registry.decisions()):
+                return reference, lambda subject: isinstance(subject, LoggedDecision)
+            try:
+                return self._named(reference)
+            except NotFoundError:
+                raise missing from None
+        return run_id, lambda subject: isinstance(subject, SealedRun)
+
+    def _named(self, reference: str) -> tuple[str, Callable[[Subject], bool]]:
+        try:
+            version = self._shelf.find(reference)
+        except NotFoundError as missing:
+            try:
+                artifact = self._shelf.artifact(reference)
+            except NotFoundError:
+                raise missing from None
+            wanted = (artifact.name, artifact.body["digest"])
+            return (
+                artifact.run_id,
+                lambda subject: (
+                    isinstance(subject, LoggedArtifact) and (subject.name, subject.digest) == wanted
+                ),
+            )
+        wanted = (version.name, version.digest)
+        return version.place[
+            0
+        ], lambda subject: isinstance(subject, LoggedVersion) and (subject.name, subject.digest) == wanted
+
+
+def _backwards(shard: Shard) -> Iterator[LedgerEntry]:
+    """Read the entries of a shard, the last first."""
+    size = shard.size
+    for bundle in reversed(range(-(-size // WIDTH))):
+        openings = shard.openings(bundle)
+        entries = list(shard.entries(bundle * WIDTH, min(size, (bundle + 1) * WIDTH)))
+        for index, data in reversed(entries):
+            yield _entry(shard, index, data, openings[index % WIDTH])
+
+
+def _entry(shard: Shard, index: int, data: bytes, opening: Opening | None) -> LedgerEntry:
+    said = parse_entry(data)
+    subject, words = None, {}
+    if opening is not None:
+        subject = subject_of(said.kind, opening.payload)
+        if subject is None:
+            content = decode_content(opening.payload)
+            words = content if isinstance(content, dict) else {}
+    return LedgerEntry(
+        shard=shard.name,
+        index=index,
+        kind=said.kind,
+        at=time_of(said.at_ms * 1_000_000),
+        subject=subject,
+        words=words,
+        public=said.public or {},
+        redacted=opening is None,
+    )
+
+
+def _what(entry: LedgerEntry) -> str:
+    if entry.redacted:
+        return "destroyed"
+    subject = entry.subject
+    if isinstance(subject, SealedRun):
+        return f"{friendly_name(subject.run_id)} {subject.run_id}, {subject.event_count:,} events"
+    if isinstance(subject, LoggedVersion):
+        return f"{subject.name}@{subject.version} {digest_text(subject.digest)}"
+    if isinstance(subject, LoggedArtifact):
+        return f"{subject.name} {digest_text(subject.digest)}"
+    if isinstance(subject, LoggedDecision):
+        return subject.decision_id
+    if isinstance(subject, ImportedShard):
+        return f"{subject.shard}, {subject.size:,} entries"
+    return ", ".join(f"{key} {value}" for key, value in {**entry.public, **entry.words}.items())
+
+
+def _told(subject: Subject | None) -> dict[str, Any]:
+    """What an entry says, for JSON."""
+    said = {} if subject is None else dataclasses.asdict(subject)
+    return {
+        key: digest_text(value) if isinstance(value, bytes) else value
+        for key, value in said.items()
+        if key != "kind"
+    }
+
+
+def _parsed(place: str) -> LoggedAt:
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        raise InputError(f"{place:.80} is no place of an entry", remedy="Write SHARD:INDEX.")
+    return LoggedAt(found[1], int(found[2]))
