@@ -153,6 +153,18 @@ class Upgradable(Kind, Protocol):
         """
 
 
+class Confirmable(Kind, Protocol):
+    """A kind that can ask whether what an anchor rests on is still so: a chain may drop its last blocks."""
+
+    def confirm(self, evidence: Mapping[str, Any], checkpoint: bytes) -> Anchored:
+        """Ask again, by the network, what the offline check has to take from its reader.
+
+        Raises:
+            EvidenceError: it is no longer so, or never was.
+            RemoteError: nobody of those who should know answers as the protocol says.
+        """
+
+
 class Option(NamedTuple):
     """An option of making an anchor: a keyword of the kind's class, and `--name` on the command line.
 
@@ -177,7 +189,18 @@ class KindRow(NamedTuple):
 
 
 KINDS = {
-    "evm": KindRow("evm", "Evm", "a transaction on an Ethereum-like chain"),
+    "evm": KindRow(
+        "evm",
+        "Evm",
+        "a transaction on an Ethereum-like chain",
+        (
+            Option("rpc", "URL", "a node that is asked by JSON-RPC", is_required=True),
+            Option("chain", "ID", "the chain's id; a node of another one is refused", is_required=True),
+            Option("key", "FILE", "the private key (default: WHENCE_EVM_KEY has it)"),
+            Option("confirmations", "N", "wait for N blocks (default: 1; 0 doesn't wait)"),
+            Option("budget", "COINS", "what it may cost at most, in the chain's coin (default: 0.01)"),
+        ),
+    ),
     "git": KindRow(
         "gits",
         "Git",
@@ -198,7 +221,15 @@ KINDS = {
             Option("explorer", "URL", "an Esplora API for headers of blocks (default: blockstream.info)"),
         ),
     ),
-    "rekor": KindRow("rekor", "Rekor", "an entry in a Sigstore transparency log"),
+    "rekor": KindRow(
+        "rekor",
+        "Rekor",
+        "an entry in a Sigstore transparency log",
+        (
+            Option("url", "URL", "the log's address", is_required=True),
+            Option("key", "FILE", "an ECDSA P-256 key that signs the entry (default: a new one)"),
+        ),
+    ),
     "rfc3161": KindRow(
         "rfc3161",
         "Rfc3161",
