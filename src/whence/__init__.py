@@ -50,6 +50,8 @@ _HOME_BY_NAME = {
     "draw": "whence.chance",
     "open": "whence.workspace",
     "start_run": "whence.workspace",
+    "verify_backup": "whence.workspace",
+    "verify_receipt": "whence.workspace",
     "watch": "whence.streams",
     "Run": "whence.workspace",
     "Workspace": "whence.workspace",
@@ -83,6 +85,8 @@ if TYPE_CHECKING:  # `as` marks a name as public for type checkers
     from whence.workspace import Workspace as Workspace
     from whence.workspace import open as open
     from whence.workspace import start_run as start_run
+    from whence.workspace import verify_backup as verify_backup
+    from whence.workspace import verify_receipt as verify_receipt
 
 
 def __getattr__(name: str) -> Any:

@@ -47,11 +47,15 @@ class RecordHere:
         self._seen = seen
 
     def run(self, run_id: str) -> RunSeen | None:
-        """See a run; one that came since all runs were read is read now."""
+        """See a run; one that came since all runs were read is read now.
+
+        Raises:
+            WhenceError: it is here and can't be read, which is found elsewhere.
+        """
         if run_id not in self._seen:
             try:
                 self._seen[run_id] = see_run(RunRecord.read(self._folder, run_id))
-            except WhenceError:
+            except NotFoundError:
                 return None
         return self._seen[run_id]
 

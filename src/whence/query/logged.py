@@ -8,6 +8,7 @@ then, is found here.
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -41,7 +42,7 @@ class Record(Protocol):
     """The record that logs speak of."""
 
     def run(self, run_id: str) -> RunSeen | None:
-        """See a run; None where it isn't here."""
+        """See a run; None where it isn't here. Raises where it can't be read, which is found elsewhere."""
 
     def has_chain(self, sealed: SealedRun) -> bool:
         """Whether a run's journal begins with what was sealed; looks at the disk."""
@@ -61,7 +62,7 @@ class Pending:
         linked: what first and last entries say of other logs.
         bodies: the entries of runs that lack bodies.
         logged: of each run that is in a log, up to how many events.
-        gone: the entries that speak of what isn't here, with what it is.
+        gone: the entries that speak of what isn't here, with the words for it.
     """
 
     destroyed: list[Spot] = field(default_factory=list)
@@ -129,7 +130,8 @@ class EntryReader:
             self._find(index, error.message)
             return
         if subject is not None:
-            self._compare(index, subject)
+            with contextlib.suppress(WhenceError):
+                self._compare(index, subject)
 
     def _opening(self, index: int) -> Opening | None:
         bundle, place = divmod(index, WIDTH)
@@ -161,7 +163,7 @@ class EntryReader:
         elif isinstance(subject, LoggedDecision):
             digest = self._record.decision(subject.decision_id)
             if digest is None:
-                self._pending.gone.append((spot, f"decision {subject.decision_id}"))
+                self._pending.gone.append((spot, f"decision {subject.decision_id} is"))
             elif digest != subject.digest:
                 self._find(index, f"decision {subject.decision_id} isn't the one that was logged")
         elif isinstance(subject, ImportedShard):
@@ -170,13 +172,13 @@ class EntryReader:
     def _compare_run(self, index: int, sealed: SealedRun) -> None:
         run = self._record.run(sealed.run_id)
         if run is None:
-            self._pending.gone.append(((self._seen.name, index), f"run {sealed.run_id}"))
+            self._pending.gone.append(((self._seen.name, index), f"run {sealed.run_id} is"))
             return
         known = self._pending.logged.get(sealed.run_id, 0)
         self._pending.logged[sealed.run_id] = max(known, sealed.event_count)
         if run.chain_at_end.get(sealed.event_count) != sealed.chain and not self._record.has_chain(sealed):
             self._find(index, f"the journal of run {run.name} ({run.id}) isn't the one that was logged")
-        elif run.redacted:
+        elif run.redacted and not run.is_damaged:
             self._pending.bodies.append(((self._seen.name, index), run))
 
     def _compare_thing(self, index: int, subject: LoggedVersion | LoggedArtifact) -> None:
@@ -187,7 +189,7 @@ class EntryReader:
         if isinstance(subject, LoggedVersion):
             kind, version = subject.kind, subject.version
         is_there = (kind, subject.name, version, subject.digest) in run.things
-        if not is_there and not run.redacted:
+        if not is_there and not run.redacted and not run.is_damaged:
             self._find(index, f"{kind} {subject.name!r:.80} of run {run.name} isn't the one that was logged")
 
     def _find(self, index: int, problem: str) -> None:
@@ -203,10 +205,10 @@ def judge_pending(pending: Pending, logs: Mapping[str, LogSeen], tally: Tally) -
             _judge_twins(first, seen, tally)
     destroyed = set(pending.destroyed)
     for spot in pending.destroyed:
-        _judge_gone(spot, "its payload", pending, tally)
+        _judge_gone(spot, "its payload is", pending, tally)
     for spot, run in pending.bodies:
         if spot not in destroyed:
-            _judge_gone(spot, f"{run.redacted} bodies of run {run.name}", pending, tally)
+            _judge_gone(spot, f"bodies of run {run.name} ({run.redacted}) are", pending, tally)
     for spot, what in pending.gone:
         _judge_gone(spot, what, pending, tally)
     for spot, imported in pending.imported:
@@ -229,7 +231,7 @@ def _judge_gone(spot: Spot, what: str, pending: Pending, tally: Tally) -> None:
     """Judge something that isn't there: an entry of a log must have allowed that."""
     allowing = pending.allowed.get(spot)
     if allowing is None:
-        tally.find(_name(spot), f"{what} is gone, and no entry of a log allows that")
+        tally.find(_name(spot), f"{what} gone, and no entry allows that")
     else:
         tally.redact(Redaction(where=_name(spot), allowed_by=_name(allowing)))
 

@@ -35,6 +35,7 @@ class RunSeen:
         chain_at_end: the chain value at each of its ends, by how many events there were.
         things: the models and artifacts that it keeps.
         redacted: how many bodies were destroyed.
+        is_damaged: whether its journal isn't whole, so that what is missing in it says nothing.
     """
 
     id: str
@@ -43,6 +44,7 @@ class RunSeen:
     chain_at_end: Mapping[int, bytes]
     things: frozenset[Thing]
     redacted: int
+    is_damaged: bool
 
 
 def verify_runs(
@@ -108,6 +110,7 @@ def see_run(record: RunRecord) -> RunSeen:
             for kind, body in bodies
         ),
         redacted=sum(event.redacted for event in record.journal.events),
+        is_damaged=bool(record.journal.damages),
     )
 
 

@@ -11,6 +11,7 @@ from whence.workspace.models import Descendant, Model, ModelTrace
 from whence.workspace.run import Run
 from whence.workspace.starting import open_runs, start_run
 from whence.workspace.tabling import Found, RunTable
+from whence.workspace.verifying import verify_backup, verify_receipt
 from whence.workspace.workspace import Workspace, open
 
 __all__ = [
@@ -27,4 +28,6 @@ __all__ = [
     "restore",
     "start_run",
     "summarise_run",
+    "verify_backup",
+    "verify_receipt",
 ]

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from whence.errors import InputError, NotFoundError, WhenceError
+from whence.ledger import Policy
 from whence.query import (
-    Finding,
+    FileOrBytes,
     Impact,
     Maker,
     Outline,
@@ -21,17 +22,18 @@ from whence.query import (
     Verdict,
     diff_runs,
     find_impact_across,
+    make_demand,
     makers_of,
     parse_address,
     parse_sort,
     parse_where,
     trace_address,
-    verify_runs,
+    verify_folder,
 )
 from whence.runs import RunRecord
 from whence.store import Catalog, Folder, Page, Selection, decode_content
 from whence.workspace.artifacts import Artifact
-from whence.workspace.keeping import Keeping
+from whence.workspace.keeping import Keeping, tell_nobody
 from whence.workspace.ledger import WorkspaceLedger
 from whence.workspace.listing import catalog_row
 from whence.workspace.models import Model, with_versions
@@ -286,14 +288,32 @@ class Workspace(Keeping):
         """Make the receipt of a run, a model, an artifact or a decision; see `WorkspaceLedger.prove`."""
         return self.ledger.prove(reference)
 
-    def verify(self) -> Verdict:
-        """Check every journal, segment and object."""
-        records, begun, unreadable = self._read_all()
-        unreadable += [
-            Finding(where=damage.path, problem=damage.problem) for damage in self._shelf.registry.damages()
-        ]
-        notes = [f"{run_id}: its process died before it wrote anything" for run_id in begun]
-        return verify_runs(records, unreadable=unreadable, notes=notes)
+    def verify(
+        self,
+        *,
+        policy: Policy | FileOrBytes | None = None,
+        keys: Iterable[str] = (),
+        since: FileOrBytes | None = None,
+        trust: str | os.PathLike[str] | None = None,
+        sources: bool = False,
+        tell: Callable[[str], None] = tell_nobody,
+    ) -> Verdict:
+        """Check the whole chain: signed checkpoints, logs, journals, segments, objects, decisions.
+
+        Args:
+            policy: which logs are known and which witnesses must have cosigned: a C2SP tlog-policy, its bytes
+                or its file.
+            keys: keys of logs that are known, as vkeys.
+            since: a checkpoint that was kept, which the log must continue; its bytes or its file.
+            trust: a file that says whom to believe about anchors.
+            sources: compare the files that were read with what is there now.
+            tell: hears how far it is.
+
+        Raises:
+            InputError, NotFoundError: what was given can't be read.
+        """
+        demand, notes = make_demand(policy=policy, keys=keys, since=since, trust=trust)
+        return verify_folder(self._folder, demand=demand, notes=notes, with_sources=sources, tell=tell)
 
     def _outlines(self) -> tuple[list[Outline], list[str]]:
         """Outline every run, newest first; and say which can't be read."""
@@ -319,20 +339,6 @@ class Workspace(Keeping):
             found.append(outline)
         self._kept_outlines = kept
         return found, problems
-
-    def _read_all(self) -> tuple[list[RunRecord], list[str], list[Finding]]:
-        """Read every run, oldest first; and name those only begun, and those that can't be read."""
-        records: list[RunRecord] = []
-        begun: list[str] = []
-        unreadable: list[Finding] = []
-        for run_id in self._folder.run_ids():
-            try:
-                records.append(RunRecord.read(self._folder, run_id))
-            except NotFoundError:
-                begun.append(run_id)
-            except WhenceError as error:
-                unreadable.append(Finding(where=str(self._folder.run_path(run_id)), problem=error.message))
-        return records, begun, unreadable
 
     def _newest_first(self) -> Iterator[str]:
         """Give the ids of all runs, a few at a time, since the first that can be opened is often enough."""

@@ -135,7 +135,9 @@ def test_an_attack_on_a_file_of_an_ended_run_is_found(
     attack(path)
     verdict = wh.open(workspace.path).verify()
     assert not verdict.holds
-    assert all(str(path.parent) in finding.where for finding in verdict.findings)
+    assert any(str(path.parent) in finding.where for finding in verdict.findings)
+    others = [finding for finding in verdict.findings if str(path.parent) not in finding.where]
+    assert all("isn't the one that was logged" in finding.problem for finding in others)
     # the other run is as it was
     other = wh.open(workspace.path).runs()[-1]
     assert (other.title, other.params, len(other.trace(0, 0).origins)) == ("first", {"lr": 0.1}, 8)
@@ -158,12 +160,22 @@ def test_a_model_in_the_place_of_another_is_found(workspace: wh.Workspace) -> No
     assert len(workspace.verify().findings) == 1
 
 
-def test_destroyed_bodies_are_noted_and_not_wrong(workspace: wh.Workspace) -> None:
+def test_destroyed_bodies_of_a_run_that_is_logged_are_wrong_if_no_entry_allows_it(
+    workspace: wh.Workspace,
+) -> None:
+    (folder_of(workspace) / "payloads").unlink()
+    (finding,) = workspace.verify().findings
+    assert f"bodies of run {workspace.run().name}" in finding.problem
+
+
+def test_destroyed_bodies_of_a_run_that_no_log_holds_are_noted(workspace: wh.Workspace) -> None:
+    shutil.rmtree(workspace.path / "ledger")
     (folder_of(workspace) / "payloads").unlink()
     verdict = workspace.verify()
     assert verdict.holds
-    assert len(verdict.notes) == 1
+    assert len(verdict.notes) == 2
     assert "bodies are gone" in verdict.notes[0]
+    assert "2 runs that ended are not logged yet" in verdict.notes[1]
 
 
 def test_an_altered_body_is_wrong(workspace: wh.Workspace) -> None:
@@ -238,8 +250,9 @@ def test_an_ended_run_whose_end_was_cut_off_does_not_pass_for_one_that_died(
     workspace: wh.Workspace,
 ) -> None:
     _cut_last_frame(folder_of(workspace) / "journal")
-    (finding,) = wh.open(workspace.path).verify().findings
-    assert "end is missing" in finding.problem
+    first, second = wh.open(workspace.path).verify().findings
+    assert "end is missing" in first.problem
+    assert "isn't the one that was logged" in second.problem
 
 
 def test_a_run_that_died_before_it_wrote_anything_is_noted(
