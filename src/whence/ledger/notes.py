@@ -113,7 +113,6 @@ def parse_note(data: bytes) -> Note:
     if split < 0 or not lines.endswith("\n"):
         raise SignatureError("note: no blank line and lines of signatures at the end")
     try:
-        check_characters(whole, what="note")
         return Note(text, parse_signature_lines(lines))
     except InputError as error:
         raise SignatureError(error.message) from error

@@ -37,7 +37,7 @@ def from_base64(text: str, *, what: str) -> bytes:
         InputError: the text is another spelling, or none.
     """
     try:
-        data = base64.b64decode(text.encode("ascii"), validate=True)
+        data = base64.b64decode(text.encode("ascii"))
     except (UnicodeEncodeError, binascii.Error) as error:
         raise InputError(f"{what}: not base64") from error
     if to_base64(data) != text:

@@ -24,18 +24,16 @@ class TestFormat:
     """Format: key IDs with the bytes 0x04 and 0x06, then the time in eight bytes and the signature."""
 
     @pytest.mark.parametrize(
-        ("is_mldsa", "kind", "public_bytes", "bytes_"), [(False, 4, 32, 64), (True, 6, 1312, 2420)]
+        ("is_mldsa", "kind", "key_bytes", "size"), [(False, 4, 32, 64), (True, 6, 1312, 2420)]
     )
-    def test_the_key_id_and_the_sizes(
-        self, is_mldsa: bool, kind: int, public_bytes: int, bytes_: int
-    ) -> None:
+    def test_the_key_id_and_the_sizes(self, is_mldsa: bool, kind: int, key_bytes: int, size: int) -> None:
         witness = cosigner(is_mldsa=is_mldsa)
         public = witness.verifier.public
         digest = hashlib.sha256(witness.name.encode() + b"\n" + bytes([kind]) + public).digest()
-        assert len(public) == public_bytes
+        assert len(public) == key_bytes
         assert witness.verifier.key_id == int.from_bytes(digest[:4], "big")
         signature = witness.cosign(checkpoint_of(), time_s=AT_S)
-        assert len(signature.value) == 8 + bytes_
+        assert len(signature.value) == 8 + size
         assert struct.unpack(">Q", signature.value[:8]) == (AT_S,)
 
     @KINDS
