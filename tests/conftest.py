@@ -37,3 +37,12 @@ def keys_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WHENCE_KEYS", str(tmp_path_factory.mktemp("keys")))
         yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A judge who didn't sit has acquitted nobody: that is said aloud, not as one more `s`."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = {str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)}
+    for reason in sorted(reason for reason in reasons if "did not sit" in reason):
+        terminalreporter.section("NOT JUDGED", sep="!", red=True)
+        terminalreporter.line(reason.removeprefix("Skipped: "), red=True)

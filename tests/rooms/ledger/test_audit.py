@@ -294,7 +294,7 @@ class TestAnAttackIsNamed:
 
 @given(st.data())
 def test_whatever_is_done_to_the_files_of_a_log_is_found(data: st.DataObject) -> None:
-    """After several damages at once something is found, what is lost is named, and nothing false handed on."""
+    """After several damages something is found, what is lost is named, and nothing false is handed on."""
     files = SMALL_FILES.copy()
     for _ in range(data.draw(st.integers(1, 4))):
         path = data.draw(st.sampled_from(sorted(files)))
