@@ -63,8 +63,16 @@ class Screen:
             BrokenPipeError: nobody reads any more.
             InputError: standard output can't be written.
         """
+        self._write(lambda: sys.stdout.write(encodable(text, sys.stdout)))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write bytes as they are to standard output, whichever letters it has; raises as `write` does."""
+        sys.stdout.flush()
+        self._write(lambda: sys.stdout.buffer.write(data))
+
+    def _write(self, act: Callable[[], object]) -> None:
         try:
-            sys.stdout.write(encodable(text, sys.stdout))
+            act()
             sys.stdout.flush()
         except BrokenPipeError:
             raise

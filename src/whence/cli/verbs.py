@@ -33,7 +33,15 @@ VERBS = (
     Verb("alias", "models", "give an alias to a version, or take it away", "whence alias MODEL ALIAS"),
     Verb("stage", "models", "bring a version to a stage", "whence stage MODEL STAGE [--note TEXT]"),
     Verb("get", "models", "copy a model or an artifact out, checked", "whence get WHAT [--out PATH]"),
-    Verb("verify", "trust", "check that the record is what was recorded", "whence verify"),
+    Verb("seal", "trust", "log what ended and isn't in the ledger yet", "whence seal"),
+    Verb("log", "trust", "list what is in the ledger, newest first", "whence log [--kind KIND]"),
+    Verb("prove", "trust", "write the receipt of a run, model or artifact", "whence prove WHAT [--out FILE]"),
+    Verb(
+        "verify",
+        "trust",
+        "check that the record is what was recorded",
+        "whence verify [WORKSPACE|RECEIPT|BACKUP]",
+    ),
     Verb(
         "report",
         "documents",

@@ -6,6 +6,7 @@ afterwards answers questions about itself.
 
 from whence.workspace.artifacts import Artifact
 from whence.workspace.keeping import restore
+from whence.workspace.ledger import LedgerEntry, WorkspaceLedger
 from whence.workspace.listing import summarise_run
 from whence.workspace.models import Descendant, Model, ModelTrace
 from whence.workspace.run import Run
@@ -18,11 +19,13 @@ __all__ = [
     "Artifact",
     "Descendant",
     "Found",
+    "LedgerEntry",
     "Model",
     "ModelTrace",
     "Run",
     "RunTable",
     "Workspace",
+    "WorkspaceLedger",
     "open",
     "open_runs",
     "restore",
