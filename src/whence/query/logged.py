@@ -34,6 +34,8 @@ from whence.query.verify import RunSeen
 Openings = Callable[[int], list[Opening | None]]
 """Reads the openings of a bundle of entries by its number; None for one that isn't there any more."""
 
+_NAMED = 5
+
 Spot = tuple[str, int]
 """An entry: the name of its log and its index."""
 
@@ -211,10 +213,25 @@ def judge_pending(pending: Pending, logs: Mapping[str, LogSeen], tally: Tally) -
             _judge_gone(spot, f"bodies of run {run.name} ({run.redacted}) are", pending, tally)
     for spot, what in pending.gone:
         _judge_gone(spot, what, pending, tally)
+    _note_kept(pending, logs, tally)
     for spot, imported in pending.imported:
         _judge_link(spot, imported.origin, imported.size, imported.root, by_origin, tally)
     for spot, public in pending.linked:
         _judge_links(spot, public, by_origin, tally)
+
+
+def _note_kept(pending: Pending, logs: Mapping[str, LogSeen], tally: Tally) -> None:
+    """Note what entries allow to be destroyed, and what is there all the same."""
+    gone = {*pending.destroyed, *(spot for spot, _ in pending.bodies), *(spot for spot, _ in pending.gone)}
+    kept: dict[Spot, list[str]] = {}
+    for spot, allowing in pending.allowed.items():
+        if spot not in gone and spot[0] in logs:
+            kept.setdefault(allowing, []).append(_name(spot))
+    for allowing, names in kept.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        tally.note(
+            f"{_name(allowing)} says that {', '.join(names[:_NAMED])}{more} be destroyed, and it isn't"
+        )
 
 
 def rolled_back(pending: Pending) -> dict[str, int]:
