@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import whence
-from tests.edwards import BASE, ORDER, P, Point, encoded, point, times
+from tests.edwards import BASE, ORDER, P, Point, encoded, plus, point, times
 from tests.notaries import cosigner, flips, log_signer
 from whence.errors import InputError, KeyUnusableError
 from whence.ledger import NoteVerifier, Signature, SigningKey, parse_vkey
@@ -109,6 +109,22 @@ class TestPublicKeysThatMustNotBeTrusted:
                     NoteVerifier("a", public)
             elif y not in small:
                 NoteVerifier("a", public)
+
+    def test_a_key_of_mixed_order_is_taken_and_judged_without_the_cofactor(self) -> None:
+        # As Go and OpenSSL do (with the hash modulo the order): the small part must vanish by itself.
+        seed, eighth = b"m" * 32, small_order_points()[1]
+        a = secret_scalar(seed)
+        key = NoteVerifier("a", encoded(plus(times(a, BASE), eighth)))
+        judged = set()
+        for number in range(40):
+            text = f"{number}\n"
+            r = encoded(times(number + 1, BASE))
+            h = int.from_bytes(hashlib.sha512(r + key.public + text.encode()).digest(), "little") % ORDER
+            value = r + ((number + 1 + h * a) % ORDER).to_bytes(32, "little")
+            is_valid = key.is_valid(text, Signature("a", key.key_id, value))
+            assert is_valid is (times(h, eighth) == (0, 1))
+            judged.add(is_valid)
+        assert judged == {True, False}
 
     @pytest.mark.parametrize("size", [0, 31, 33, 64])
     def test_another_length_is_refused(self, size: int) -> None:
