@@ -42,6 +42,8 @@ VERBS = (
         "check that the record is what was recorded",
         "whence verify [WORKSPACE|RECEIPT|BACKUP]",
     ),
+    Verb("anchor", "trust", "have somebody outside attest the ledger", "whence anchor KIND [options]"),
+    Verb("anchors", "trust", "list what others attested, checked offline", "whence anchors [--check]"),
     Verb(
         "report",
         "documents",

@@ -1,10 +1,12 @@
 """Witnesses and anchors: what others outside say of a log; the only room that may use the network."""
 
+from whence.trust.anchoring import Made, anchor_log, confirm_anchors, upgrade_anchors
 from whence.trust.anchors import (
     Anchor,
     Checked,
     Log,
     State,
+    anchor_path,
     check_anchors,
     list_anchors,
     read_anchor,
@@ -13,6 +15,7 @@ from whence.trust.anchors import (
 from whence.trust.kinds import (
     KINDS,
     Anchored,
+    Confirmable,
     Kind,
     KindRow,
     Option,
@@ -33,16 +36,21 @@ __all__ = [
     "Anchored",
     "Answer",
     "Checked",
+    "Confirmable",
     "Kind",
     "KindRow",
     "Log",
+    "Made",
     "Option",
     "State",
     "Trust",
     "Upgradable",
+    "anchor_log",
+    "anchor_path",
     "ask",
     "bytes_of",
     "check_anchors",
+    "confirm_anchors",
     "find_kind",
     "list_anchors",
     "number_of",
@@ -50,5 +58,6 @@ __all__ = [
     "read_trust",
     "spelled",
     "text_of",
+    "upgrade_anchors",
     "write_anchor",
 ]

@@ -42,13 +42,14 @@ from whence.store import explained_reading, write_whole
 from whence.trust.kinds import KINDS, Anchored, Trust, find_kind, spelled
 from whence.vocab import canonical, digest_bytes
 
-FOLDER = "anchors"
-
+_FOLDER = "anchors"
 _NAME = re.compile(r"(0|[1-9][0-9]*)-([a-z][a-z0-9]*)-([0-9a-f]{32})")
 _RECORD_LIMIT = 16 << 20
 _FIELDS = frozenset({"at", "checkpoint", "evidence", "kind", "origin", "root", "size"})
 
-State = Literal["holds", "pending", "unchecked", "false", "damaged", "foreign", "ahead", "differs"]
+State = Literal[
+    "holds", "pending", "unchecked", "false", "damaged", "foreign", "other-key", "ahead", "differs"
+]
 """What became of an anchor when it was checked.
 
 - holds: the evidence leads to the checkpoint, and the log continues it
@@ -56,7 +57,9 @@ State = Literal["holds", "pending", "unchecked", "false", "damaged", "foreign", 
 - unchecked: it can't be checked here; `problem` says why: the kind is unknown, or the log damaged
 - false: the evidence doesn't lead to the checkpoint
 - damaged: the record isn't what was written
-- foreign: it is about another log, or a checkpoint that this log's key never signed
+- foreign: it is about another log
+- other-key: its checkpoint has this log's name, and not the signature of this log's key: either the record
+  is false, or the log here was written anew with another key
 - ahead: the log is shorter than what its own key signed: it was rolled back
 - differs: the log isn't a continuation of what its own key signed: it was forked
 """
@@ -169,9 +172,14 @@ def write_anchor(log_path: pathlib.Path, anchor: Anchor) -> pathlib.Path:
     Raises:
         StoreReadOnlyError, StoreFullError, StoreError: it can't be written; nothing is left of it.
     """
-    path = log_path / FOLDER / anchor.name
+    path = anchor_path(log_path, anchor)
     write_whole(path, anchor.encode())
     return path
+
+
+def anchor_path(log_path: pathlib.Path, anchor: Anchor) -> pathlib.Path:
+    """Where the record of an anchor lies."""
+    return log_path / _FOLDER / anchor.name
 
 
 def read_anchor(path: pathlib.Path) -> Anchor:
@@ -254,7 +262,7 @@ def _relation(anchor: Anchor, log: Log, now: Checkpoint) -> tuple[State, str]:
     try:
         _check_signed(anchor.checkpoint, log.vkey)
     except EvidenceError as error:
-        return "foreign", f"its checkpoint isn't signed by this log's key ({error.message})"
+        return "other-key", f"its checkpoint isn't signed by this log's key ({error.message})"
     if anchor.size > now.size:
         return "ahead", f"the log had {anchor.size} entries then, and has {now.size} now: it was rolled back"
     try:  # only tiles that belong to the newest checkpoint pass, so what fails here is the log's damage
@@ -315,7 +323,7 @@ def _check_signed(checkpoint: bytes, vkey: str) -> None:
 
 
 def _paths(log_path: pathlib.Path) -> Iterator[pathlib.Path]:
-    folder = log_path / FOLDER
+    folder = log_path / _FOLDER
     try:
         with explained_reading(folder):
             listed = sorted(path for path in folder.iterdir() if not path.name.startswith("."))

@@ -13,7 +13,7 @@ from whence.vocab.digests import (
     digest_value,
     key64,
 )
-from whence.vocab.foreign import foreign_digest, git_object_id
+from whence.vocab.foreign import git_object_id
 from whence.vocab.mixing import mix64
 from whence.vocab.packed import decode_content, encode_content
 from whence.vocab.plain import from_plain, plain
@@ -41,7 +41,6 @@ __all__ = [
     "encode_content",
     "fast64",
     "fast128",
-    "foreign_digest",
     "from_plain",
     "git_object_id",
     "holds_large",

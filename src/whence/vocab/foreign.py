@@ -4,23 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-from whence.vocab.digests import Buffer
-
-GIT_HASHES = ("sha1", "sha256")
-
-
-def foreign_digest(name: str, data: Buffer) -> bytes | None:
-    """Digest bytes with an algorithm that a foreign format names; None where this Python hasn't got it.
-
-    Args:
-        name: `sha1`, `sha256` or `ripemd160`, as hashlib calls them.
-        data: the bytes.
-    """
-    try:
-        return hashlib.new(name, data, usedforsecurity=False).digest()
-    except ValueError:
-        return None
-
 
 def git_object_id(kind: str, data: bytes, *, algorithm: str) -> str:
     """Compute the id that Git gives an object, in hexadecimal.
@@ -28,7 +11,7 @@ def git_object_id(kind: str, data: bytes, *, algorithm: str) -> str:
     Args:
         kind: `tag`, `commit`, `tree` or `blob`.
         data: the object's bytes, without Git's header.
-        algorithm: the repository's, one of `GIT_HASHES`.
+        algorithm: the repository's, `sha1` or `sha256`.
 
     Source: Git's `gitformat-pack` and `hash-function-transition`, "Object names".
     """

@@ -111,6 +111,11 @@ class WorkspaceLedger:
         """The logs of which it consists, each in a folder of its own."""
         return self._ledger.shards()
 
+    @property
+    def current(self) -> Shard | None:
+        """The log that is written now; None before the first one."""
+        return self._ledger.current()
+
     def entries(self, kind: str | None = None, limit: int | None = None) -> list[LedgerEntry]:
         """List what is in it, the newest first.
 
