@@ -24,6 +24,7 @@ HEAVY = [
     "msgspec",
     "xxhash",
     "plotille",
+    "cryptography",
     "psutil",
 ]
 EXTRAS = ["pyarrow", "pandas", "polars", "torch", "PIL"]
@@ -57,3 +58,14 @@ def test_importing_whence_opens_no_room() -> None:
 def test_a_room_opens_without_any_extra(room: str) -> None:
     code = f"sys.modules.update(dict.fromkeys({EXTRAS!r}))\nimport whence.{room}; print('open')"
     assert run_python(code) == "open\n"
+
+
+def test_a_run_loads_cryptography_only_when_it_is_sealed(tmp_path: Path) -> None:
+    code = (
+        "import whence as wh\n"
+        f"with wh.start_run('light', workspace={str(tmp_path)!r}) as run:\n"
+        "    run.log_metric('loss', 1.0)\n"
+        "    print('cryptography' in sys.modules)\n"
+        "print('cryptography' in sys.modules)\n"
+    )
+    assert run_python(code).split() == ["False", "True"]
