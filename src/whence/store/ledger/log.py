@@ -3,7 +3,7 @@
     ledger/<shard>/     a log each: see `shard.py`; one that is hidden is on its way
     ledger/staging/     what isn't logged yet
     ledger/own          the names of the shards that were begun here; only these are written here
-    ledger/lock         held by who commits
+    ledger/lock         held by who commits, and whether he finished: boot, `busy` or `clean`
 
 Of these only shards go with a copy. Committing and opening after a crash are one function: what a dead
 process had signed is put in place first, then all that is staged is logged, by whomever it was staged.
@@ -30,11 +30,14 @@ from whence.store.ledger.payloads import PAYLOAD_BYTES, destroy_openings
 from whence.store.ledger.scribe import OWN, OwnShards, Scribe, newest_of
 from whence.store.ledger.shard import CHECKPOINT, LoggedAt, Shard
 from whence.store.ledger.staging import Addition, Since, Staged, Staging, Taken
+from whence.store.liveness import own_lease
 
 LOCAL_NAMES = frozenset({"staging", OWN, "lock"})
 """What of a ledger's folder belongs to this workspace alone, and never goes with a copy."""
 
 _ORIGIN = "whence.invalid"
+_CLEAN = b"clean"
+_STATE_BYTES = 64
 _FRAME_COUNT = 4096
 _ROUND_COUNT = 1 << 16
 
@@ -140,8 +143,8 @@ class Ledger:
         """
         if not self._has_work():
             return Committed()
-        with self._alone():
-            return self._commit()
+        with self._alone() as is_clean:
+            return self._commit(is_clean=is_clean)
 
     def append(self, statements: Sequence[Statement]) -> list[LoggedAt]:
         """Stage statements and log them, with all that others staged; raises as `stage` and `commit` do.
@@ -156,10 +159,10 @@ class Ledger:
             _, staged = self._spell(statements[start : start + _ROUND_COUNT])
             self.staging.put(staged, sync=False)
             try:
-                with self._alone():
+                with self._alone() as is_clean:
                     places = self._places(staged)
                     if places is None:
-                        places = self._commit_these(staged)
+                        places = self._commit_these(staged, is_clean=is_clean)
             except BaseException:
                 with contextlib.suppress(WhenceError):
                     self.staging.sync()
@@ -187,8 +190,8 @@ class Ledger:
         self.keys.rotate()
         if self.current() is None:
             return None
-        with self._alone():
-            self._commit(begins=True)
+        with self._alone() as is_clean:
+            self._commit(is_clean=is_clean, begins=True)
         return self.current()
 
     def add_signatures(self, shard: Shard, note: bytes) -> bool:
@@ -223,6 +226,7 @@ class Ledger:
         for index in indices:
             shard.entry(index)
         with self._alone():
+            self._scribe().clean()
             self._wipe_logged()
             self.staging.overwrite_damaged()
             destroy_openings(shard.path, indices, shard.size)
@@ -273,17 +277,22 @@ class Ledger:
         return any(self.staging.take())
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> Iterator[bool]:
+        """Hold the ledger; gives whether the last one who held it finished, since the machine was started."""
         with explained(self.path):
             self._folder.make()
             make_folder(self.path)
-        with locked(self.path / "lock"):
-            yield
+        with locked(self.path / "lock") as descriptor:
+            boot = own_lease(self.path)["boot"].encode()
+            is_clean = bool(boot) and os.pread(descriptor, _STATE_BYTES, 0) == _state(boot, _CLEAN)
+            _note(self.path, descriptor, _state(boot, b"busy"))
+            yield is_clean
+            _note(self.path, descriptor, _state(boot, _CLEAN))
 
-    def _commit_these(self, staged: Sequence[Staged]) -> list[LoggedAt]:
+    def _commit_these(self, staged: Sequence[Staged], *, is_clean: bool) -> list[LoggedAt]:
         """Log all that is staged, these among it; what doesn't check of others' stays set aside."""
         try:
-            self._commit()
+            self._commit(is_clean=is_clean)
         except DamagedError:
             places = self._places(staged)
             if places is None:
@@ -294,23 +303,29 @@ class Ledger:
             raise DamagedError(f"{self.staging.path}: what was staged isn't there any more")
         return places
 
-    def _commit(self, *, begins: bool = False) -> Committed:
+    def _commit(self, *, is_clean: bool, begins: bool = False) -> Committed:
         taken = self.staging.take()
-        waiting = self._unlogged(taken)
-        scribe = Scribe(self._own, self.keys, origin=self._origin, now_ms=self._now_ms)
+        scribe = self._scribe()
         scribe.finish_begun()
-        waiting = self._unlogged(taken)  # a shard that was put in place may hold some of it
-        count, shards = 0, []
-        projects = {each.project for each in waiting} | ({self.project} if begins else set())
-        for project in sorted(projects):
+        if not is_clean:
+            scribe.clean()
+        projects = {frame.project for each in taken for frame in each.frames.values()}
+        heads = {
+            project: scribe.open(project)
+            for project in sorted(projects | ({self.project} if begins else set()))
+        }
+        waiting = self._unlogged(taken)  # what was signed and is in place only now may be some of it
+        count = 0
+        for project, head in heads.items():
             additions = [each for frame in waiting if frame.project == project for each in frame.additions]
-            head = scribe.open(project)
             if additions or head.beginning:
-                head = scribe.extend(head, additions, project=project)
-            shards.append(head.shard)
+                heads[project] = scribe.extend(head, additions, project=project)
             count += len(additions)
         self._clear(taken)
-        return Committed(count=count, shards=tuple(shards))
+        return Committed(count=count, shards=tuple(head.shard for head in heads.values()))
+
+    def _scribe(self) -> Scribe:
+        return Scribe(self._own, self.keys, origin=self._origin, now_ms=self._now_ms)
 
     def _clear(self, taken: Sequence[Taken]) -> None:
         """Overwrite what is logged, and set aside what doesn't check."""
@@ -358,6 +373,15 @@ class Ledger:
             with contextlib.suppress(NotFoundError, SignatureError):
                 found.append((shard, shard.size))
         return found
+
+
+def _note(path: pathlib.Path, descriptor: int, state: bytes) -> None:
+    with explained(path):
+        os.pwrite(descriptor, state, 0)
+
+
+def _state(boot: bytes, state: bytes) -> bytes:
+    return (boot + b" " + state).ljust(_STATE_BYTES)[:_STATE_BYTES]
 
 
 def _find(sizes: Sequence[tuple[Shard, int]], leaf: bytes, since: Since, project: str) -> LoggedAt | None:

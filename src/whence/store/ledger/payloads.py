@@ -17,6 +17,7 @@ from whence.errors import DamagedError, InputError
 from whence.ledger import SALT_BYTES, WIDTH, Opening, entries_path
 from whence.store.files import explained, explained_reading, sync_data, sync_folder, write_all
 
+PAYLOADS = "payload"
 PAYLOAD_BYTES = 0xFFFF - SALT_BYTES
 
 _LENGTH_BYTES = 2
@@ -24,7 +25,7 @@ _LENGTH_BYTES = 2
 
 def payload_path(bundle: int) -> str:
     """Name the bundle of openings by its number."""
-    return entries_path(bundle).replace("tile/entries/", "payload/", 1)
+    return entries_path(bundle).replace("tile/entries/", f"{PAYLOADS}/", 1)
 
 
 def encode_openings(openings: Sequence[tuple[bytes, bytes]]) -> bytes:
@@ -100,10 +101,23 @@ def destroy_openings(folder: pathlib.Path, indices: Collection[int], size: int) 
             _destroy(path, gone, count)
 
 
+def cut_openings(folder: pathlib.Path, size: int) -> None:
+    """Take away what is behind the openings of a shard's last bundle."""
+    path = folder / payload_path((size - 1) // WIDTH)
+    data = path.read_bytes()
+    end = places(data, (size - 1) % WIDTH + 1)[-1][1]
+    if end < len(data):
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            _put(descriptor, bytes(len(data) - end), end)
+            sync_data(descriptor)
+            os.ftruncate(descriptor, end)
+        finally:
+            os.close(descriptor)
+
+
 def _destroy(path: pathlib.Path, gone: Collection[int], count: int) -> None:
     temporary = path.with_name(f".{path.name}.replacing")
-    if temporary.exists():
-        _overwrite(temporary)
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         data = bytearray(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
@@ -127,7 +141,8 @@ def _destroy(path: pathlib.Path, gone: Collection[int], count: int) -> None:
     sync_folder(path.parent)
 
 
-def _overwrite(path: pathlib.Path) -> None:
+def overwrite(path: pathlib.Path) -> None:
+    """Fill a file with zeros, on the disk."""
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         _put(descriptor, bytes(os.fstat(descriptor).st_size), 0)

@@ -31,6 +31,7 @@ from whence.ledger import (
 from whence.store.files import explained, explained_reading, make_folder, sync_folder, write_whole
 from whence.store.ledger.extending import check_extension, drop_partials, plan_extension, write_extension
 from whence.store.ledger.keyring import KeyRing
+from whence.store.ledger.leftovers import drop_leftovers
 from whence.store.ledger.memory import check_continues
 from whence.store.ledger.shard import CHECKPOINT, Shard
 from whence.store.ledger.staging import Addition
@@ -157,9 +158,18 @@ class Scribe:
             head = self._begin(self._keys.current(), project, why="rolled-back", before=before)
             return self._extend(head, additions)
 
+    def clean(self) -> None:
+        """Take away what processes left in the shards that died before they had signed."""
+        for shard in self._own.list():
+            with contextlib.suppress(DamagedError, SignatureError, NotFoundError, ForkError):
+                last = self._keys.remembered(shard.origin)
+                drop_leftovers(shard.path, max(shard.size, 0 if last is None else last.size))
+
     def finish_begun(self) -> None:
         """Put the shards in place whose first checkpoint was signed, and take away those where it wasn't."""
         for name in os.listdir(self.path):
+            if name.startswith(f".{OWN}."):
+                (self.path / name).unlink()
             if not name.startswith(".") or not (self.path / name).is_dir():
                 continue
             shard = Shard(self.path / name)
@@ -189,9 +199,6 @@ class Scribe:
             ForkError: it isn't what was signed last.
             DamagedError, ProofError, SignatureError, InputError, NotFoundError: it isn't a whole log.
         """
-        for name in os.listdir(shard.path):
-            if name.startswith(f".{CHECKPOINT}."):
-                (shard.path / name).unlink()
         tree = shard.tree
         key = self._keys.find_key(shard.vkey)
         assert key is not None, "only shards of these keys are opened"

@@ -1,7 +1,7 @@
 """Staging: what was said to be kept and isn't logged yet, in files that whoever writes holds meanwhile.
 
     staging/<n>     frames from the start, each at a multiple of 512 bytes, then zeros
-    frame = head payload, padded with zeros
+    frame = head payload F7, padded with zeros
     head  = F7 57 4C 53  generation:8  count:u32  length:u32  first:32  digest:32  crc32:u32      88 bytes
 
 All integers are little-endian. `first` is the leaf hash of the first of `count` entries, `digest` the SHA-256
@@ -10,9 +10,10 @@ salt, payload], ...]]: nothing of it was logged when that shard had that size. F
 overwritten with zeros; where others follow, a head with the mark F7 57 4C 56 stays.
 
 Nothing is synced for that overwriting. A cut may therefore bring logged frames back, in any sectors: they are
-found in the log by `first`, and a head is one sector, which is there or isn't. All frames between two times
-at which a file was empty share a random generation, so that none of an earlier time is taken for a later one.
-The files keep their size, so that syncing a frame changes nothing but its sectors.
+found in the log by `first`, and a head is one sector, which is there or isn't. A frame that doesn't check and
+has no F7 behind it, or a whole sector of zeros, was cut off, and nobody was told that it is kept. All frames
+between two times at which a file was empty share a random generation, so that none of an earlier time is
+taken for a later one. The files keep their size, so that syncing a frame changes nothing but its sectors.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ SLOT_BYTES = 1 << 16
 
 _MARK = b"\xf7WLS"
 _VOID = b"\xf7WLV"
+_END = b"\xf7"
 _HEAD = struct.Struct("<4s8sII32s32sI")
-_NO_HEAD = bytes(_HEAD.size)
+_CHECKED_BYTES = _HEAD.size - 4
 _DAMAGED = "damaged-"
 _SLOT_LIMIT = 64
 
@@ -264,7 +266,7 @@ class _Head:
     @property
     def size(self) -> int:
         """How long the frame is, in whole sectors."""
-        return -(-(_HEAD.size + self.length) // SECTOR) * SECTOR
+        return _whole_sectors(_HEAD.size + self.length + len(_END))
 
 
 @dataclass(slots=True)
@@ -279,19 +281,24 @@ class _Walk:
 
 def _frame(generation: bytes, first: bytes, count: int, payload: bytes) -> bytes:
     head = _head(_MARK, generation, count, len(payload), first, digest_bytes(payload))
-    return (head + payload).ljust(-(-(len(head) + len(payload)) // SECTOR) * SECTOR, b"\0")
+    frame = head + payload + _END
+    return frame.ljust(_whole_sectors(len(frame)), b"\0")
+
+
+def _whole_sectors(size: int) -> int:
+    return -(-size // SECTOR) * SECTOR
 
 
 def _head(mark: bytes, *fields: bytes | int) -> bytes:
     bare = _HEAD.pack(mark, *fields, 0)
-    return bare[:-4] + zlib.crc32(bare[:-4]).to_bytes(4, "little")
+    return bare[:_CHECKED_BYTES] + zlib.crc32(bare[:_CHECKED_BYTES]).to_bytes(4, "little")
 
 
 def _parse_head(data: bytes) -> _Head | None:
     if len(data) < _HEAD.size:
         return None
     mark, *fields, checksum = _HEAD.unpack(data[: _HEAD.size])
-    if mark not in (_MARK, _VOID) or zlib.crc32(data[: _HEAD.size - 4]) != checksum:
+    if mark not in (_MARK, _VOID) or zlib.crc32(data[:_CHECKED_BYTES]) != checksum:
         return None
     return _Head(mark == _VOID, *fields)
 
@@ -318,14 +325,16 @@ def _walk(data: bytes) -> _Walk:
     """Find where the frames of a file are, and what isn't one."""
     walk = _Walk()
     at = 0
-    while any(data[at : at + _HEAD.size]):
+    while any(data[at : at + 2]):  # a changed bit leaves one of them; zeros are an overwriting cut off
         head = _parse_head(data[at : at + _HEAD.size])
         if head is None or (walk.generation and head.generation != walk.generation):
             following = _following(data, at + SECTOR, walk.generation)
             if head is not None or (following is None and not _was_head(data[at : at + 12], walk.generation)):
                 break  # of an earlier generation: an overwriting that a cut undid
             end = len(data.rstrip(b"\0")) if following is None else following
-            end = -(-end // SECTOR) * SECTOR
+            end = _whole_sectors(end)
+            if following is None and not any(data[at + _CHECKED_BYTES : end]):
+                break  # cut off
             walk.damages[at] = (data[at:end], "a head that doesn't check")
             at = end
             continue
@@ -349,8 +358,9 @@ def _take(taken: Taken, data: bytes, at: int, head: _Head) -> None:
             )
             return
     taken.broken[at] = head.first
-    sectors = range(at, at + head.size, SECTOR)
-    if len(sectors) > 1 and any(not any(data[each : each + SECTOR]) for each in sectors):
+    end = at + _HEAD.size + head.length
+    sectors = range(at, end, SECTOR)
+    if not any(data[end : end + len(_END)]) or any(not any(data[each : each + SECTOR]) for each in sectors):
         return  # cut off before it was on the disk: nobody was told that it is
     taken.damages[at] = (data[at : at + head.size], "a frame that doesn't match its digest")
 
