@@ -229,6 +229,27 @@ class TestAnAttackIsNamed:
         findings = found(FILES, replace(CHECKPOINT, size=CHECKPOINT.size + 1))
         assert findings["checkpoint"] == ("root", ())
 
+    @pytest.mark.parametrize("size", [2**24, 2**40 + 12_345, 2**63 - 1])
+    def test_one_who_claims_a_size_that_nobody_could_walk(self, size: int) -> None:
+        asked: list[str] = []
+
+        def read(path: str) -> bytes:
+            asked.append(path)
+            return FILES[path]
+
+        result = audit(read, replace(CHECKPOINT, size=size), listing=FILES)
+        assert not result.holds
+        assert result.entries == 0
+        assert len(asked) < 10 * len(FILES)
+
+    def test_one_who_signs_a_top_with_nothing_below(self) -> None:
+        hashes = leaf_hashes(SMALL[:256])
+        files = Files({"tile/5/000.p/1": root_of(hashes), "tile/4/000": b"".join(hashes)})
+        result = audit(files.read, Checkpoint("log.example/tests", 2**40, root_of(hashes)))
+        assert (result.holds, result.entries) == (False, 0)
+        assert {finding.kind for finding in result.findings} == {"missing"}
+        assert len(result.findings) < 70_000
+
     def test_one_who_claims_that_there_is_nothing(self) -> None:
         findings = found(SMALL_FILES, checkpoint_of([]))
         assert findings == dict.fromkeys(SMALL_FILES, ("ahead", ()))
