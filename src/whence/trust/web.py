@@ -66,10 +66,10 @@ def ask(
         connection.connect()
         with _until(connection, timeout_s, has_passed):
             connection.request("GET" if body is None else "POST", target, body, dict(headers or {}))
-            response = connection.getresponse()
-            content = response.read(limit + 1)
-            if len(content) <= limit and response.length:
-                raise http.client.IncompleteRead(content, response.length)
+            with contextlib.closing(connection.getresponse()) as response:
+                content = response.read(limit + 1)
+                if len(content) <= limit and response.length:
+                    raise http.client.IncompleteRead(content, response.length)
     except (OSError, http.client.HTTPException, ValueError) as error:
         said = _late(timeout_s) if has_passed.is_set() or isinstance(error, TimeoutError) else _said(error)
         raise RemoteError(
@@ -110,11 +110,12 @@ def _until(
     connection: http.client.HTTPConnection, timeout_s: float, has_passed: threading.Event
 ) -> Iterator[None]:
     """End a connection when the time has passed: a server that sends a byte now and then never times out."""
+    held = connection.sock  # the connection lets go of it where the answer has no length
 
     def end() -> None:
         has_passed.set()
-        with contextlib.suppress(OSError, AttributeError):  # it may be closed at this moment
-            connection.sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # it may be closed at this moment
+            held.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(timeout_s, end)
     timer.daemon = True

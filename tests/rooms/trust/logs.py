@@ -6,6 +6,7 @@ import pathlib
 from dataclasses import dataclass, field
 
 from whence.ledger import EMPTY_ROOT, Checkpoint, Grower, Note, SigningKey, leaf_hashes
+from whence.store import explained_reading
 
 
 @dataclass
@@ -33,7 +34,8 @@ class MadeLog:
 
     def read(self, path: str) -> bytes:
         """Read a tile."""
-        return (self.path / path).read_bytes()
+        with explained_reading(self.path / path):
+            return (self.path / path).read_bytes()
 
     def grow(self, *entries: str) -> bytes:
         """Add entries, sign, and give the checkpoint."""
