@@ -14,7 +14,7 @@ from whence.ledger.entries import (
 )
 from whence.ledger.findings import Finding
 from whence.ledger.growing import Grower, Growth, Read
-from whence.ledger.keys import SEED_BYTES, NoteVerifier, Signer, SigningKey
+from whence.ledger.keys import SEED_BYTES, Algorithm, NoteVerifier, Signer, SigningKey
 from whence.ledger.merkle import (
     EMPTY_ROOT,
     check_consistency,
@@ -73,6 +73,7 @@ __all__ = [
     "SIZE_MEDIA_TYPE",
     "WIDTH",
     "AddCheckpoint",
+    "Algorithm",
     "Audit",
     "Checkpoint",
     "CosignatureVerifier",

@@ -70,6 +70,9 @@ class Witness:
         state: the folder of its memory.
         beside: the folder beside its key where the memory is kept once more.
         now_s: tells the time, in seconds since 1970.
+
+    Raises:
+        InputError: its key is the one of a log: who vouches for himself is no witness.
     """
 
     cosigner: Cosigner
@@ -80,6 +83,13 @@ class Witness:
     _memory: Memory = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        own = self.cosigner.verifier.public
+        for origin in self.logs.origins:
+            if any(each.public == own for each in self.logs.of(origin)):
+                raise InputError(
+                    f"{self.cosigner.name}: its key is the one of the log {origin}",
+                    remedy="Give the witness a key of its own, and let somebody else run it.",
+                )
         memory = Memory(self.state, self.beside, self.cosigner.verifier)
         object.__setattr__(self, "_memory", memory)
 

@@ -196,6 +196,15 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
         except OSError:  # the client is gone, or was cut off
             self.close_connection = True
         self.server.is_waiting(self.connection)
+        if self.close_connection:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Take what still comes of a request that was answered early: a reset might overtake the answer."""
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            while self._timely.readinto(bytearray(1 << 16)):
+                pass
 
     def do_POST(self) -> None:
         """Answer a request to cosign."""
@@ -271,13 +280,13 @@ class _Timely(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read what is there.
+        """Read what is there; nothing where the request has had its bytes.
 
         Raises:
-            TimeoutError: the request has had its time, or its bytes.
+            TimeoutError: the request has had its time.
         """
         seconds = self._until - time.monotonic()
-        if seconds <= 0 or self._left <= 0:
+        if seconds <= 0:
             raise TimeoutError("the request has had its time")
         self._connection.settimeout(seconds)
         count = self._connection.recv_into(memoryview(buffer)[: self._left])

@@ -18,7 +18,7 @@ import stat
 from collections.abc import Mapping
 
 from whence.errors import InputError, KeyUnusableError, StoreError
-from whence.ledger import SEED_BYTES, Checkpoint, Note, Signer, SigningKey
+from whence.ledger import SEED_BYTES, Algorithm, Checkpoint, Note, Signer, SigningKey
 from whence.store.files import make_folder, sync_data, sync_folder, write_all
 from whence.store.ledger.locks import locked
 from whence.store.ledger.memory import Memory, Prove
@@ -146,6 +146,22 @@ class KeyRing:
                 f"{self.path}: what is signed can't be remembered, so nothing is ({error.message})",
                 remedy=_ELSEWHERE,
             ) from error
+
+    def make_own(self, algorithm: Algorithm = "ed25519") -> SigningKey:
+        """Return the user's own key, which is made where it isn't there; raises as `current` does."""
+        assert self.own is not None, "made where a file is named"
+        try:
+            if not self.own.parent.is_dir():
+                self._make_folder(self.own.parent)
+            with locked(self.own.with_name(f".{self.own.name}.lock"), mode=0o600):
+                if not self.own.exists():
+                    key = SigningKey(secrets.token_bytes(SEED_BYTES), algorithm)
+                    _write_private(self.own, key.to_pem(passphrase=self._passphrase))
+        except OSError as error:
+            if isinstance(error, KeyUnusableError):
+                raise
+            raise _unusable(self.own, error) from error
+        return self._load(self.own)
 
     def _key_path(self, number: int) -> pathlib.Path:
         return self.path / f"key-{number}.pem"
