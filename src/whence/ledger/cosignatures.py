@@ -1,8 +1,9 @@
 """Cosignatures: what a witness signs about a checkpoint, and when; by Ed25519 or by ML-DSA-44.
 
 An Ed25519 cosignature covers the whole text of the checkpoint. One by ML-DSA-44 covers origin, size and root
-and the cosigner's name, but no extension lines. Subtrees that don't begin with the first entry are in
-no checkpoint, and aren't signed here.
+and the cosigner's name, but no extension lines: under a checkpoint that has some it counts for nothing, as in
+the implementation by the standard's authors. Subtrees that don't begin with the first entry are in no
+checkpoint, and aren't signed here.
 Source: C2SP tlog-cosignature.
 """
 
@@ -86,7 +87,8 @@ class Cosigner:
                 the tree continues all that was cosigned before: so a log signs its own checkpoints.
 
         Raises:
-            InputError: no such time, or a name or an origin too long for ML-DSA-44.
+            InputError: no such time, or what ML-DSA-44 doesn't sign: extension lines, or a name or an
+                origin of more than 255 bytes.
         """
         least = 0 if self.verifier.algorithm == COSIGNATURE_MLDSA44 else 1
         if not least <= time_s <= MAX_SIZE:
@@ -108,6 +110,8 @@ def time_of(signature: Signature) -> int | None:
 def _message(algorithm: int, name: str, checkpoint: Checkpoint, time_s: int) -> bytes:
     if algorithm == COSIGNATURE_ED25519:
         return f"cosignature/v1\ntime {time_s}\n{checkpoint.text}".encode()
+    if checkpoint.extensions:
+        raise InputError("cosignature: ML-DSA-44 doesn't sign extension lines")
     return b"".join(
         (
             b"subtree/v1\n\0",

@@ -6,13 +6,15 @@ import hashlib
 import struct
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from tests.notaries import AT_S, checkpoint_of, cosigner, flips
-from whence.errors import InputError
+from whence.errors import InputError, KeyUnusableError
 from whence.ledger import Checkpoint, Cosigner, Signature, SigningKey, parse_vkey, time_of
 
+MODERN_VKEY = cosigner(is_mldsa=True).vkey
 KINDS = pytest.mark.parametrize("is_mldsa", [False, True], ids=["Ed25519", "ML-DSA-44"])
 
 
@@ -144,11 +146,14 @@ class TestMldsaMessage:
         moved = Signature(other.name, other.verifier.key_id, signature.value)
         assert not other.verifier.is_valid(checkpoint_of().text, moved)
 
-    def test_it_says_nothing_of_extension_lines(self) -> None:
-        tree = checkpoint_of()
+    def test_under_extension_lines_which_it_does_not_sign_it_counts_for_nothing(self) -> None:
+        tree, witness = checkpoint_of(), cosigner(is_mldsa=True)
         longer = Checkpoint(tree.origin, tree.size, tree.root, ("more",))
-        witness = cosigner(is_mldsa=True)
-        assert witness.verifier.is_valid(longer.text, witness.cosign(tree, time_s=AT_S))
+        signature = witness.cosign(tree, time_s=AT_S)
+        assert witness.verifier.is_valid(tree.text, signature)
+        assert not witness.verifier.is_valid(longer.text, signature)
+        with pytest.raises(InputError, match="extension"):
+            witness.cosign(longer, time_s=AT_S)
 
     @pytest.mark.parametrize("count", [255, 256])
     def test_names_and_origins_have_at_most_255_bytes(self, count: int) -> None:
@@ -194,3 +199,28 @@ class TestMldsaMessage:
             assert bytes(spoiled) != hints
             value = body + bytes(spoiled) + ends
             assert not witness.verifier.is_valid(text, Signature(signature.name, signature.key_id, value))
+
+
+class TestWithoutMldsa:
+    """An OpenSSL that doesn't know ML-DSA-44 says so, and Ed25519 goes on."""
+
+    @pytest.fixture(autouse=True)
+    def _older_openssl(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Unknown:
+            @staticmethod
+            def from_seed_bytes(data: bytes) -> None:
+                raise UnsupportedAlgorithm("ML-DSA-44 is not supported by this backend.")
+
+            from_public_bytes = from_seed_bytes
+
+        for name in ("MLDSA44PrivateKey", "MLDSA44PublicKey"):
+            monkeypatch.setattr(f"whence.ledger.algorithms.{name}", Unknown)
+
+    def test_keys_of_that_kind_are_unusable_by_name(self) -> None:
+        for use in (lambda: cosigner(is_mldsa=True), lambda: parse_vkey(MODERN_VKEY)):
+            with pytest.raises(KeyUnusableError, match="ML-DSA-44"):
+                use()
+
+    def test_others_go_on(self) -> None:
+        signature = cosigner().cosign(checkpoint_of(), time_s=AT_S)
+        assert cosigner().verifier.is_valid(checkpoint_of().text, signature)
