@@ -21,7 +21,7 @@ from whence.query.logs import (
 from whence.query.verdicts import Tally, Verdict
 from whence.query.verify import RunSeen, check_runs, note_redacted, see_run
 from whence.runs import RunRecord
-from whence.store import Folder, Registry, Shard, decision_digest, explained_reading, scan_frames
+from whence.store import Folder, Registry, Shard, decision_digest, explained_reading, list_files, scan_frames
 
 Told = Callable[[str], None]
 
@@ -163,8 +163,9 @@ def _check_log(
                 tell(f"{log.name}: {index:,} of {log.checkpoint.size:,} entries")
 
         beside, others = _listing(log.folder.path)
-        audit_log(log, part, each=take, listing=beside, is_newest=_is_newest(log, demand))
-        _judge_others(log, others, part)
+        is_newest = _is_newest(log, demand)
+        audit_log(log, part, each=take, listing=beside, is_newest=is_newest)
+        _judge_others(log, others, is_newest, part)
         part.count("openings", reader.opened)
         if part.findings and attempt < _ATTEMPTS - 1:
             again = read_log(log.name, log.folder.path, demand, Tally())
@@ -189,19 +190,44 @@ def _is_newest(log: LogSeen, demand: Demand) -> bool:
 
 
 def _listing(path: pathlib.Path) -> tuple[list[str], list[str]]:
-    """List the files of a shard: those that should be the log's, and ours beside them."""
-    files = sorted(each.relative_to(path).as_posix() for each in path.rglob("*") if not each.is_dir())
-    ours = [name for name in files if name.startswith(_OURS)]
-    return [name for name in files if not name.startswith(_OURS)], ours
+    """List the files of a shard: those that should be the log's, and ours beside them.
+
+    Hidden ones are what a writer is about to put in place, or died before it did.
+    """
+    files = [name for name in list_files(path) if not name.startswith(_OURS)]
+    return files, [name for name in list_files(path) if name.startswith(_OURS)]
 
 
-def _judge_others(log: LogSeen, others: Iterable[str], tally: Tally) -> None:
-    """Find the files among ours that nothing is known of."""
-    width = -(-log.checkpoint.size // WIDTH)
-    known = {entries_path(bundle).replace("tile/entries/", "payload/", 1) for bundle in range(width)}
+def _judge_others(log: LogSeen, others: Iterable[str], is_newest: bool, tally: Tally) -> None:
+    """Find what lies among our files beside the log, and no entry commits to."""
+    size = log.checkpoint.size
+    known = {
+        entries_path(bundle).replace("tile/entries/", "payload/", 1): min(WIDTH, size - bundle * WIDTH)
+        for bundle in range(-(-size // WIDTH))
+    }
     for name in others:
-        if name.startswith("payload/") and name not in known:
-            tally.find(log.folder.path / name, "stray: no bundle of payloads of this log is called this")
+        if not name.startswith("payload/"):
+            continue
+        behind = _behind(log, name, known[name]) if name in known else 1
+        if not behind:
+            continue
+        problem = "holds payloads that no entry of this log commits to"
+        if is_newest:
+            tally.note(f"{log.folder.path / name}: {problem}; its writer died, or logs at this moment")
+        else:
+            tally.find(log.folder.path / name, f"stray: {problem}")
+
+
+def _behind(log: LogSeen, name: str, count: int) -> int:
+    """Count the bytes behind the payloads of a bundle; none where it ends before."""
+    try:
+        data = log.folder.read(name)
+    except WhenceError:
+        return 0
+    at = 0
+    for _ in range(count):
+        at += 2 + int.from_bytes(data[at : at + 2])
+    return max(0, len(data) - at)
 
 
 def _begun_here(root: pathlib.Path) -> list[str]:

@@ -208,9 +208,12 @@ def judge_pending(pending: Pending, logs: Mapping[str, LogSeen], tally: Tally) -
     destroyed = set(pending.destroyed)
     for spot in pending.destroyed:
         _judge_gone(spot, "its payload is", pending, tally)
-    for spot, run in pending.bodies:
-        if spot not in destroyed:
-            _judge_gone(spot, f"bodies of run {run.name} ({run.redacted}) are", pending, tally)
+    last = {run.id: (spot, run) for spot, run in pending.bodies}  # one that was gone on with is in it again
+    for run_id, (spot, run) in last.items():
+        spots = [each for each, of in pending.bodies if of.id == run_id]
+        allowed = next((each for each in spots if each in pending.allowed), spot)
+        if allowed not in destroyed:
+            _judge_gone(allowed, f"bodies of run {run.name} ({run.redacted}) are", pending, tally)
     for spot, what in pending.gone:
         _judge_gone(spot, what, pending, tally)
     _note_kept(pending, logs, tally)

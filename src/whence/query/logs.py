@@ -200,6 +200,10 @@ def read_log(name: str, path: pathlib.Path, demand: Demand, tally: Tally) -> Log
     except WhenceError as error:
         tally.find(path / CHECKPOINT, error.message)
         return None
+    if checkpoint.origin.rpartition("/")[2] != name:
+        tally.find(
+            path / CHECKPOINT, f"renamed: this is the log {checkpoint.origin}, in a folder of another name"
+        )
     if key_from == "log":
         problem = (
             f"only the log itself names the key of {checkpoint.origin}, which says nothing of who signed it; "

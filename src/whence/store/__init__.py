@@ -50,6 +50,7 @@ from whence.store.searching import Hit, Place
 from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, SealedSegment, decisions_name
 from whence.store.selecting import Selection
 from whence.store.settled import split_damages
+from whence.store.snapshots import list_files
 from whence.store.syncing import Synced, sync_folders
 from whence.store.tables import CatalogRow, Mention, Named
 from whence.store.tidying import GRACE_S, Leftover, Tidied, tidy_folder
@@ -130,6 +131,7 @@ __all__ = [
     "explained_reading",
     "find_writer",
     "join_columns",
+    "list_files",
     "make_folder",
     "note_part",
     "part_ids",
