@@ -149,6 +149,9 @@ class _Walk:
         is_sure = remade is not None and root_of(remade) == wanted
         if stored is None:
             self.lost[wanted] = name
+            if remade is not None and not is_sure:
+                below = name if name.level else TileName(None, name.index)
+                self._blame(str(below), "hash", f"what is left below {name} doesn't lead to the root")
         elif found in siblings:
             other = TileName(name.level, name.index // WIDTH * WIDTH + siblings.index(found))
             self._blame(str(name), "hash", f"it holds what {other} must hold")

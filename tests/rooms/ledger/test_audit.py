@@ -167,6 +167,23 @@ class TestADamagedFileIsNamed:
             "tile/0/008": ("missing", ()),
         }
 
+    def test_what_is_left_of_a_branch_is_not_believed(self) -> None:
+        files = FILES.copy()
+        rewritten(files)
+        del files["tile/0/007"]
+        assert found(files) == {"tile/0/007": ("missing", ()), "tile/entries/007": ("hash", ())}
+        files["tile/0/007"] = FILES["tile/0/007"]
+        del files["tile/1/000"]
+        files["tile/0/009"] = flipped(files["tile/0/009"], 11 * 256)
+        result = audit(files.read, CHECKPOINT)
+        assert [(finding.path, finding.kind) for finding in result.findings] == [
+            ("tile/1/000", "missing"),
+            ("tile/1/000", "hash"),
+            ("tile/entries/007", "leaf"),
+            ("tile/entries/009", "leaf"),
+        ]
+        assert result.entries == len(ENTRIES) - 65_536
+
     def test_a_lost_branch_is_made_again_from_its_entries(self) -> None:
         files = FILES.copy()
         lost = [path for path in files if path.startswith("tile/") and "entries" not in path]
