@@ -19,7 +19,7 @@ from tests.notaries import (
     signed,
 )
 from whence.errors import EvidenceError, ProofError, SignatureError
-from whence.ledger import Receipt, check_note, parse_receipt
+from whence.ledger import Checkpoint, Receipt, check_note, parse_receipt
 
 HEADER = b"c2sp.org/tlog-proof@v1\n"
 CHECKPOINT = signed(checkpoint_of()).encode()
@@ -123,6 +123,31 @@ class TestFormat:
     def test_the_index_is_in_the_log(self, index: int) -> None:
         with pytest.raises(ProofError, match="isn't in a log"):
             parse_receipt(spelled(b"index %d" % index))
+
+
+class TestPublishedProof:
+    """The last entry of a public log of 76,959, as its verifier's tests have it."""
+
+    hashes = (
+        "fGRlLyuz+L9Jb8+uTSut/2aVc4z7fKFW+clvsb6xjEM=",
+        "F6LautOHD5eppkWC0xn/lz00X5g2yLlZAkl2jCI/wdE=",
+        "qH7OJxFNup+TDvJuohd2HphKVngfMeMzUK8QChEDcas=",
+        "+Y3g758yXtPCRh/eqhLTA3bdcx+cCV1Uah0JdgB0YEs=",
+        "vq8cJSjj8dPVmFBRUqDLlaMqW6aAYR2GKugVhgudXLs=",
+        "J0z3X5qTb9WFC1gABhVFx0bW1rVZRL+DAoBL2e2h4G4=",
+        "NmSbYg25xNFzTRerIsF3HbEMyTIDqW87AQd9ekzopE8=",
+        "L8BZipjURnkctkjJtGJs+YyTXMssvNKA7+a8nV2JT/s=",
+        "pva4RFzCejMkVMVmYc93As2lbk7WAyrw58TvrzEOjNc=",
+    )
+    root = base64.b64decode("QYfrD7XAd4qUHbRBs4dDyDZwpZN4M/cccXr2G56pxkY=")
+
+    def test_it_shows_its_entry(self) -> None:
+        note = signed(Checkpoint("log.example/one", 76_959, self.root))
+        lines = (b"index 76958", *(each.encode() for each in self.hashes))
+        receipt = parse_receipt(spelled(*lines, checkpoint=note.encode()))
+        receipt.check_entry(b"hello tesseroak\n")
+        with pytest.raises(ProofError):
+            receipt.check_entry(b"hello tesseroak")
 
 
 class TestMeaning:
