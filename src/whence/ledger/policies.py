@@ -91,11 +91,8 @@ class Policy:
         """
         note = data if isinstance(data, Note) else parse_note(data)
         checkpoint = parse_checkpoint(note.text)
-        known = [
-            verifier
-            for verifier in (*(log.verifier for log in self.logs), *logs)
-            if verifier.name == checkpoint.origin
-        ]
+        trusted = dict.fromkeys((*(log.verifier for log in self.logs), *logs))
+        known = [verifier for verifier in trusted if verifier.name == checkpoint.origin]
         if not known:
             raise SignatureError(
                 f"policy: no log of the origin {checkpoint.origin!r} is known",

@@ -275,8 +275,8 @@ GUARDS = {
     ),
     "a log that signs for another": Guard(
         module="policies",
-        text="if verifier.name == checkpoint.origin",
-        instead="if True",
+        text=" if verifier.name == checkpoint.origin]",
+        instead="]",
         attack=policy(f"log {OTHER_LOG.vkey}", "quorum none", note=signed(TREE, OTHER_LOG)),
     ),
     "witnesses in the place of the log": Guard(

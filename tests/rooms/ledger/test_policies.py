@@ -116,6 +116,8 @@ class TestLogs:
         with pytest.raises(SignatureError):
             policy.met_by(note)
         assert policy.met_by(note, logs=[LOG.verifier]).logs == (LOG.vkey,)
+        listed = parse_policy(f"log {LOG.vkey}\nquorum none\n")
+        assert listed.met_by(note, logs=[LOG.verifier]).logs == (LOG.vkey,)
 
     def test_duplicate_keys_are_not_allowed_whatever_their_names(self) -> None:
         renamed = log_signer(name="log.example/two")
