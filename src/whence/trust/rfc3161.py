@@ -118,7 +118,7 @@ class Rfc3161:
     @staticmethod
     def export(evidence: Mapping[str, Any]) -> dict[str, bytes]:
         """Write the response as `openssl ts -verify -in` takes it."""
-        return {"tsr": bytes_of(evidence, "response")}
+        return {".tsr": bytes_of(evidence, "response")}
 
 
 def _check_said(response: TimeStampResponse, nonce: int, digest: bytes, policies: list[str]) -> None:

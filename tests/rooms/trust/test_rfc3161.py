@@ -226,7 +226,7 @@ class TestBothWays:
 
     def test_what_we_keep_openssl_verifies(self, authority: Authority) -> None:
         ((ending, data),) = Rfc3161.export(authority.stamped()).items()
-        assert ending == "tsr"
+        assert ending == ".tsr"
         (authority.folder / "ours.tsr").write_bytes(data)
         (authority.folder / "checkpoint").write_bytes(CHECKPOINT)
         (authority.folder / "another").write_bytes(signed_checkpoint(1))
