@@ -33,6 +33,8 @@ def found(files: Files, checkpoint: Checkpoint = CHECKPOINT) -> dict[str, tuple[
     result = audit(files.read, checkpoint, each=lambda *each: taken.append(each), listing=listing)
     assert len(taken) == result.entries
     assert [index for index, _ in taken] == sorted({index for index, _ in taken})
+    entries = SMALL if checkpoint is SMALL_CHECKPOINT else ENTRIES
+    assert taken == [(index, entries[index]) for index, _ in taken]
     assert result.holds == (not result.findings)
     assert result.holds <= (result.entries == checkpoint.size)
     findings: dict[str, tuple[str, tuple[int, ...]]] = {
