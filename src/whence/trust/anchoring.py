@@ -44,11 +44,15 @@ def anchor_log(log: Log, kind: Kind, *, at_ms: int) -> Made:
     """
     checkpoint = log.checkpoint()
     note, _ = check_note(checkpoint, [parse_vkey(log.vkey)])
-    for known in _records(log, kind):
-        if known.checkpoint == checkpoint or known.checkpoint.startswith(note.text.encode() + b"\n"):
-            return Made(anchor=known, path=anchor_path(log.path, known), is_new=False)
     Anchor.of(kind.kind, checkpoint, {}, at_ms=at_ms)  # an empty log is refused before anybody is asked
+    text = note.text.encode() + b"\n"  # signatures of witnesses may have come since
+    found = [known for known in _records(log, kind) if known.checkpoint.startswith(text)]
+    if found and not getattr(kind, "repeats", False):
+        return Made(anchor=found[0], path=anchor_path(log.path, found[0]), is_new=False)
     evidence = kind.anchor(checkpoint)
+    for known in found:
+        if known.evidence == evidence:
+            return Made(anchor=known, path=anchor_path(log.path, known), is_new=False)
     anchor = Anchor.of(kind.kind, checkpoint, evidence, at_ms=at_ms)
     return Made(anchor=anchor, path=write_anchor(log.path, anchor), is_new=True)
 

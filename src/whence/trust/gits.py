@@ -60,6 +60,7 @@ class Git:
     """
 
     kind: ClassVar[str] = "git"
+    repeats: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -163,8 +164,8 @@ class Git:
         signing = ["-S"] if self._sign else []
         for _ in range(_TRIES):
             old = self._find(ref)
-            if old and self._has(old, checkpoint):
-                return old
+            if old and (known := self._find_commit(old, blob, checkpoint)):
+                return known
             parent = ["-p", old] if old else []
             made = self._git("commit-tree", *signing, *parent, "-F", "-", tree, given=_message(checkpoint))
             name = made.decode().strip()
@@ -180,6 +181,12 @@ class Git:
             return self._git("rev-parse", "--verify", "--quiet", ref).decode().strip()
         except InputError:
             return ""
+
+    def _find_commit(self, tip: str, blob: str, checkpoint: bytes) -> str:
+        """Find the commit that brought a checkpoint to a branch; empty where there is none."""
+        said = self._git("log", "--format=%H", "--reverse", f"--find-object={blob}", tip)
+        names = said.decode().split()
+        return next((name for name in names if self._has(name, checkpoint)), "")
 
     def _has(self, ref: str, checkpoint: bytes) -> bool:
         try:

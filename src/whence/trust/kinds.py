@@ -110,7 +110,11 @@ def read_trust(path: pathlib.Path) -> dict[str, Trust]:
 
 
 class Kind(Protocol):
-    """One kind of anchor; its class takes the options of its row in `KINDS` by keyword."""
+    """One kind of anchor; its class takes the options of its row in `KINDS` by keyword.
+
+    One that may be asked twice for the same checkpoint, since it takes what is there already, says so by
+    `repeats = True`; others are asked once.
+    """
 
     kind: ClassVar[str]
 
@@ -236,6 +240,7 @@ KINDS = {
         "a time stamp of an authority (RFC 3161)",
         (Option("url", "URL", "where the authority takes requests", is_required=True),),
     ),
+    "witness": KindRow("witness_kind", "Cosigned", "cosignatures of witnesses, made by whence witness ask"),
 }
 """The kinds by name; a module is loaded when its kind is used."""
 

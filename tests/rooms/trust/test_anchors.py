@@ -14,6 +14,7 @@ import pytest
 from tests.rooms.trust.answering import answering
 from tests.rooms.trust.calendars import Calendar
 from tests.rooms.trust.logs import MadeLog, make_log
+from tests.rooms.trust.test_gits import git as run_git
 from tests.rooms.trust.test_gits import make_repository, trusting
 from whence.errors import DamagedError, EvidenceError, InputError, RemoteError, StoreError
 from whence.trust import (
@@ -297,6 +298,26 @@ class TestMaking:
         assert (again.is_new, again.anchor) == (False, anchored)
         log.grow("four")
         assert anchor_log(log, git, at_ms=AT_MS).is_new
+
+    def test_nobody_is_asked_twice_who_would_attest_it_anew(self, log: MadeLog) -> None:
+        calendar = Calendar()
+        with answering(calendar.respond) as server:
+            calendar.address = server.address
+            made = [anchor_log(log, calendar.client(), at_ms=AT_MS + number) for number in range(2)]
+        assert [each.is_new for each in made] == [True, False]
+        assert len(calendar.digests) == 1
+
+    def test_what_was_tagged_is_still_pushed_when_that_is_asked_for(
+        self, log: MadeLog, git: Git, anchored: Anchor, tmp_path: pathlib.Path
+    ) -> None:
+        run_git(tmp_path, "init", "--quiet", "--bare", str(tmp_path / "shared.git"))
+        pushing = Git(
+            repository=str(tmp_path / "repository"), branch="anchors", push=str(tmp_path / "shared.git")
+        )
+        assert not anchor_log(log, pushing, at_ms=AT_MS).is_new
+        found = only(log, git=trusting(tmp_path / "shared.git"))
+        assert found.anchored is not None
+        assert found.anchored.is_trusted
 
     def test_one_that_is_damaged_or_false_does_not_count(
         self, log: MadeLog, git: Git, anchored: Anchor

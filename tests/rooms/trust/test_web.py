@@ -133,9 +133,12 @@ def test_a_server_whose_certificate_nobody_signed_is_not_spoken_to(tmp_path: pat
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
-            with contextlib.suppress(OSError), listening.accept()[0] as connection:
-                with context.wrap_socket(connection, server_side=True) as secure:
-                    heard.append(secure.recv(100))
+            with (
+                contextlib.suppress(OSError),
+                listening.accept()[0] as connection,
+                context.wrap_socket(connection, server_side=True) as secure,
+            ):
+                heard.append(secure.recv(100))
 
         thread = threading.Thread(target=serve)
         thread.start()
