@@ -89,7 +89,10 @@ def seed_of_pem(data: bytes, passphrase: bytes | None) -> tuple[str, bytes]:
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         wrong = "no PEM PKCS#8 key" if passphrase is None else "no PEM PKCS#8 key, or another passphrase"
-        raise KeyUnusableError(f"signing key: {wrong}") from error
+        raise KeyUnusableError(
+            f"signing key: {wrong}",
+            remedy="Name a file as `openssl genpkey -algorithm ed25519` writes it, and its passphrase.",
+        ) from error
     if isinstance(key, Ed25519PrivateKey):
         return "ed25519", key.private_bytes_raw()
     if isinstance(key, MLDSA44PrivateKey):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from whence.errors import InputError, SignatureError
+from whence.ledger.notes import AGAIN
 from whence.ledger.spelling import MAX_SIZE, check_characters, from_base64_hash, from_decimal, to_base64
 from whence.vocab import DIGEST_BYTES, digest_bytes
 
@@ -48,7 +49,9 @@ def parse_checkpoint(text: str) -> Checkpoint:
     """
     lines = text.split("\n")
     if len(lines) < 4 or lines.pop():
-        raise SignatureError("checkpoint: not origin, size and root hash, each on a line of its own")
+        raise SignatureError(
+            "checkpoint: not origin, size and root hash, each on a line of its own", remedy=AGAIN
+        )
     origin, size, root, *extensions = lines
     try:
         return Checkpoint(
@@ -58,4 +61,4 @@ def parse_checkpoint(text: str) -> Checkpoint:
             tuple(extensions),
         )
     except InputError as error:
-        raise SignatureError(error.message) from error
+        raise SignatureError(error.message, remedy=AGAIN) from error

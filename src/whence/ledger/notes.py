@@ -20,6 +20,7 @@ from whence.vocab import digest_bytes
 MAX_SIGNATURES = 100
 MAX_NOTE_BYTES = 1_000_000
 
+AGAIN = "It was cut or changed, or is another file; get it again from where it came."
 _DASH = "\u2014 "
 
 
@@ -103,19 +104,19 @@ def parse_note(data: bytes) -> Note:
         SignatureError: the bytes are no signed note; the message names the line.
     """
     if len(data) > MAX_NOTE_BYTES:
-        raise SignatureError(f"note: {len(data)} bytes, more than {MAX_NOTE_BYTES}")
+        raise SignatureError(f"note: {len(data)} bytes, more than {MAX_NOTE_BYTES}", remedy=AGAIN)
     try:
         whole = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SignatureError(f"note: byte {error.start} is no UTF-8") from error
+        raise SignatureError(f"note: byte {error.start} is no UTF-8", remedy=AGAIN) from error
     split = whole.rfind("\n\n")
     text, lines = whole[: split + 1], whole[split + 2 :]
     if split < 0 or not lines.endswith("\n"):
-        raise SignatureError("note: no blank line and lines of signatures at the end")
+        raise SignatureError("note: no blank line and lines of signatures at the end", remedy=AGAIN)
     try:
         return Note(text, parse_signature_lines(lines))
     except InputError as error:
-        raise SignatureError(error.message) from error
+        raise SignatureError(error.message, remedy=AGAIN) from error
 
 
 def parse_signature_lines(lines: str) -> tuple[Signature, ...]:
@@ -171,9 +172,12 @@ def check_note(data: bytes | Note, verifiers: Iterable[Verifier]) -> tuple[Note,
         if verifier is None:
             continue
         if identity in signed:
-            raise SignatureError(f"note: two signatures by the key {_spell(*identity)}")
+            raise SignatureError(f"note: two signatures by the key {_spell(*identity)}", remedy=AGAIN)
         if not verifier.is_valid(note.text, signature):
-            raise SignatureError(f"note: the signature by the key {_spell(*identity)} is not valid")
+            raise SignatureError(
+                f"note: the signature by the key {_spell(*identity)} is not valid",
+                remedy="Text or signature was changed, or another key signed in this name; get it again.",
+            )
         signed[identity] = verifier
     if not signed:
         wanted = ", ".join(_spell(*identity) for identity in known) or "none"
@@ -190,7 +194,10 @@ def _by_identity(verifiers: Iterable[Verifier]) -> dict[tuple[str, int], Verifie
     for verifier in verifiers:
         other = known.setdefault((verifier.name, verifier.key_id), verifier)
         if (other.algorithm, other.public) != (verifier.algorithm, verifier.public):
-            raise InputError(f"two trusted keys share the identity {_spell(verifier.name, verifier.key_id)}")
+            raise InputError(
+                f"two trusted keys share the identity {_spell(verifier.name, verifier.key_id)}",
+                remedy="Trust the one that its owner gave to you by another way.",
+            )
     return known
 
 

@@ -152,7 +152,10 @@ def parse_policy(data: bytes | str) -> Policy:
             remedy="Write tabs, newlines and printable characters only; lines end with a newline alone.",
         )
     if raw and not raw.endswith(b"\n"):
-        raise InputError("policy: the last line doesn't end with a newline; was the file cut?")
+        raise InputError(
+            "policy: the last line doesn't end with a newline; was the file cut?",
+            remedy="See that the file is whole, and end its last line as the others.",
+        )
     reading = _Reading()
     for number, line in enumerate(raw.decode("utf-8", "surrogateescape").split("\n"), 1):
         reading.take(number, line)
@@ -199,7 +202,10 @@ class _Reading:
         if self.problems:
             more = len(self.problems) - _PROBLEM_LIMIT
             shown = [*self.problems[:_PROBLEM_LIMIT], *([f"and {more} more"] if more > 0 else [])]
-            raise InputError("policy: " + "; ".join(shown))
+            raise InputError(
+                f"policy: {'; '.join(shown)}",
+                remedy="Correct these lines; c2sp.org/tlog-policy tells what may stand there.",
+            )
         return Policy(tuple(self.logs), tuple(self.witnesses), tuple(self.groups), self.quorum)
 
     def _log(self, items: list[str]) -> None:

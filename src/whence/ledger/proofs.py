@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from whence.errors import InputError, ProofError
 from whence.ledger.checkpoints import Checkpoint, parse_checkpoint
 from whence.ledger.merkle import check_inclusion, leaf_hash
-from whence.ledger.notes import MAX_NOTE_BYTES, Note, parse_note
+from whence.ledger.notes import AGAIN, MAX_NOTE_BYTES, Note, parse_note
 from whence.ledger.spelling import from_base64, from_base64_hash, from_decimal, to_base64
 from whence.vocab import DIGEST_BYTES
 
@@ -49,10 +49,13 @@ class Receipt:
         object.__setattr__(self, "note", note)
         object.__setattr__(self, "tree", parse_checkpoint(note.text))
         if not 0 <= self.index < self.tree.size:
-            raise ProofError(f"receipt: entry {self.index} isn't in a log of {self.tree.size} entries")
+            raise ProofError(
+                f"receipt: entry {self.index} isn't in a log of {self.tree.size} entries", remedy=AGAIN
+            )
         if len(self.hashes) > MAX_PROOF_LINES or any(len(each) != DIGEST_BYTES for each in self.hashes):
             raise ProofError(
-                f"receipt: a proof has at most {MAX_PROOF_LINES} hashes of {DIGEST_BYTES} bytes each"
+                f"receipt: a proof has at most {MAX_PROOF_LINES} hashes of {DIGEST_BYTES} bytes each",
+                remedy=AGAIN,
             )
 
     def encode(self) -> bytes:
@@ -81,12 +84,12 @@ def parse_receipt(data: bytes) -> Receipt:
         SignatureError: the checkpoint in it is none.
     """
     if len(data) > 2 * MAX_NOTE_BYTES:
-        raise ProofError(f"receipt: {len(data)} bytes, more than {2 * MAX_NOTE_BYTES}")
+        raise ProofError(f"receipt: {len(data)} bytes, more than {2 * MAX_NOTE_BYTES}", remedy=AGAIN)
     head, blank, checkpoint = data.partition(b"\n\n")
     try:
         lines = iter(head.decode("ascii").split("\n"))
     except UnicodeDecodeError as error:
-        raise ProofError(f"receipt: byte {error.start} isn't ASCII") from error
+        raise ProofError(f"receipt: byte {error.start} isn't ASCII", remedy=AGAIN) from error
     if next(lines) != _HEADER or not blank:
         raise ProofError(
             f"receipt: not the line {_HEADER}, a proof, an empty line and a checkpoint",
@@ -95,7 +98,7 @@ def parse_receipt(data: bytes) -> Receipt:
     try:
         return _read(next(lines, ""), lines, checkpoint)
     except InputError as error:
-        raise ProofError(f"receipt: {error.message}") from error
+        raise ProofError(f"receipt: {error.message}", remedy=AGAIN) from error
 
 
 def _read(line: str, lines: Iterator[str], checkpoint: bytes) -> Receipt:
@@ -103,10 +106,10 @@ def _read(line: str, lines: Iterator[str], checkpoint: bytes) -> Receipt:
     if line.startswith("extra "):
         extra = from_base64(line.removeprefix("extra "), what="line 2")
         if not extra:
-            raise ProofError("receipt: line 2 says that there is something extra, and there is nothing")
+            raise InputError("line 2 says that there is something extra, and there is nothing")
         line = next(lines, "")
     if not line.startswith("index "):
-        raise ProofError("receipt: no line with the index where it should be")
+        raise InputError("no line with the index where it should be")
     index = from_decimal(line.removeprefix("index "), what="index")
     hashes = tuple(from_base64_hash(each, what=f"hash {number}") for number, each in enumerate(lines, 1))
     return Receipt(extra, index, hashes, checkpoint)
