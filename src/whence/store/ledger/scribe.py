@@ -300,6 +300,11 @@ class Scribe:
         return f"{self._origin}/{name}"
 
 
+def own_shards(path: pathlib.Path) -> Sequence[Shard]:
+    """List the shards of a ledger that were begun in this workspace; only these are written here."""
+    return OwnShards(path).list()
+
+
 def newest_of(own: Sequence[Shard], project: str, is_ours: Callable[[str], bool]) -> Shard | None:
     """Find the shard that is written for a project by those who have certain keys.
 
