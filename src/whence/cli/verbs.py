@@ -44,6 +44,7 @@ VERBS = (
     ),
     Verb("anchor", "trust", "have somebody outside attest the ledger", "whence anchor KIND [options]"),
     Verb("anchors", "trust", "list what others attested, checked offline", "whence anchors [--check]"),
+    Verb("witness", "trust", "have others cosign the ledger, or cosign for others", "whence witness ACTION"),
     Verb(
         "report",
         "documents",

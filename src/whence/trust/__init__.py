@@ -29,34 +29,52 @@ from whence.trust.kinds import (
     text_of,
 )
 from whence.trust.web import Answer, ask
+from whence.trust.witness import Witness
+from whence.trust.witness_asking import ask_witnesses, take_lines
+from whence.trust.witness_book import Friend, WitnessBook
+from whence.trust.witness_client import Asked
+from whence.trust.witness_keys import KEY_FILE, memory_beside, open_cosigner
+from whence.trust.witness_logs import Logs
+from whence.trust.witness_server import WitnessServer
 
 __all__ = [
+    "KEY_FILE",
     "KINDS",
     "Anchor",
     "Anchored",
     "Answer",
+    "Asked",
     "Checked",
     "Confirmable",
+    "Friend",
     "Kind",
     "KindRow",
     "Log",
+    "Logs",
     "Made",
     "Option",
     "State",
     "Trust",
     "Upgradable",
+    "Witness",
+    "WitnessBook",
+    "WitnessServer",
     "anchor_log",
     "anchor_path",
     "ask",
+    "ask_witnesses",
     "bytes_of",
     "check_anchors",
     "confirm_anchors",
     "find_kind",
     "list_anchors",
+    "memory_beside",
     "number_of",
+    "open_cosigner",
     "read_anchor",
     "read_trust",
     "spelled",
+    "take_lines",
     "text_of",
     "upgrade_anchors",
     "write_anchor",
