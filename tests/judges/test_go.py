@@ -6,6 +6,7 @@ our files itself, and our proofs; and it refuses what isn't true, or its word wo
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import random
 from dataclasses import dataclass
@@ -228,16 +229,28 @@ def test_an_entry_is_hashed_as_we_hash_it(judge: Judge, histories: list[History]
 
 
 def test_the_ledger_of_a_workspace_holds(judge: Judge, tmp_path: pathlib.Path) -> None:
-    """The real one: staged, committed and signed by the store, more than a tile, and a key's rotation."""
+    """The real one: staged, committed and signed by the store, more than a tile, and a key's rotation; and
+    a receipt of each of its entries."""
     ledger = ledger_in(tmp_path)
     for start, count in ((0, 1), (1, 300), (301, 7)):
         ledger.append(said(*(f"run {number}" for number in range(start, start + count))))
     ledger.rotate()
     ledger.append(said("after"))
     first, second = ledger.shards()
-    questions = [{"op": "log", "folder": each.path, "vkey": each.vkey} for each in (first, second)]
+    questions: list[dict[str, Any]] = [
+        {"op": "log", "folder": each.path, "vkey": each.vkey} for each in (first, second)
+    ]
     assert [answer.error for answer in judge.ask(questions)] == ["", ""]
     assert first.size + second.size > 309
+    receipts = [
+        {"op": "receipt", "vkey": shard.vkey, "receipt": shard.prove(index).encode(), "entry": entry}
+        for shard in (first, second)
+        for index, entry in shard.entries()
+    ]
+    assert len(receipts) == first.size + second.size
+    assert {answer.error for answer in judge.ask(receipts)} == {""}
+    others = [{**one, "entry": other["entry"]} for one, other in itertools.pairwise(receipts)]
+    assert "" not in {answer.error for answer in judge.ask(others)}
     swapped = [{**questions[0], "vkey": second.vkey}, {**questions[1], "vkey": first.vkey}]
     assert "" not in [answer.error for answer in judge.ask(swapped)]
 

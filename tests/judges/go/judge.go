@@ -39,6 +39,9 @@ type question struct {
 	Size    int64    `json:"size"`
 	Root    []byte   `json:"root"`
 
+	// receipt: of an entry, by whoever has the vkey
+	Receipt []byte `json:"receipt"`
+
 	// log: a folder with a checkpoint and tiles, and for what to make proofs
 	Folder   string  `json:"folder"`
 	Indices  []int64 `json:"indices"`
@@ -96,6 +99,8 @@ func judge(q *question, a *answer) error {
 		}
 		k := len(q.Proof)
 		return tlog.CheckTree(hashes[:k], q.Size, hashes[k], q.OldSize, hashes[k+1])
+	case "receipt":
+		return judgeReceipt(q)
 	case "log":
 		return judgeLog(q, a)
 	}
@@ -117,6 +122,38 @@ func judgeRecord(q *question) error {
 	}
 	k := len(q.Proof)
 	return tlog.CheckRecord(hashes[:k], q.Size, hashes[k], q.Index, leaf)
+}
+
+// judgeReceipt reads the lines of a tlog-proof and judges what it says of an entry.
+func judgeReceipt(q *question) error {
+	head, checkpoint, found := bytes.Cut(q.Receipt, []byte("\n\n"))
+	lines := strings.Split(string(head), "\n")
+	if !found || len(lines) < 2 || lines[0] != "c2sp.org/tlog-proof@v1" {
+		return errors.New("no receipt")
+	}
+	lines = lines[1:]
+	if strings.HasPrefix(lines[0], "extra ") {
+		lines = lines[1:]
+	}
+	if len(lines) == 0 || !strings.HasPrefix(lines[0], "index ") {
+		return errors.New("no index")
+	}
+	_, tree, err := openCheckpoint(checkpoint, q.Vkey)
+	if err != nil {
+		return err
+	}
+	claim := question{Entry: q.Entry, Size: tree.N, Root: tree.Hash[:]}
+	if claim.Index, err = strconv.ParseInt(strings.TrimPrefix(lines[0], "index "), 10, 64); err != nil {
+		return err
+	}
+	for _, line := range lines[1:] {
+		hash, err := base64.StdEncoding.Strict().DecodeString(line)
+		if err != nil {
+			return err
+		}
+		claim.Proof = append(claim.Proof, hash)
+	}
+	return judgeRecord(&claim)
 }
 
 // judgeLog checks the signature, every tile that leads to an entry, and every entry; then it makes proofs.

@@ -68,6 +68,10 @@ class TestAWholeLog:
         assert result.holds
         assert taken == list(enumerate(entries))
 
+    def test_it_holds_only_if_every_entry_was_read(self) -> None:
+        assert Audit(size=2, entries=2, findings=()).holds
+        assert not Audit(size=2, entries=1, findings=()).holds
+
     def test_every_file_is_read_once(self) -> None:
         asked: list[str] = []
 
