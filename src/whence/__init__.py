@@ -18,6 +18,7 @@ The rooms, from the ground up (a line uses only lines below it):
     query          trace, impact, replay, verify
     runs | trust   runs, parameters, metrics, artifacts, models | witnesses and anchors of the ledger
     streams        the chain, the plan it compiles to, the engine
+    datasets       versions of datasets: what rows say, where they are cut, how they are kept
     ops | sources | processes   what is done to samples | where they come from | who else works on them
     capture        the witness: recorder, code identity, environment
     store          journals, segments, objects, catalog, the ledger on disk
@@ -39,6 +40,7 @@ _HOME_BY_NAME = {
     "autolog": "whence.integrations",
     "from_arrays": "whence.streams",
     "from_csv": "whence.streams",
+    "from_dataset": "whence.workspace",
     "from_files": "whence.streams",
     "from_items": "whence.streams",
     "from_jsonl": "whence.streams",
@@ -83,6 +85,7 @@ if TYPE_CHECKING:  # `as` marks a name as public for type checkers
     from whence.streams import watch as watch
     from whence.workspace import Run as Run
     from whence.workspace import Workspace as Workspace
+    from whence.workspace import from_dataset as from_dataset
     from whence.workspace import open as open
     from whence.workspace import start_run as start_run
     from whence.workspace import verify_backup as verify_backup

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import shutil
@@ -27,6 +28,7 @@ END = "--- end of block"
         ("keep.md", "penguins.csv", 4),
         ("compare.md", "penguins.csv", 2),
         ("models.md", "penguins.csv", 5),
+        ("datasets.md", "penguins.csv", 6),
         ("files.md", "penguins.csv", 4),
         ("metrics.md", "penguins.csv", 2),
     ],
@@ -39,9 +41,13 @@ def test_each_block_prints_what_stands_below_it(
     code = "".join(f"{text}\nprint({END!r})\n" for kind, text in blocks if kind == "python")
     (tmp_path / "page.py").write_text(code)
     done = subprocess.run(
-        [sys.executable, "page.py"], cwd=tmp_path, env={"PYTHONPATH": str(ROOT / "src")},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "page.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "src"), "WHENCE_KEYS": os.environ["WHENCE_KEYS"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     shown = [
         following[1] if following[0] == "text" else ""

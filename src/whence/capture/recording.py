@@ -169,6 +169,11 @@ class Recording:
         self._over = (0, 0)
 
     @property
+    def pass_count(self) -> int:
+        """How many passes have begun."""
+        return len(self._passes)
+
+    @property
     def delivered_count(self) -> int:
         """How many outputs (batches, or samples) all passes have delivered: the step of a metric."""
         over, count = known = self._over

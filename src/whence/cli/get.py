@@ -1,6 +1,6 @@
-"""Copy a model or an artifact out of the workspace, checked against its digest; whole or not at all.
+"""Copy a model, a dataset or an artifact out of the workspace, checked; whole or not at all.
 
-WHAT is a model, digits@champion for example, or RUN/NAME of an artifact or a model.
+WHAT is a model or a dataset, digits@champion for example, or RUN/NAME of an artifact or a model.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from whence.cli.place import asked_workspace
 from whence.cli.screen import Screen, visible
 from whence.cli.wording import short_digest, size_of
 from whence.errors import NotFoundError
-from whence.workspace import Artifact, Model, Workspace
+from whence.workspace import Artifact, Dataset, Model, Workspace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What, and where to."""
-    parser.add_argument("what", metavar="WHAT", help="a model, or RUN/NAME of an artifact")
+    parser.add_argument("what", metavar="WHAT", help="a model or dataset, or RUN/NAME of an artifact")
     parser.add_argument(
         "--out", metavar="PATH", help="a file or folder that isn't there yet (default: its name, here)"
     )
@@ -50,13 +50,23 @@ def page(value: dict[str, Any]) -> list[Block]:
     return [Line(words=(Words("✓ ", "good"), strong(value["path"]), told, digest))]
 
 
-def _found(workspace: Workspace, asked: str) -> Model | Artifact:
+def _found(workspace: Workspace, asked: str) -> Model | Dataset | Artifact:
     if "/" not in asked:
-        return workspace.model(asked)
+        return _version(workspace, asked)
     try:
         return workspace.artifact(asked)
     except NotFoundError as missing:
         try:
             return workspace.model(asked)
+        except NotFoundError:
+            raise missing from None
+
+
+def _version(workspace: Workspace, asked: str) -> Model | Dataset:
+    try:
+        return workspace.model(asked)
+    except NotFoundError as missing:
+        try:
+            return workspace.dataset(asked)
         except NotFoundError:
             raise missing from None

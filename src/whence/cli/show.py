@@ -1,7 +1,7 @@
-"""Show one run or one model in full: what went in, what happened to it, what came out.
+"""Show one run, model or dataset in full: what went in, what happened to it, what came out.
 
 Without a name: the newest run. A model is NAME, NAME@3, NAME@ALIAS, NAME@stage:STAGE or NAME@sha256:DIGEST;
-where a run and a model have the same name, the run is shown.
+where a run and a model have the same name, the run is shown, and a model before a dataset.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from whence.cli.dataset_facts import dataset_page, describe_dataset
 from whence.cli.file_facts import describe_files, file_blocks
 from whence.cli.machine_facts import describe_machine, gap_blocks, machine_blocks, training_blocks
 from whence.cli.model_facts import describe_model, format_words, model_page
@@ -43,33 +44,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name",
         nargs="?",
-        metavar="RUN|MODEL",
-        help="a run's name or id, or MODEL[@VERSION]; default: the newest run",
+        metavar="RUN|MODEL|DATASET",
+        help="a run's name or id, MODEL[@VERSION] or DATASET[@VERSION]; default: the newest run",
     )
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Show it."""
     value = _described(asked_workspace(arguments), arguments.name)
-    screen.show(value, run_page if value["kind"] == "run" else model_page)
+    screen.show(value, _PAGES[value["kind"]])
     return 0
 
 
 def _described(workspace: Workspace, asked: str | None) -> dict[str, Any]:
     if asked is not None and "@" in asked:
-        return _of_model(workspace, asked)
+        return _of_version(workspace, asked)
     try:
         found = workspace.run(asked)
         return describe_run(found) | describe_files(found, workspace) | describe_machine(found)
     except NotFoundError as missing:
         try:
-            return _of_model(workspace, asked or "")
+            return _of_version(workspace, asked or "")
         except NotFoundError:
             raise missing from None
 
 
-def _of_model(workspace: Workspace, asked: str) -> dict[str, Any]:
-    model = workspace.model(asked)
+def _of_version(workspace: Workspace, asked: str) -> dict[str, Any]:
+    try:
+        model = workspace.model(asked)
+    except NotFoundError as missing:
+        try:
+            dataset = workspace.dataset(asked)
+        except NotFoundError:
+            raise missing from None
+        return describe_dataset(dataset, versions=len(workspace.datasets(dataset.name)))
     return describe_model(model, versions=len(workspace.models(model.name)))
 
 
@@ -311,3 +319,6 @@ def _next(value: dict[str, Any]) -> list[Block]:
             (f"whence replay {value['example']}", "make it again and compare"),
         ]
     return try_next([*commands, (f"whence report {value['name']}", "all of this as a page")])
+
+
+_PAGES = {"run": run_page, "model": model_page, "dataset": dataset_page}

@@ -116,6 +116,12 @@ def sparkline(values: Sequence[float | None]) -> str:
     )
 
 
+def bars(counts: Sequence[int]) -> str:
+    """Counts as bars that stand on nothing; what is there at all has one."""
+    most = max(counts, default=0)
+    return "".join(" " if not count else _BARS[round(count / most * (len(_BARS) - 1))] for count in counts)
+
+
 def field_words(use: dict[str, Any]) -> str:
     """Say what an operation did with fields."""
     if not use["known"]:

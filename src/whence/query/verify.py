@@ -21,7 +21,7 @@ from whence.runs import (
 from whence.store import Damage, check_object, check_segments, split_damages
 
 Thing = tuple[str, str, int, bytes]
-"""Something that a run keeps by name: `model` or `artifact`, name, version (0: none), digest."""
+"""Something that a run keeps by name: `model`, `dataset` or `artifact`, name, version (0: none), digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,8 @@ def check_runs(
 
 def see_run(record: RunRecord) -> RunSeen:
     """Gather what a log may say of a run."""
-    bodies = [("artifact", body) for body in record.artifacts] + [("model", body) for body in record.models]
+    kinds = {"artifact": record.artifacts, "model": record.models, "dataset": record.datasets}
+    bodies = [(kind, body) for kind, found in kinds.items() for body in found]
     return RunSeen(
         id=record.id,
         name=record.name,
@@ -139,7 +140,7 @@ def _check_run(record: RunRecord, tally: Tally) -> list[Damage]:
     if not record.is_ended:  # then each pass by itself: there is no last word on the whole file
         damages += record.check_sealed()
     lost = lost_objects(journal)
-    for body in (*record.artifacts, *record.models):
+    for body in (*record.artifacts, *record.models, *record.datasets):
         tally.count("bytes", body["bytes"])
         for digest in content_digests(body):
             tally.count("objects")

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, cast
 
 from whence.capture import (
@@ -190,6 +190,27 @@ class LiveRun:
         self._writer.settle()
         digest: bytes = body["digest"]
         return digest
+
+    @contextlib.contextmanager
+    def recorded(self) -> Iterator[int]:
+        """What is read within is recorded in this run, whichever began last; gives the next pass's number."""
+        self._check_open()
+        enter_run(self._recording)
+        try:
+            yield self._recording.pass_count
+        finally:
+            leave_run(self._recording)
+
+    def log_dataset(
+        self, name: str, kept: Mapping[str, Any], *, message: str, next_version: Callable[[str], int]
+    ) -> int:
+        """Record what was kept as the next version of a dataset; on the disk when this returns."""
+        self._check_open()
+        version = next_version(name)
+        body = {"name": name, "version": version, **kept, "message": redact(words(message))}
+        self._writer.append("dataset", {}, body)
+        self._writer.sync()
+        return version
 
     def before_end(self, tell: Callable[[BaseException | None], object]) -> None:
         """Have a function called when the run ends, which can still log; it is given the error, if any."""

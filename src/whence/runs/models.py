@@ -164,6 +164,8 @@ def files_of(body: Mapping[str, Any]) -> list[KeptFile]:
 
 def content_digests(body: Mapping[str, Any]) -> list[bytes]:
     """List the objects that hold what an event kept: its content, or that of each of its files."""
+    if "chunks" in body:
+        return [digest for _, _, digest, _ in body["chunks"]]
     return [each.digest for each in files_of(body)] if "files" in body else [body["digest"]]
 
 

@@ -212,6 +212,11 @@ class RunRecord:
         return read_files(self.journal)
 
     @functools.cached_property
+    def datasets(self) -> list[dict[str, Any]]:
+        """The dataset versions that it saved: name, version, digest, rows, bytes, chunks, at_ns."""
+        return [event.body | {"at_ns": event.at_ns} for event in self.journal.find("dataset") if event.body]
+
+    @functools.cached_property
     def models(self) -> list[dict[str, Any]]:
         """Its models: name, digest, bytes, metadata, at_ns."""
         return [event.body | {"at_ns": event.at_ns} for event in self.journal.find("model") if event.body]

@@ -25,6 +25,7 @@ from whence.sources.text import TextSource
 
 if TYPE_CHECKING:
     from whence.sources.arrowcolumns import ArrowColumn, columns_of
+    from whence.sources.dataset import DatasetSource, TablePart, schema_of
     from whence.sources.parquet import ParquetSource
     from whence.sources.table import TableSource
 
@@ -33,6 +34,7 @@ __all__ = [
     "ArraysSource",
     "ArrowColumn",
     "CsvSource",
+    "DatasetSource",
     "File",
     "FilesSource",
     "Given",
@@ -42,17 +44,22 @@ __all__ = [
     "ParquetSource",
     "Reader",
     "Source",
+    "TablePart",
     "TableSource",
     "TextSource",
     "columns_of",
     "find_change",
     "fingerprint",
+    "schema_of",
     "source_from_description",
 ]
 
 _NEEDS_PYARROW = {
     "ArrowColumn": "whence.sources.arrowcolumns",
     "columns_of": "whence.sources.arrowcolumns",
+    "DatasetSource": "whence.sources.dataset",
+    "TablePart": "whence.sources.dataset",
+    "schema_of": "whence.sources.dataset",
     "ParquetSource": "whence.sources.parquet",
     "TableSource": "whence.sources.table",
 }

@@ -11,6 +11,7 @@ from whence.sources.source import Source
 # By name, because the files for tables and Parquet need pyarrow, which may not be installed.
 _CLASS_BY_KIND = {
     "arrays": ("whence.sources.arrays", "ArraysSource"),
+    "dataset": ("whence.sources.dataset", "DatasetSource"),
     "csv": ("whence.sources.delimited", "CsvSource"),
     "files": ("whence.sources.files", "FilesSource"),
     "items": ("whence.sources.items", "ItemsSource"),

@@ -1,6 +1,7 @@
 """Journals, segments, objects, cursors: everything that touches the workspace's disk."""
 
 from whence.store.archiving import Archived, back_up, check_archive_name, restore_archive
+from whence.store.batches import ObjectBatch
 from whence.store.catalog import Catalog, Page
 from whence.store.conditions import (
     KEYED_FIELDS,
@@ -96,6 +97,7 @@ __all__ = [
     "Mention",
     "Named",
     "Not",
+    "ObjectBatch",
     "Order",
     "Page",
     "PairSorter",

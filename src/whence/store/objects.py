@@ -26,10 +26,11 @@ from whence.store.guarding import held
 from whence.vocab import Hasher, digest_bytes, digest_text
 
 BLOCK_BYTES = 1 << 20
+SQUEEZED = b"\x78\x01"
+"""How content begins that lies there as a zlib stream."""
 INCOMING = ".incoming-"
 """How the names of files begin in `objects` that aren't whole yet; what a writer that died leaves."""
 
-_ZLIB = b"\x78\x01"
 _TRIED_BYTES = 8 << 10
 _TRIES = 12
 _WORTH_SHARE = 0.75
@@ -226,7 +227,7 @@ def _squeezer(tried: Sequence[bytes | memoryview]) -> zlib._Compress | None:
     if sum(len(zlib.compress(each, 1)) for each in tried) < _WORTH_SHARE * sum(map(len, tried)):
         return zlib.compressobj(1)
     # as it is, unless it could be taken for squeezed
-    return zlib.compressobj(0) if tried and tried[0][:2] == _ZLIB else None
+    return zlib.compressobj(0) if tried and tried[0][:2] == SQUEEZED else None
 
 
 def _places(size: int) -> list[int]:
@@ -247,7 +248,7 @@ def _opened(path: pathlib.Path, digest: bytes) -> BinaryIO:
 
 
 def _begins_squeezed(file: BinaryIO) -> bool:
-    begins = file.read(len(_ZLIB)) == _ZLIB
+    begins = file.read(len(SQUEEZED)) == SQUEEZED
     file.seek(0)
     return begins
 

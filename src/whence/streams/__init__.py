@@ -15,7 +15,7 @@ from whence.streams.cutting import MappingsOf
 from whence.streams.evaluation import Evaluation
 from whence.streams.grouped import Grouped
 from whence.streams.plan import SOURCE_BITS, Node, Program, Step
-from whence.streams.readable import Readable
+from whence.streams.readable import Readable, tables_of
 from whence.streams.reading import Epoch, HeldIterator, StreamIterator
 from whence.streams.stream import Stream, compiled
 from whence.streams.tabular import Tabular
@@ -45,5 +45,6 @@ __all__ = [
     "from_source",
     "from_table",
     "from_text",
+    "tables_of",
     "watch",
 ]

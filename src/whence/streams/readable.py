@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from whence.ops import Op, check_count
@@ -116,6 +117,28 @@ class Readable(ABC):
 
         return as_dataset(self, workers=self._helped(workers, "to_torch"), epoch=epoch)
 
+    def save(self, name: str, *, message: str = "", workers: int | None = None) -> Any:
+        """Keep epoch 0 as the next version of a dataset; samples must be dicts. Needs `whence[parquet]`.
+
+        In a run the version is that run's; outside one, a run of its own is begun for it. The same rows as in
+        the newest version are no new version, and chunks of rows that are there aren't written again.
+
+        Args:
+            name: the dataset's, without / @ # :
+            message: what is to be said of this version.
+            workers: the processes that it is read with.
+
+        Returns:
+            A `Saved`: reference (`digits-clean@3`), digest, rows, whether it is new, bytes written.
+
+        Raises:
+            PlanError: the name isn't one.
+            OpError: the samples aren't dicts with the same fields of the same types; says from which on.
+            StoreError: it couldn't be written; then there is no new version.
+        """
+        workspace = import_module("whence.workspace")  # a room above: it knows where things are kept
+        return workspace.save_stream(self, name, message=message, workers=workers)
+
     @abstractmethod
     def shard(self, index: int, count: int) -> Readable:
         """Keep every `count`-th sample beginning with number `index`."""
@@ -131,3 +154,10 @@ class Readable(ABC):
     def _helped(self, workers: int | None, where: str) -> Workers:
         own = self._workers
         return own if workers is None else Workers.of(workers, own.start, f"{where}(workers=...)")
+
+
+def tables_of(stream: Readable, *, workers: int | None = None) -> Iterator[pa.Table]:
+    """Read epoch 0 of a stream as Arrow tables of some thousand rows; samples must be dicts."""
+    from whence.streams.tables import as_tables  # noqa: PLC0415 - pyarrow is loaded on first use
+
+    return as_tables(deliver_chunks(stream._compiled(), 0, stream._helped(workers, "save")))

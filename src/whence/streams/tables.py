@@ -178,6 +178,12 @@ def _whole_of(parts: list[Column], kinds: Mapping[pa.DataType, pa.DataType]) -> 
     return pa.chunked_array([pa.nulls(len(whole))]) if whole.null_count == len(whole) else whole
 
 
+def as_tables(chunks: Chunks) -> Iterator[pa.Table]:
+    """Make tables of dict samples, as they come."""
+    with closing(chunks):
+        yield from _tables(chunks)
+
+
 def write_parquet(chunks: Chunks, path: str | os.PathLike[str]) -> int:
     """Write dict samples to one file, a row group at a time; the file appears when it is complete."""
     target = pathlib.Path(path)

@@ -5,18 +5,21 @@ afterwards answers questions about itself.
 """
 
 from whence.workspace.artifacts import Artifact
+from whence.workspace.datasets import Dataset
 from whence.workspace.keeping import restore
 from whence.workspace.ledger import LedgerEntry, WorkspaceLedger
 from whence.workspace.listing import summarise_run
 from whence.workspace.models import Descendant, Model, ModelTrace
 from whence.workspace.run import Run
-from whence.workspace.starting import open_runs, start_run
+from whence.workspace.saving import Saved
+from whence.workspace.starting import from_dataset, open_runs, save_stream, start_run
 from whence.workspace.tabling import Found, RunTable
 from whence.workspace.verifying import verify_backup, verify_receipt
 from whence.workspace.workspace import Workspace, open
 
 __all__ = [
     "Artifact",
+    "Dataset",
     "Descendant",
     "Found",
     "LedgerEntry",
@@ -24,11 +27,14 @@ __all__ = [
     "ModelTrace",
     "Run",
     "RunTable",
+    "Saved",
     "Workspace",
     "WorkspaceLedger",
+    "from_dataset",
     "open",
     "open_runs",
     "restore",
+    "save_stream",
     "start_run",
     "summarise_run",
     "verify_backup",

@@ -1,4 +1,4 @@
-"""What was decided of models, put together: which has an alias, what is in a stage; the latest counts."""
+"""What was decided of models and datasets: which has an alias, what is in a stage; the latest counts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ class Decided:
         for each in self.all:
             self._by_place.setdefault(place_of(each), []).append(each)
             if each.kind in ("alias", "alias_removed") and each.body:
-                holders = self._holders.setdefault(each.body["name"], {})
+                what, name = each.body.get("what", ""), each.body["name"]
+                holders = self._holders.setdefault(f"{what}/{name}" if what else name, {})
                 if each.kind == "alias":
                     holders[each.body["alias"]] = place_of(each)
                 elif holders.get(each.body["alias"]) == place_of(each):
@@ -68,7 +69,7 @@ class Decided:
         return self._by_place.get(place, [])
 
     def holders(self, name: str) -> dict[str, Place]:
-        """Give the aliases of a model, each with the version that has it."""
+        """Give the aliases under a name (of datasets `dataset/NAME`), each with the version that has it."""
         return self._holders.get(name, {})
 
     def aliases(self, name: str, place: Place) -> list[str]:

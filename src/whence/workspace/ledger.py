@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import heapq
 import itertools
 import re
@@ -98,12 +99,16 @@ class WorkspaceLedger:
     Args:
         folder: the workspace.
         shelf: finds models and artifacts by their names.
+        datasets: finds dataset versions by theirs.
         find_run: finds a run by its name or id.
     """
 
-    def __init__(self, folder: Folder, shelf: Shelf, find_run: Callable[[str], str]) -> None:
+    def __init__(
+        self, folder: Folder, *, shelf: Shelf, datasets: Shelf, find_run: Callable[[str], str]
+    ) -> None:
         self._folder = folder
         self._shelf = shelf
+        self._datasets = datasets
         self._find_run = find_run
 
     @property
@@ -175,11 +180,11 @@ class WorkspaceLedger:
         return _entry(shard, index, shard.entry(index), shard.opening(index))
 
     def find(self, reference: str) -> LedgerEntry:
-        """Find the entry of a run, a model, an artifact or a decision; of several the latest.
+        """Find the entry of a run, a model, a dataset, an artifact or a decision; of several the latest.
 
         Args:
-            reference: a run's name or id; a model, `digits@2`; an artifact, `RUN/NAME`; a decision's id; or
-                the place of an entry, `SHARD:INDEX`.
+            reference: a run's name or id; a model or dataset, `digits@2`; an artifact, `RUN/NAME`; a
+                decision's id; or the place of an entry, `SHARD:INDEX`.
 
         Raises:
             NotFoundError: there is no such thing, or it isn't logged.
@@ -301,24 +306,31 @@ class WorkspaceLedger:
         return run_id, lambda subject: isinstance(subject, SealedRun)
 
     def _named(self, reference: str) -> tuple[str, Callable[[Subject], bool]]:
-        try:
-            version = self._shelf.find(reference)
-        except NotFoundError as missing:
+        missing: NotFoundError | None = None
+        for shelf in (self._shelf, self._datasets):
             try:
-                artifact = self._shelf.artifact(reference)
-            except NotFoundError:
-                raise missing from None
-            wanted = (artifact.name, artifact.body["digest"])
-            return (
-                artifact.run_id,
-                lambda subject: (
-                    isinstance(subject, LoggedArtifact) and (subject.name, subject.digest) == wanted
-                ),
+                version = shelf.find(reference)
+            except NotFoundError as error:
+                missing = missing or error
+                continue
+            return version.place[0], functools.partial(
+                _is_version, kind=shelf.kind, name=version.name, digest=version.digest
             )
-        wanted = (version.name, version.digest)
-        return version.place[
-            0
-        ], lambda subject: isinstance(subject, LoggedVersion) and (subject.name, subject.digest) == wanted
+        try:
+            artifact = self._shelf.artifact(reference)
+        except NotFoundError:
+            raise missing or AssertionError from None
+        wanted = (artifact.name, artifact.body["digest"])
+        return (
+            artifact.run_id,
+            lambda subject: isinstance(subject, LoggedArtifact) and (subject.name, subject.digest) == wanted,
+        )
+
+
+def _is_version(subject: Subject, *, kind: str, name: str, digest: bytes) -> bool:
+    """Whether an entry is about this version."""
+    called = (kind, name, digest)
+    return isinstance(subject, LoggedVersion) and (subject.kind, subject.name, subject.digest) == called
 
 
 def _backwards(shard: Shard) -> Iterator[LedgerEntry]:

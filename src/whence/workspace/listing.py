@@ -68,7 +68,7 @@ def _named(record: RunRecord) -> Iterator[Named]:
         body = event.body
         if not body:
             continue
-        if event.kind in ("model", "artifact"):
+        if event.kind in ("model", "artifact", "dataset"):
             yield _name(record, event, event.kind, body["name"], body["digest"], body["bytes"], body)
             for parent in body.get("parents", ()):
                 yield _name(record, event, "parent", body["name"], parent["digest"], None, {})

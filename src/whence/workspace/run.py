@@ -13,8 +13,10 @@ from typing import Any, Literal
 from whence.errors import InputError
 from whence.runs import LiveRun, RunRecord, as_json, as_parents, as_png
 from whence.store import Folder
+from whence.streams import Readable
 from whence.vocab import digest_text
 from whence.workspace.recorded import RecordedRun
+from whence.workspace.saving import Saved, save_in
 from whence.workspace.shelf import Shelf
 
 
@@ -142,6 +144,10 @@ class Run(RecordedRun):
                 next_version=shelf.next_version,
             )
         return digest_text(digest)
+
+    def save(self, stream: Readable, name: str, *, message: str = "", workers: int | None = None) -> Saved:
+        """Keep epoch 0 of a stream as the next version of a dataset, in this run; see `Stream.save`."""
+        return save_in(self._writing, self._folder, stream, name, message=message, workers=workers)
 
     def before_end(self, tell: Callable[[BaseException | None], object]) -> None:
         """Have a function called when the run ends here, while more can be logged.

@@ -21,7 +21,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from whence.capture import actor, redact
 from whence.errors import InputError, NotFoundError, WhenceError
@@ -36,11 +36,18 @@ _STAGE = "stage:"
 _LATEST = "latest"
 _LEAST_DIGITS = 8
 _NAMED_IN_ERRORS = 5
+_FIRST = {
+    "model": "Log one: run.log_model(name, content).",
+    "dataset": "Save one: stream.save(name).",
+}
+
+
+Kind = Literal["model", "dataset"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A version of a model, as its run logged it.
+    """A version of a model or a dataset, as its run logged it.
 
     Args:
         version: its number.
@@ -73,15 +80,19 @@ class Version:
 
 
 class Shelf:
-    """The models and artifacts of a workspace.
+    """The models of a workspace, or its datasets, and its artifacts.
 
     Args:
         folder: the workspace.
         catalog: gives its index, up to date.
+        kind: of what it finds the versions.
     """
 
-    def __init__(self, folder: Folder, catalog: Callable[[], Catalog] | None = None) -> None:
+    def __init__(
+        self, folder: Folder, catalog: Callable[[], Catalog] | None = None, *, kind: Kind = "model"
+    ) -> None:
         self._folder = folder
+        self.kind: Kind = kind
         self.registry = Registry(folder)
         self._catalog = self._own_catalog if catalog is None else catalog
         self._kept_catalog: Catalog | None = None
@@ -96,11 +107,11 @@ class Shelf:
 
     def versions(self, name: str | None = None) -> list[Version]:
         """List the versions of a model, or of all, in the order in which they were logged."""
-        return _numbered(self._catalog().named(kind="model", name=name))
+        return _numbered(self._catalog().named(kind=self.kind, name=name))
 
     def of_digest(self, digest: bytes) -> list[Version]:
         """List the versions that have a content."""
-        names = dict.fromkeys(each.name for each in self._catalog().named(kind="model", digest=digest))
+        names = dict.fromkeys(each.name for each in self._catalog().named(kind=self.kind, digest=digest))
         return [each for name in names for each in self.versions(name) if each.digest == digest]
 
     def find(self, reference: str) -> Version:
@@ -170,10 +181,11 @@ class Shelf:
         Only where nothing was counted here yet the index is asked; a training waits for nobody otherwise.
         """
         above = 0
-        if not counter_path(self._folder, name).exists():
+        counted = self._key(name)
+        if not counter_path(self._folder, counted).exists():
             with contextlib.suppress(WhenceError):
                 above = max((each.version for each in self.versions(name)), default=0)
-        return claim_version(self._folder, name, above=above)
+        return claim_version(self._folder, counted, above=above)
 
     # deciding
 
@@ -189,7 +201,7 @@ class Shelf:
 
     def remove_alias(self, version: Version, alias: str, note: str) -> None:
         """Take an alias away from a version; raises `NotFoundError` where it hasn't it."""
-        held = self.decided().aliases(version.name, version.place)
+        held = self.aliases(version)
         if alias not in held:
             raise NotFoundError(
                 f"{version.reference} has no alias {alias!r:.40}",
@@ -206,6 +218,10 @@ class Shelf:
         """Add metadata to a version, which replace what has the same name."""
         self._decide("description", version, {"metadata": metadata}, note)
 
+    def aliases(self, version: Version) -> list[str]:
+        """List the aliases that a version has now."""
+        return self.decided().aliases(self._key(version.name), version.place)
+
     def decided(self) -> Decided:
         """Put together what was decided so far."""
         return Decided(self.registry.decisions())
@@ -214,6 +230,7 @@ class Shelf:
         run_id, number = version.place
         at_ns = time.time_ns()
         about = {"name": version.name, "version": version.version, "digest": version.digest}
+        about |= {} if self.kind == "model" else {"what": self.kind}
         decision_id = make_run_id(at_ns // 1_000_000, secrets.token_bytes(10))
         Logbook(self._folder).wait(decision_id)
         self.registry.decide(
@@ -225,16 +242,20 @@ class Shelf:
         )
         log_waiting(self._folder, decision_id, is_new=True)
 
+    def _key(self, name: str) -> str:
+        """What a name is counted and decided by: a dataset may be called as a model is."""
+        return name if self.kind == "model" else f"{self.kind}/{name}"
+
     def _of_number(self, versions: list[Version], which: str, reference: str) -> Version:
         found = [each for each in versions if each.version == int(which)]
         if not found:
             numbers = sorted({each.version for each in versions})
             raise NotFoundError(
-                f"no version {which:.40} of model {versions[0].name!r}",
+                f"no version {which:.40} of {self.kind} {versions[0].name!r}",
                 remedy=f"There are {_spans(numbers)}.",
             )
         if len({each.digest for each in found}) > 1:
-            raise _several(reference, found)
+            raise _several(self.kind, reference, found)
         return found[0]
 
     def _of_content(self, versions: list[Version], digits: str, reference: str) -> Version:
@@ -247,14 +268,14 @@ class Shelf:
         if not found:
             raise self._missing(reference, versions[0].name if versions else "")
         if len({each.digest for each in found}) > 1:
-            raise _several(reference, found)
+            raise _several(self.kind, reference, found)
         return found[0]
 
     def _of_alias(self, versions: list[Version], alias: str, reference: str) -> Version:
-        holders = self.decided().holders(versions[0].name)
+        holders = self.decided().holders(self._key(versions[0].name))
         if alias not in holders:
             raise NotFoundError(
-                f"no alias or version {alias!r:.40} of model {versions[0].name!r}",
+                f"no alias or version {alias!r:.40} of {self.kind} {versions[0].name!r}",
                 remedy=f"There are: {', '.join(sorted(holders))}."
                 if holders
                 else "Set one with whence alias.",
@@ -268,7 +289,7 @@ class Shelf:
         if found is None:
             stages = ", ".join(decided.stages(places))
             raise NotFoundError(
-                f"no version of model {versions[0].name!r} is in stage {stage!r:.40}",
+                f"no version of {self.kind} {versions[0].name!r} is in stage {stage!r:.40}",
                 remedy=f"There are versions in {stages}." if stages else "Set it with whence stage.",
             )
         return self._at_place(versions, found, reference)
@@ -286,12 +307,13 @@ class Shelf:
         names = list(dict.fromkeys(each.name for each in self.versions()))
         if name in names:
             return NotFoundError(
-                f"no model {reference!r:.120}", remedy=f"whence models {name} lists the versions."
+                f"no {self.kind} {reference!r:.120}",
+                remedy=f"whence {self.kind}s {name} lists the versions.",
             )
         known = ", ".join(names[:_NAMED_IN_ERRORS])
         return NotFoundError(
-            f"no model {name or reference!r:.120} in {self._folder.path}",
-            remedy=f"There are: {known}." if known else "Log one: run.log_model(name, content).",
+            f"no {self.kind} {name or reference!r:.120} in {self._folder.path}",
+            remedy=f"There are: {known}." if known else _FIRST[self.kind],
         )
 
     def _run_id(self, name: str) -> str:
@@ -348,10 +370,10 @@ def _check_reference(reference: Any) -> None:
         )
 
 
-def _several(reference: str, found: list[Version]) -> NotFoundError:
+def _several(kind: Kind, reference: str, found: list[Version]) -> NotFoundError:
     names = [f"{each.name}@{digest_text(each.digest)} of run {each.named.run_id}" for each in found]
     return NotFoundError(
-        f"{reference:.80} names {len(found)} models, which were logged in different workspaces",
+        f"{reference:.80} names {len(found)} {kind}s, which were logged in different workspaces",
         remedy=f"Give the digest, or RUN/{found[0].name}: {'; '.join(names[:_NAMED_IN_ERRORS])}.",
     )
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from whence.errors import InputError, WhenceError
 from whence.query import write_reach
-from whence.runs import LiveRun, RunRecord
+from whence.runs import LiveRun, RunRecord, check_name
 from whence.store import Folder, RunWriter
+from whence.streams import Readable, Stream
 from whence.workspace.run import Run
+from whence.workspace.saving import Saved
 from whence.workspace.workspace import Workspace
 
 
@@ -59,6 +61,28 @@ _begun: list[Run] = []
 def open_runs() -> list[Run]:
     """List the runs that this process has begun and not ended, in the order in which they began."""
     return [run for run in _begun if run.is_open]
+
+
+def save_stream(stream: Readable, name: str, *, message: str = "", workers: int | None = None) -> Saved:
+    """Save a stream in the run that was begun last; outside a run, in one that is begun for it."""
+    if open_runs():
+        return open_runs()[-1].save(stream, name, message=message, workers=workers)
+    with start_run(f"save {check_name('save', name)}") as run:
+        return run.save(stream, name, message=message, workers=workers)
+
+
+def from_dataset(reference: str, *, workspace: str | os.PathLike[str] | Workspace | None = None) -> Stream:
+    """Begin with the rows of a dataset version: `digits-clean@3`, `@latest`, `@champion`, `@sha256:…`.
+
+    Args:
+        reference: the version; a name alone means the newest one. What it means now is recorded, by number.
+        workspace: where it is; default as for `open`.
+
+    Raises:
+        NotFoundError: there is no such version.
+    """
+    found = workspace if isinstance(workspace, Workspace) else Workspace(Folder.find(workspace))
+    return found.dataset(reference).stream()
 
 
 def _run_to_resume(folder: Folder, resume: Any, name: str | None) -> str:

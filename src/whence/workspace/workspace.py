@@ -33,6 +33,7 @@ from whence.query import (
 from whence.runs import RunRecord
 from whence.store import Catalog, Folder, Page, Selection, decode_content
 from whence.workspace.artifacts import Artifact
+from whence.workspace.datasets import Dataset
 from whence.workspace.keeping import Keeping, tell_nobody
 from whence.workspace.ledger import WorkspaceLedger
 from whence.workspace.listing import catalog_row
@@ -230,6 +231,19 @@ class Workspace(Keeping):
         """List the models, or the versions of one, in the order in which they were logged."""
         return [Model(self._folder, version, self._shelf) for version in self._shelf.versions(name)]
 
+    def dataset(self, reference: str) -> Dataset:
+        """Open a dataset version by its name, which means the newest, or as `model` does.
+
+        Raises:
+            NotFoundError: there is none, or there are several: versions that got one number in two places.
+        """
+        return Dataset(self._folder, self._datasets.find(reference), self._datasets)
+
+    def datasets(self, name: str | None = None) -> list[Dataset]:
+        """List the dataset versions, all or those of one name, in the order in which they were saved."""
+        shelf = self._datasets
+        return [Dataset(self._folder, version, shelf) for version in shelf.versions(name)]
+
     def damaged_decisions(self) -> list[str]:
         """Name the decisions about models that can't be read, in words."""
         return [f"{damage.path}: {damage.problem}" for damage in self._shelf.registry.damages()]
@@ -282,7 +296,9 @@ class Workspace(Keeping):
     @functools.cached_property
     def ledger(self) -> WorkspaceLedger:
         """What is sealed in it: see `WorkspaceLedger`."""
-        return WorkspaceLedger(self._folder, self._shelf, self.find_id)
+        return WorkspaceLedger(
+            self._folder, shelf=self._shelf, datasets=self._datasets, find_run=self.find_id
+        )
 
     def prove(self, reference: str) -> bytes:
         """Make the receipt of a run, a model, an artifact or a decision; see `WorkspaceLedger.prove`."""
@@ -362,6 +378,11 @@ class Workspace(Keeping):
     def _shelf(self) -> Shelf:
         catalog = self._catalog  # by itself: a workspace in a circle would keep its index open
         return Shelf(self._folder, lambda: catalog)
+
+    @functools.cached_property
+    def _datasets(self) -> Shelf:
+        catalog = self._catalog
+        return Shelf(self._folder, lambda: catalog, kind="dataset")
 
     @functools.cached_property
     def _catalog(self) -> Catalog:
