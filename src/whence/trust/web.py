@@ -1,17 +1,20 @@
 """The door to the network: one request, with a limit for everything, and errors that say what to do.
 
-No redirect is followed, no proxy asked and nothing tried twice: an answer that isn't from the address that
-the user named says nothing. A server that is slow, talks without end or nonsense costs the time and the bytes
-that the caller set, and no more.
+No redirect is followed and nothing tried twice: an answer that isn't from the address that the user named
+says nothing. Where the environment names a proxy (`https_proxy`, `http_proxy`, `no_proxy`) it is gone through,
+but never to this machine itself. A server that is slow, talks without end or nonsense costs the time and the
+bytes that the caller set, and no more.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import ipaddress
 import socket
 import threading
 import urllib.parse
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -99,10 +102,42 @@ def _connection(address: str, timeout_s: float) -> tuple[http.client.HTTPConnect
             f"{address!r:.200}: no address that can be asked",
             remedy="Write https://host/path, without a user.",
         )
+    path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return kind(host, port, timeout=timeout_s), urllib.parse.urlunsplit(
-        ("", "", parts.path or "/", parts.query, "")
-    )
+    proxy = _proxy_for(parts.scheme, named)
+    if proxy is None:
+        return kind(host, port, timeout=timeout_s), path
+    connection = kind(*proxy, timeout=timeout_s)
+    if parts.scheme == "http":
+        return connection, address
+    connection.set_tunnel(host, port)
+    return connection, path
+
+
+def _proxy_for(scheme: str, host: str) -> tuple[str, int] | None:
+    """Find the proxy that the environment names for a host; raises `InputError` where it is no address."""
+    named = urllib.request.getproxies_environment().get(scheme)
+    if named is None or urllib.request.proxy_bypass(host) or _is_here(host):
+        return None
+    try:
+        parts = urllib.parse.urlsplit(named if "//" in named else f"//{named}")
+        found = parts.hostname, parts.port
+    except ValueError as error:
+        raise InputError(f"{scheme}_proxy={named!r:.200}: no address of a proxy ({error})") from error
+    if found[0] is None or found[1] is None or parts.username is not None or parts.scheme not in ("", "http"):
+        raise InputError(
+            f"{scheme}_proxy={named!r:.200}: no address of a proxy that can be asked",
+            remedy="Write http://host:port, without a user, or unset it.",
+        )
+    return found[0], found[1]
+
+
+def _is_here(host: str) -> bool:
+    """Tell whether a host is this machine itself, by its name alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @contextlib.contextmanager

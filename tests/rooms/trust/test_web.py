@@ -20,14 +20,24 @@ from whence.trust import ask
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/Plain; charset=x\r\n"
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the machine's own environment says of proxies is no business of these tests."""
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
 @contextlib.contextmanager
-def speaking(act: Callable[[socket.socket], None]) -> Iterator[str]:
+def speaking(act: Callable[[socket.socket], None], heard: list[bytes] | None = None) -> Iterator[str]:
     """A server that takes one connection and does with it what a test says, until the client is gone."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
             with contextlib.suppress(OSError), listening.accept()[0] as connection:
-                connection.recv(65_536)
+                first = connection.recv(65_536)
+                if heard is not None:
+                    heard.append(first)
                 act(connection)
 
         thread = threading.Thread(target=serve)
@@ -146,6 +156,55 @@ def test_a_server_whose_certificate_nobody_signed_is_not_spoken_to(tmp_path: pat
             ask(f"https://127.0.0.1:{listening.getsockname()[1]}/", body=b"secret", timeout_s=20)
         thread.join()
     assert b"".join(heard) == b""
+
+
+class TestAProxy:
+    """Gone through where the environment names one, by which the machine is reached that was named."""
+
+    def test_it_is_asked_for_the_whole_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with answering(lambda method, path, body: (200, path.encode())) as proxy:
+            monkeypatch.setenv("http_proxy", proxy.address)
+            assert ask("http://far.invalid/a?b=c").body == b"http://far.invalid/a?b=c"
+
+    def test_what_is_encrypted_goes_through_a_tunnel(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        heard: list[bytes] = []
+
+        def tunnel(connection: socket.socket) -> None:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            heard.append(connection.recv(65_536))
+
+        with speaking(tunnel, heard) as address:
+            monkeypatch.setenv("https_proxy", address.removesuffix("/path"))
+            with pytest.raises(RemoteError, match=r"(?i)ssl|tls|eof|reset"):
+                ask("https://far.invalid/a", body=b"secret", timeout_s=20)
+        assert heard[0].startswith(b"CONNECT far.invalid:443 ")
+        assert heard[1].startswith(b"\x16\x03")  # the beginning of a handshake, to whoever is at the end
+        assert b"secret" not in b"".join(heard)
+
+    def test_one_that_refuses_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        refusal = b"HTTP/1.1 403 No\r\n\r\n"
+        with speaking(lambda connection: connection.sendall(refusal)) as address:
+            monkeypatch.setenv("https_proxy", address)
+            with pytest.raises(RemoteError, match="403"):
+                ask("https://far.invalid/a", timeout_s=20)
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    def test_this_machine_is_asked_itself(self, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+        monkeypatch.setenv("http_proxy", "http://far.invalid:1")
+        with answering(lambda *asked: (200, b"here")) as server:
+            assert ask(server.address.replace("127.0.0.1", host)).body == b"here"
+
+    def test_a_host_that_needs_none_is_asked_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        monkeypatch.setenv("no_proxy", "near.invalid")
+        with pytest.raises(RemoteError, match=r"Name or service|resolution|nodename|not known"):
+            ask("http://near.invalid/", timeout_s=5)
+
+    @pytest.mark.parametrize("proxy", ["http://user:word@p:1", "http://p", "socks5://p:1", "p:port", "//"])
+    def test_one_that_cannot_be_asked_is_refused(self, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+        monkeypatch.setenv("http_proxy", proxy)
+        with pytest.raises(InputError, match="http_proxy"):
+            ask("http://far.invalid/")
 
 
 @pytest.mark.parametrize(
