@@ -27,6 +27,7 @@ _EXTRAS = {
     "pandas": (("pandas", "pyarrow"), "from_table of pandas, to_pandas"),
     "polars": (("polars", "pyarrow"), "from_table of polars"),
     "timestamps": (("rfc3161-client",), "whence anchor rfc3161"),
+    "evm": (("eth-account", "trie"), "whence anchor evm"),
     "workers": (("cloudpickle",), "lambdas and functions of notebooks in workers"),
     "torch": (("torch",), "to_torch, watched loaders"),
     "lightning": (("lightning",), "the callback for Lightning"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ class Chain:
     """One chain and its node; `answers` replaces what the node says to a method."""
 
     def __init__(self) -> None:
-        self.backend = PyEVMBackend()
+        self.backend = PyEVMBackend.from_mnemonic("test " * 11 + "junk")  # keys that look like ones
         self.tester = EthereumTester(self.backend)
         self.keys = [each.to_bytes() for each in self.backend.account_keys]
         self.id = self.backend.chain.chain_id
@@ -55,7 +56,8 @@ class Chain:
                 """Says nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v3/a-secret-of-the-user"
+        self.secret = secrets.token_hex()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v3/{self.secret}"
 
     @contextmanager
     def serving(self) -> Iterator[Chain]:

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+import whence as wh
+from whence.cli import main
 from whence.errors import (
     DamagedError,
     EvidenceError,
@@ -437,9 +439,9 @@ class TestKeys:
                 except WhenceError as error:
                     said.append(str(error))
         with pytest.raises(RemoteError) as caught:
-            evm(chain, key, rpc="http://127.0.0.1:9/v3/a-secret-of-the-user").anchor(CHECKPOINT)
+            evm(chain, key, rpc=f"http://127.0.0.1:9/v3/{chain.secret}").anchor(CHECKPOINT)
         said.append(str(caught.value))
-        assert not any("a-secret" in each or chain.keys[0].hex() in each.lower() for each in said)
+        assert not any(chain.secret in each or chain.keys[0].hex() in each.lower() for each in said)
 
 
 class TestNodesThatLie:
@@ -608,6 +610,44 @@ class TestForged:
         for name, told in (("header", spelled(nest)), ("proof", [spelled(nest)])):
             with pytest.raises(EvidenceError):
                 Evm.check(evidence | {name: told}, CHECKPOINT, Trust())
+
+
+def test_from_the_command_line_until_the_chain_is_reorganised(
+    chain: Chain,
+    key: str,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def said(*words: str, code: int = 0) -> Any:
+        capsys.readouterr()
+        assert main([*words, "--json"]) == code
+        return json.loads(capsys.readouterr().out)
+
+    monkeypatch.setenv("WHENCE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WHENCE_KEYS", str(tmp_path / "keys"))
+    with wh.start_run("anchored") as run:
+        run.log_metric("loss", 0.5)
+    node = ["anchor", "evm", "--rpc", chain.url, "--chain", str(chain.id)]
+    before = chain.head
+    (made,) = said(*node, "--key", key, "--budget", "0.001")["anchors"]
+    assert made["new"]
+    chain.mine(2)
+    (listed,) = said("anchors", "--check", code=1)["anchors"]
+    assert (listed["state"], listed["trusted"]) == ("holds", False)
+    trust = tmp_path / "trust.toml"
+    trust.write_text(f'[evm]\nblocks = "0x{chain.backend.get_block_by_number(before + 1)["hash"].hex()}"\n')
+    (listed,) = said("anchors", "--check", "--trust", str(trust))["anchors"]
+    assert (listed["trusted"], listed["runs"]) == (True, 1)
+    (confirmed,) = said(*node, "--confirm")["anchors"]
+    assert confirmed["state"] == "holds"
+    chain.reorganise(before)
+    (confirmed,) = said(*node, "--confirm", code=1)["anchors"]
+    assert "no longer in the chain" in confirmed["problem"]
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file())
+    assert chain.keys[0].hex().encode() not in kept
+    assert chain.keys[0] not in kept
+    assert chain.secret.encode() not in kept
 
 
 def test_without_the_packages_their_command_is_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import pathlib
 import random
 import re
@@ -22,6 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+import whence as wh
+from whence.cli import main
 from whence.errors import EvidenceError, InputError, RemoteError
 from whence.ledger import EMPTY_ROOT, Checkpoint, Note, SigningKey
 from whence.trust import Anchored, Trust, bytes_of, spelled
@@ -465,6 +468,39 @@ class TestServers:
     def test_nobody_there_is_said(self) -> None:
         with pytest.raises(RemoteError):
             Rfc3161(url="http://127.0.0.1:9/").anchor(CHECKPOINT)
+
+
+def test_from_the_command_line_to_openssl(
+    authority: Authority,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A run is logged, its checkpoint stamped, checked with a named root, and verified by OpenSSL alone."""
+
+    def said(*words: str, code: int = 0) -> Any:
+        capsys.readouterr()
+        assert main([*words, "--json"]) == code
+        return json.loads(capsys.readouterr().out)
+
+    monkeypatch.setenv("WHENCE_HOME", str(tmp_path / "home"))
+    with wh.start_run("stamped") as run:
+        run.log_metric("loss", 0.5)
+    (made,) = said("anchor", "rfc3161", "--url", authority.url)["anchors"]
+    assert made["new"]
+    (listed,) = said("anchors", "--check", code=1)["anchors"]
+    assert (listed["trusted"], listed["when"]) == (False, None)
+    trust = authority.folder / "trust.toml"
+    trust.write_text(f'[rfc3161]\nroots = "{authority.root.path.name}"\npolicies = ["1.2.3.4"]\n')
+    out = tmp_path / "out"
+    checked = said("anchors", "--check", "--trust", str(trust), "--export", str(out))
+    (listed,) = checked["anchors"]
+    assert (listed["state"], listed["trusted"], listed["runs"]) == ("holds", True, 1)
+    (folder,) = out.iterdir()
+    verify = ["ts", "-verify", "-data", "checkpoint", "-in", "checkpoint.tsr", "-CAfile"]
+    openssl(*verify, authority.root.path, folder=folder)
+    (folder / "checkpoint").write_bytes((folder / "checkpoint").read_bytes().replace(b"\n", b"\r\n", 1))
+    openssl(*verify, authority.root.path, folder=folder, holds=False)
 
 
 def test_without_the_package_its_command_is_named() -> None:
