@@ -313,7 +313,7 @@ def _anchors(seen: LogSeen, demand: Demand, tally: Tally) -> list[Checked]:
         return []
     for each in checked:
         tally.count("anchors")
-        if each.state in ("false", "damaged", "foreign", "ahead"):
+        if each.state in ("false", "damaged", "foreign", "other-key", "ahead"):
             tally.find(each.path, each.problem)
         elif each.state == "differs":
             tally.find(each.path, each.problem, kind="forked")

@@ -1,9 +1,9 @@
 """The door to the network: one request, with a limit for everything, and errors that say what to do.
 
 No redirect is followed and nothing tried twice: an answer that isn't from the address that the user named
-says nothing. Where the environment names a proxy (`https_proxy`, `http_proxy`, `no_proxy`) it is gone through,
-but never to this machine itself. A server that is slow, talks without end or nonsense costs the time and the
-bytes that the caller set, and no more.
+says nothing. Where the environment names a proxy (`https_proxy`, `http_proxy`, `no_proxy`) it is gone
+through, but never to this machine itself. A server that is slow, talks without end or nonsense costs the time
+and the bytes that the caller set, and no more.
 """
 
 from __future__ import annotations
