@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from whence.errors import DamagedError, InputError, NotFoundError, SignatureError, StoreError, WhenceError
-from whence.ledger import SALT_BYTES, Statement, leaf_hash, parse_note
+from whence.ledger import SALT_BYTES, Statement, leaf_hashes, parse_note
 from whence.store.files import explained, make_folder, write_whole
 from whence.store.folder import Folder
 from whence.store.ledger.keyring import KeyRing
@@ -30,11 +30,13 @@ from whence.store.ledger.payloads import PAYLOAD_BYTES, destroy_openings
 from whence.store.ledger.scribe import OWN, OwnShards, Scribe, newest_of
 from whence.store.ledger.shard import CHECKPOINT, LoggedAt, Shard
 from whence.store.ledger.staging import Addition, Since, Staged, Staging, Taken
+from whence.store.ledger.together import Together
 from whence.store.liveness import own_lease
 
 LOCAL_NAMES = frozenset({"staging", OWN, "lock"})
 """What of a ledger's folder belongs to this workspace alone, and never goes with a copy."""
 
+_SINCE_S = 0.2
 _ORIGIN = "whence.invalid"
 _CLEAN = b"clean"
 _STATE_BYTES = 64
@@ -84,6 +86,8 @@ class Ledger:
         self.staging = Staging(self.path / "staging")
         self.project = os.environ.get("WHENCE_LEDGER_PROJECT", "") if project is None else project
         self._origin = origin or os.environ.get("WHENCE_LEDGER_ORIGIN") or _ORIGIN
+        self._append = Together(self._log)
+        self._since = (-_SINCE_S, Since("", 0))
         self._keys = keys
         self._now_ms = now_ms
 
@@ -157,17 +161,7 @@ class Ledger:
         found: list[LoggedAt] = []
         for start in range(0, len(statements), _ROUND_COUNT):
             _, staged = self._spell(statements[start : start + _ROUND_COUNT])
-            self.staging.put(staged, sync=False)
-            try:
-                with self._alone() as is_clean:
-                    places = self._places(staged)
-                    if places is None:
-                        places = self._commit_these(staged, is_clean=is_clean)
-            except BaseException:
-                with contextlib.suppress(WhenceError):
-                    self.staging.sync()
-                raise
-            found += places
+            found += self._append(staged)
         return found
 
     def place(self, ticket: Ticket) -> LoggedAt | None:
@@ -245,9 +239,9 @@ class Ledger:
         for number, each in enumerate(statements):
             salt = salts[number * SALT_BYTES : (number + 1) * SALT_BYTES]
             additions.append(Addition(each.entry(salt), salt, each.payload))
-        current = self.current()
-        since = Since("", 0) if current is None else Since(current.name, current.size)
-        tickets = [Ticket(leaf_hash(each.entry), since, self.project) for each in additions]
+        since = self._lower_bound()
+        leaves = leaf_hashes([each.entry for each in additions])
+        tickets = [Ticket(leaf, since, self.project) for leaf in leaves]
         staged = [
             Staged(
                 first=tickets[start].leaf,
@@ -259,13 +253,22 @@ class Ledger:
         ]
         return tickets, staged
 
-    def _places(self, staged: Sequence[Staged]) -> list[LoggedAt] | None:
+    def _lower_bound(self) -> Since:
+        """Tell how far the log has come, or had a moment ago: what is staged now isn't logged before."""
+        looked_s, since = self._since
+        if time.monotonic() - looked_s >= _SINCE_S:
+            current = self.current()
+            since = Since("", 0) if current is None else Since(current.name, current.size)
+            self._since = (time.monotonic(), since)
+        return since
+
+    def _places(self, staged: Sequence[Staged]) -> list[LoggedAt]:
         sizes = self._sizes()
         found: list[LoggedAt] = []
         for each in staged:
             place = _find(sizes, each.first, each.since, each.project)
             if place is None:
-                return None
+                raise DamagedError(f"{self.staging.path}: what was staged doesn't check, and isn't logged")
             found += [LoggedAt(place.shard, place.index + step) for step in range(len(each.additions))]
         return found
 
@@ -289,19 +292,18 @@ class Ledger:
             yield is_clean
             _note(self.path, descriptor, _state(boot, _CLEAN))
 
-    def _commit_these(self, staged: Sequence[Staged], *, is_clean: bool) -> list[LoggedAt]:
-        """Log all that is staged, these among it; what doesn't check of others' stays set aside."""
+    def _log(self, wishes: Sequence[Sequence[Staged]]) -> Sequence[list[LoggedAt]]:
+        """Log what several threads want to be logged, and tell each where it is."""
+        self.staging.put([each for staged in wishes for each in staged], sync=False)
         try:
-            self._commit(is_clean=is_clean)
-        except DamagedError:
-            places = self._places(staged)
-            if places is None:
-                raise
-            return places
-        places = self._places(staged)
-        if places is None:
-            raise DamagedError(f"{self.staging.path}: what was staged isn't there any more")
-        return places
+            # what doesn't check of others' is set aside
+            with self._alone() as is_clean, contextlib.suppress(DamagedError):
+                self._commit(is_clean=is_clean)
+            return [self._places(staged) for staged in wishes]
+        except BaseException:
+            with contextlib.suppress(WhenceError):
+                self.staging.sync()
+            raise
 
     def _commit(self, *, is_clean: bool, begins: bool = False) -> Committed:
         taken = self.staging.take()

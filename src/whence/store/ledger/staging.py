@@ -1,7 +1,7 @@
 """Staging: what was said to be kept and isn't logged yet, in files that whoever writes holds meanwhile.
 
     staging/<n>     frames from the start, each at a multiple of 512 bytes, then zeros
-    frame = head payload F7, padded with zeros
+    frame = head payload, in sectors: 508 bytes of it, the last ones filled with zeros, and F7 generation[:3]
     head  = F7 57 4C 53  generation:8  count:u32  length:u32  first:32  digest:32  crc32:u32      88 bytes
 
 All integers are little-endian. `first` is the leaf hash of the first of `count` entries, `digest` the SHA-256
@@ -10,10 +10,10 @@ salt, payload], ...]]: nothing of it was logged when that shard had that size. F
 overwritten with zeros; where others follow, a head with the mark F7 57 4C 56 stays.
 
 Nothing is synced for that overwriting. A cut may therefore bring logged frames back, in any sectors: they are
-found in the log by `first`, and a head is one sector, which is there or isn't. A frame that doesn't check and
-has no F7 behind it, or a whole sector of zeros, was cut off, and nobody was told that it is kept. All frames
-between two times at which a file was empty share a random generation, so that none of an earlier time is
-taken for a later one. The files keep their size, so that syncing a frame changes nothing but its sectors.
+found in the log by `first`. All frames between two times at which a file was empty share a random generation,
+and so do the sectors of a frame: one that doesn't check was damaged if all its sectors are its own, and else
+cut off before anybody was told that it is kept. The files keep their size, so that syncing a frame changes
+nothing but its sectors.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ import os
 import pathlib
 import secrets
 import struct
-import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from whence.errors import DamagedError, StoreError
+from whence.errors import DamagedError
 from whence.store.files import explained, make_folder, sync_data, sync_folder, write_whole
 from whence.store.ledger.locks import hold, let_go
+from whence.store.ledger.together import Together
 from whence.vocab import decode_content, digest_bytes, encode_content
 
 SECTOR = 512
+SECTOR_BYTES = 508
 SLOT_BYTES = 1 << 16
 
 _MARK = b"\xf7WLS"
 _VOID = b"\xf7WLV"
-_END = b"\xf7"
 _HEAD = struct.Struct("<4s8sII32s32sI")
 _CHECKED_BYTES = _HEAD.size - 4
 _DAMAGED = "damaged-"
@@ -111,9 +111,7 @@ class Staging:
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
-        self._turn = threading.Lock()
-        self._waiting: list[_Piece] = []
+        self._put = Together(self._write)
         self._known: dict[str, tuple[bytes, int]] = {}
 
     def put(self, staged: Sequence[Staged], *, sync: bool = True) -> None:
@@ -124,22 +122,8 @@ class Staging:
         Raises:
             StoreFullError, StoreReadOnlyError, StoreError: they aren't there.
         """
-        piece = _Piece([(each.first, len(each.additions), each.encode()) for each in staged], sync)
-        with self._lock:
-            self._waiting.append(piece)
-        with self._turn:
-            if not piece.is_done:
-                with self._lock:
-                    pieces, self._waiting = self._waiting, []
-                try:
-                    self._write(pieces)
-                    error = None
-                except StoreError as refused:
-                    error = refused
-                for each in pieces:
-                    each.is_done, each.error = True, error
-        if piece.error is not None:
-            raise piece.error
+        frames = [(each.first, len(each.additions), each.encode()) for each in staged]
+        self._put(_Piece(frames, sync))
 
     def take(self) -> list[Taken]:
         """Read all that is staged, by whomever; nothing is taken away."""
@@ -191,7 +175,7 @@ class Staging:
     def _slots(self) -> list[pathlib.Path]:
         return sorted(path for path in self._listed() if path.name.isdecimal())
 
-    def _write(self, pieces: list[_Piece]) -> None:
+    def _write(self, pieces: Sequence[_Piece]) -> Sequence[None]:
         with explained(self.path):
             if not self.path.is_dir():
                 make_folder(self.path)
@@ -209,6 +193,7 @@ class Staging:
                         os.ftruncate(descriptor, max(at, SLOT_BYTES))
                     raise
                 self._known[path.name] = (os.pread(descriptor, _HEAD.size, 0), at + len(data))
+        return [None] * len(pieces)
 
     def _end_of(self, descriptor: int, name: str) -> tuple[int, bytes]:
         """Tell where the next frame goes, and of which generation it is; what lies behind is made zeros."""
@@ -244,14 +229,11 @@ class Staging:
                 let_go(descriptor)
 
 
-@dataclass(slots=True)
-class _Piece:
-    """What one call writes, and what became of it."""
+class _Piece(NamedTuple):
+    """What one call writes: frames as leaf hash, count and payload, and whether they are to be synced."""
 
     frames: list[tuple[bytes, int, bytes]]
     sync: bool
-    is_done: bool = False
-    error: StoreError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +248,7 @@ class _Head:
     @property
     def size(self) -> int:
         """How long the frame is, in whole sectors."""
-        return _whole_sectors(_HEAD.size + self.length + len(_END))
+        return _room_of(_HEAD.size + self.length)
 
 
 @dataclass(slots=True)
@@ -281,12 +263,23 @@ class _Walk:
 
 def _frame(generation: bytes, first: bytes, count: int, payload: bytes) -> bytes:
     head = _head(_MARK, generation, count, len(payload), first, digest_bytes(payload))
-    frame = head + payload + _END
-    return frame.ljust(_whole_sectors(len(frame)), b"\0")
+    return in_sectors(head + payload, generation)
 
 
-def _whole_sectors(size: int) -> int:
-    return -(-size // SECTOR) * SECTOR
+def in_sectors(content: bytes, generation: bytes) -> bytes:
+    """Part content into sectors that each say to which generation they belong."""
+    tag = _tag(generation)
+    parts = [content[at : at + SECTOR_BYTES] for at in range(0, len(content), SECTOR_BYTES)]
+    parts[-1] = parts[-1].ljust(SECTOR_BYTES, b"\0")
+    return tag.join(parts) + tag
+
+
+def _room_of(size: int) -> int:
+    return -(-size // SECTOR_BYTES) * SECTOR
+
+
+def _tag(generation: bytes) -> bytes:
+    return b"\xf7" + generation[:3]
 
 
 def _head(mark: bytes, *fields: bytes | int) -> bytes:
@@ -328,13 +321,9 @@ def _walk(data: bytes) -> _Walk:
     while any(data[at : at + 2]):  # a changed bit leaves one of them; zeros are an overwriting cut off
         head = _parse_head(data[at : at + _HEAD.size])
         if head is None or (walk.generation and head.generation != walk.generation):
-            following = _following(data, at + SECTOR, walk.generation)
-            if head is not None or (following is None and not _was_head(data[at : at + 12], walk.generation)):
-                break  # of an earlier generation: an overwriting that a cut undid
-            end = len(data.rstrip(b"\0")) if following is None else following
-            end = _whole_sectors(end)
-            if following is None and not any(data[at + _CHECKED_BYTES : end]):
-                break  # cut off
+            if head is not None or not _is_whole(data[at : at + SECTOR], walk.generation):
+                break  # cut off, or of an earlier generation: an overwriting that a cut undid
+            end = _following(data, at + SECTOR, data[at + SECTOR_BYTES : at + SECTOR])
             walk.damages[at] = (data[at:end], "a head that doesn't check")
             at = end
             continue
@@ -346,42 +335,48 @@ def _walk(data: bytes) -> _Walk:
 
 
 def _take(taken: Taken, data: bytes, at: int, head: _Head) -> None:
-    payload = data[at + _HEAD.size : at + _HEAD.size + head.length]
-    if digest_bytes(payload) == head.digest:
+    sectors = [data[start : start + SECTOR] for start in range(at, at + head.size, SECTOR)]
+    content = b"".join([sector[:SECTOR_BYTES] for sector in sectors])
+    payload = content[_HEAD.size : _HEAD.size + head.length]
+    if digest_bytes(payload) == head.digest and not any(content[_HEAD.size + head.length :]):
         with contextlib.suppress(DamagedError, ValueError, TypeError):
             shard, size, project, additions = decode_content(payload)
             taken.frames[at] = Staged(
                 first=head.first,
                 since=Since(shard, size),
                 project=project,
-                additions=tuple(Addition(*each) for each in additions),
+                additions=tuple([Addition(*each) for each in additions]),
             )
             return
-    taken.broken[at] = head.first
-    end = at + _HEAD.size + head.length
-    sectors = range(at, end, SECTOR)
-    if not any(data[end : end + len(_END)]) or any(not any(data[each : each + SECTOR]) for each in sectors):
-        return  # cut off before it was on the disk: nobody was told that it is
-    taken.damages[at] = (data[at : at + head.size], "a frame that doesn't match its digest")
+    if all(sector[SECTOR_BYTES:] == _tag(head.generation) for sector in sectors):
+        taken.broken[at] = head.first
+        taken.damages[at] = (b"".join(sectors), "a frame that doesn't match its digest")
 
 
-def _following(data: bytes, at: int, generation: bytes) -> int | None:
-    """Find the next head that checks, of a generation if one is known."""
-    for place in range(at, len(data), SECTOR):
-        head = _parse_head(data[place : place + _HEAD.size])
-        if head is not None and generation in (b"", head.generation):
-            return place
-    return None
+def _following(data: bytes, at: int, tag: bytes) -> int:
+    """Find the next head that checks among sectors of one generation; else where these end."""
+    while data[at + SECTOR_BYTES : at + SECTOR] == tag:
+        head = _parse_head(data[at : at + _HEAD.size])
+        if head is not None and _tag(head.generation) == tag:
+            break
+        at += SECTOR
+    return at
 
 
-def _was_head(data: bytes, generation: bytes) -> bool:
-    """Whether bytes that aren't a head were one before something was changed: mark or generation is there."""
-    return data[:4] in (_MARK, _VOID) or not generation or data[4:] == generation
+def _is_whole(sector: bytes, generation: bytes) -> bool:
+    """Whether a sector that begins with a head was written whole, whatever was changed later.
+
+    Where its generation isn't known, the head itself tells it, of which one byte may be another one.
+    """
+    mark, *tag = sector[SECTOR_BYTES:] or b"\0"
+    if generation:
+        return sector[SECTOR_BYTES:] == _tag(generation)
+    return mark == 0xF7 and sum(a == b for a, b in zip(tag, sector[4:7], strict=True)) > 1
 
 
 def _wipe(descriptor: int, taken: Taken) -> None:
     following = os.pread(descriptor, _HEAD.size, taken.end)
-    if not any(following):
+    if _parse_head(following) is None:
         size = os.fstat(descriptor).st_size
         rest = os.pread(descriptor, size - taken.end, taken.end) if size > taken.end else b""
         _put(descriptor, bytes(taken.end if rest == bytes(len(rest)) else size), 0)
