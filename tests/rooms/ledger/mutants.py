@@ -50,7 +50,7 @@ def _changed(claim: Claim, **values: Any) -> Claim:
 
 
 def _flip(data: bytes, chance: random.Random) -> bytes:
-    bit = chance.randrange(8 * len(data))
+    bit = chance.randrange(8 * len(data) or 1)
     return bytes(byte ^ (1 << bit % 8 if place == bit // 8 else 0) for place, byte in enumerate(data))
 
 

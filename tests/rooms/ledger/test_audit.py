@@ -224,6 +224,16 @@ class TestAnAttackIsNamed:
         files["tile/1/000"] = above[: 7 * 32] + changed + above[8 * 32 :]
         assert found(files) == {"tile/1/000": ("hash", ())}
 
+    def test_two_who_rewrite_at_once(self) -> None:
+        """Nothing tells any more which side of a contradiction is the right one; both are named."""
+        files = FILES.copy()
+        rewritten(files)
+        tile = files["tile/0/007"]
+        changed = root_of([tile[place : place + 32] for place in range(0, len(tile), 32)])
+        above = files["tile/1/000"]
+        files["tile/1/000"] = above[: 7 * 32] + changed + bytes(32) + above[9 * 32 :]
+        assert found(files) == {"tile/1/000": ("hash", ()), "tile/0/008": ("hash", ())}
+
     def test_one_who_rewrites_all_of_it(self) -> None:
         other = list(ENTRIES)
         other[2_000] = b"rewritten"
