@@ -117,8 +117,9 @@ def verify_folder(
         logs[name] = _check_log(log, record, demand, tally, pending, tell)
     judge_pending(pending, logs, tally)
     left_at = rolled_back(pending)
+    copied_at = _copied_at(root, pending)
     for log in logs.values():
-        _judge_remembered(log, left_at, demand, tally)
+        _judge_remembered(log, left_at, copied_at, demand, tally)
     _judge_unlogged(seen, pending, tally, is_demanded=demand.policy is not None)
     _judge_missing(root, logs, demand, tally)
     return tally.verdict()
@@ -138,9 +139,8 @@ def _records(folder: Folder, tally: Tally) -> Iterator[RunRecord]:
 def _shard_names(root: pathlib.Path) -> list[str]:
     try:
         with explained_reading(root):
-            return sorted(
-                path.name for path in root.iterdir() if path.is_dir() and path.name not in _NO_SHARDS
-            )
+            names = [path.name for path in root.iterdir() if path.is_dir()]
+            return sorted(name for name in names if name not in _NO_SHARDS and not name.startswith("."))
     except NotFoundError:
         return []
 
@@ -239,13 +239,33 @@ def _begun_here(root: pathlib.Path) -> list[str]:
         return []
 
 
-def _judge_remembered(log: LogSeen, left_at: Mapping[str, int], demand: Demand, tally: Tally) -> None:
+def _copied_at(root: pathlib.Path, pending: Pending) -> dict[str, int]:
+    """Find the logs that came from elsewhere, as one begun here says: by origin, from which size on.
+
+    Whoever writes them there goes on, perhaps with the same keys.
+    """
+    own = _begun_here(root)
+    return {
+        each.origin: each.size
+        for (name, _), each in reversed(pending.imported)
+        if name in own and each.shard not in own
+    }
+
+
+def _judge_remembered(
+    log: LogSeen,
+    left_at: Mapping[str, int],
+    copied_at: Mapping[str, int],
+    demand: Demand,
+    tally: Tally,
+) -> None:
     """Compare a log with what its signer signed last, and with a checkpoint that somebody saved.
 
     Args:
         log: the log.
         left_at: the logs of which a later one says that they were left because they had been rolled back, by
             origin: at which size.
+        copied_at: the logs that came from elsewhere, by origin: from which size on.
         demand: knows what was kept.
         tally: takes what is found.
     """
@@ -255,7 +275,8 @@ def _judge_remembered(log: LogSeen, left_at: Mapping[str, int], demand: Demand, 
     except WhenceError as error:
         tally.note(f"{log.name}: {error.message}")
         signed = None
-    if signed is not None and now.size < signed.size and demand.is_copy:
+    is_copy = demand.is_copy or copied_at.get(now.origin, now.size + 1) <= now.size
+    if signed is not None and now.size < signed.size and is_copy:
         tally.note(
             f"{log.name}: a copy, with {now.size:,} of the {signed.size:,} entries that are signed by now"
         )
