@@ -118,7 +118,7 @@ def _is_covered(other: Anchor, said: Mapping[tuple[str, int], int]) -> bool:
         lines = cosignatures_of(other.evidence)
     except EvidenceError:
         return False
-    times = [(said.get((each.name, each.key_id), 0), time_of(each) or 0) for each in lines]
+    times = [(said.get((each.name, each.key_id), -1), time_of(each) or 0) for each in lines]
     return all(later // _DAY_S == time // _DAY_S for later, time in times)
 
 
