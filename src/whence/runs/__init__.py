@@ -19,7 +19,7 @@ from whence.runs.models import (
 )
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
 from whence.runs.record import RunRecord
-from whence.runs.sealing import Sealed, catch_up, log_waiting, seal_all, unlogged
+from whence.runs.sealing import Sealed, catch_up, log_synced, log_waiting, seal_all, unlogged
 from whence.runs.snapshots import check_snapshots, compare_files
 from whence.runs.sources import SourceView
 from whence.runs.totals import finite_or_none
@@ -55,6 +55,7 @@ __all__ = [
     "friendly_name",
     "is_run_id",
     "late_in",
+    "log_synced",
     "log_waiting",
     "lost_in",
     "lost_objects",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,28 +18,27 @@ from dataclasses import dataclass, field
 from whence.errors import DamagedError, NotFoundError, RecordWarning, StoreBusyError, WhenceError
 from whence.ledger import (
     WIDTH,
+    ImportedShard,
     LoggedArtifact,
     LoggedDecision,
     LoggedVersion,
     Opening,
     SealedRun,
-    Statement,
     parse_entry,
     subject_of,
 )
+from whence.runs.stating import Ready, ready_decision, ready_run
 from whence.store import (
     Folder,
-    Journal,
     Ledger,
     Logbook,
     Logged,
     RunWriter,
     Shard,
-    decision_digest,
     decision_ids,
     depth_of_caller,
     find_writer,
-    read_journal,
+    split_shards,
 )
 
 _AT_ONCE = 500
@@ -48,25 +48,6 @@ _TAKEN_UP = 20
 """So many others are logged at most with a run that ends, which shouldn't wait for them."""
 
 Told = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
-    """Something that can be logged.
-
-    Args:
-        what: the id of a run or of a decision.
-        statements: what is stated of it.
-        size_bytes: how long the run's journal is; 0 of a decision.
-        event_count: how many events it has.
-        is_lost: whether its process died before it had ended.
-    """
-
-    what: str
-    statements: list[Statement]
-    size_bytes: int = 0
-    event_count: int = 0
-    is_lost: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,84 +63,6 @@ class Sealed:
     logged: list[Logged] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     left: list[tuple[str, str]] = field(default_factory=list)
-
-
-def statements_of(journal: Journal, *, since: int = 0) -> list[Statement]:
-    """State how far a run has come, and what it logged by name.
-
-    Args:
-        journal: the run.
-        since: the number of the first event that wasn't stated before.
-    """
-    run_id = journal.run_id
-    last = journal.events[-1]
-    sealed = SealedRun(
-        run_id=run_id, chain=journal.chain, event_count=len(journal.events), size_bytes=journal.size
-    )
-    stated = [sealed.statement(last.at_ns // 1_000_000)]
-    for event in journal.events[since:]:
-        body, at_ms = event.body, event.at_ns // 1_000_000
-        if body is None:
-            continue
-        if event.kind in ("model", "dataset"):
-            stated.append(
-                LoggedVersion(
-                    kind="model" if event.kind == "model" else "dataset",
-                    name=body["name"],
-                    version=body.get("version") or 0,
-                    digest=body["digest"],
-                    run_id=run_id,
-                ).statement(at_ms)
-            )
-        elif event.kind == "artifact":
-            found = LoggedArtifact(name=body["name"], digest=body["digest"], run_id=run_id)
-            stated.append(found.statement(at_ms))
-    return stated
-
-
-def ready_run(folder: Folder, run_id: str, known: Sequence[Logged] = (), *, with_lost: bool = False) -> Ready:
-    """Find what is to be stated of a run that nobody writes; nothing where all of it is logged.
-
-    Args:
-        folder: the workspace.
-        run_id: the run.
-        known: where it was logged before.
-        with_lost: also of one whose process died before it had ended.
-
-    Raises:
-        NotFoundError: there is no such run, or nothing was recorded in it.
-        DamagedError: it isn't whole, or less than was logged.
-        StoreBusyError: it goes on, or may.
-    """
-    journal = read_journal(folder, run_id)
-    if journal.damages:
-        damage = journal.damages[0]
-        raise DamagedError(damage.problem, place=damage.path)
-    if not journal.events:
-        raise NotFoundError(f"{journal.path}: nothing was recorded in it")
-    writer = find_writer(journal.path)
-    if writer.state != "gone":
-        raise StoreBusyError(writer.words)
-    if journal.end is None and not with_lost:
-        raise StoreBusyError("its process died before it had ended", remedy="whence seal logs it as it is.")
-    longest = max(known, key=lambda each: each.size_bytes, default=None)
-    if longest is not None and longest.size_bytes > journal.size:
-        problem = f"its journal had {longest.size_bytes} bytes when it was logged, and has {journal.size}"
-        raise DamagedError(problem, place=str(journal.path))
-    stated: list[Statement] = []
-    if longest is None or longest.size_bytes < journal.size:
-        stated = statements_of(journal, since=0 if longest is None else longest.event_count)
-    return Ready(
-        what=run_id, statements=stated, size_bytes=journal.size, event_count=len(journal.events),
-        is_lost=journal.end is None,
-    )  # fmt: skip
-
-
-def ready_decision(folder: Folder, decision_id: str, known: Sequence[Logged] = ()) -> Ready:
-    """Find what is to be stated of a decision; raises as `ready_run` does."""
-    digest, at_ns = decision_digest(folder, decision_id)
-    subject = LoggedDecision(decision_id=decision_id, digest=digest)
-    return Ready(what=decision_id, statements=[] if known else [subject.statement(at_ns // 1_000_000)])
 
 
 @contextlib.contextmanager
@@ -259,14 +162,22 @@ def seal_all(folder: Folder, tell: Told = lambda _: None) -> Sealed:
 
     Cost: of what is logged, one look at the length of its journal.
     """
-    book, done = Logbook(folder), Sealed()
+    book = Logbook(folder)
     _look_up(folder, book)
-    unlogged = list(_unlogged(folder, book))
-    for at in range(0, len(unlogged), _AT_ONCE):
-        tell(f"{at:,} of {len(unlogged):,}")
+    log_ready(folder, book, _imports(folder, book))
+    return _log_all(folder, book, (*folder.run_ids(), *decision_ids(folder)), tell, with_lost=True)
+
+
+def _log_all(
+    folder: Folder, book: Logbook, whats: Iterable[str], tell: Told = lambda _: None, *, with_lost: bool
+) -> Sealed:
+    """Log which of some runs and decisions can be logged and aren't."""
+    done, todo = Sealed(), list(_unlogged(folder, book, whats))
+    for at in range(0, len(todo), _AT_ONCE):
+        tell(f"{at:,} of {len(todo):,}")
         with contextlib.ExitStack() as stack:
             ready = []
-            for what in unlogged[at : at + _AT_ONCE]:
+            for what in todo[at : at + _AT_ONCE]:
                 writer = find_writer(folder.run_path(what))
                 if writer.state != "gone":
                     done.left.append((what, writer.words))
@@ -275,7 +186,7 @@ def seal_all(folder: Folder, tell: Told = lambda _: None) -> Sealed:
                 if not stack.enter_context(book.claim(what)):
                     continue  # somebody else is at it
                 try:
-                    ready.append(_ready(folder, book, what, with_lost=True))
+                    ready.append(_ready(folder, book, what, with_lost=with_lost))
                 except WhenceError as error:
                     book.done(what)
                     if not isinstance(error, NotFoundError):  # only begun
@@ -285,6 +196,43 @@ def seal_all(folder: Folder, tell: Told = lambda _: None) -> Sealed:
     return done
 
 
+def log_synced(folder: Folder, whats: Sequence[str]) -> None:
+    """Log what came from another workspace: shards, and what is in none of them; nothing of that raises.
+
+    Args:
+        folder: the workspace.
+        whats: the runs and decisions that came, or of which more came.
+    """
+    try:
+        book = Logbook(folder)
+        catch_up(Ledger(folder), book)
+        log_ready(folder, book, _imports(folder, book))
+        _log_all(folder, book, whats, with_lost=False)
+    except Exception as error:  # what came is here all the same
+        _warn(folder.path, error)
+
+
+def _imports(folder: Folder, book: Logbook) -> list[Ready]:
+    """Find what is to be stated of shards that came from other workspaces."""
+    own, others = split_shards(folder)
+    names = {shard.name for shard in own}
+    found = []
+    for shard in others:
+        known = [each.size_bytes for each in book.find(shard.name) if each.shard in names]
+        before = max(known, default=0)
+        tree = shard.tree
+        if _says_more(shard, before, tree.size):
+            subject = ImportedShard(shard=shard.name, origin=tree.origin, size=tree.size, root=tree.root)
+            stated = subject.statement(time.time_ns() // 1_000_000)
+            found.append(Ready(what=shard.name, statements=[stated], size_bytes=tree.size))
+    return found
+
+
+def _says_more(shard: Shard, before: int, size: int) -> bool:
+    """Whether a shard has more than that others came there, or each sync would have the next one follow."""
+    return any(parse_entry(data).kind != "import" for _, data in shard.entries(before, size))
+
+
 def unlogged(folder: Folder) -> list[str]:
     """Name what has ended, or was decided, and isn't in the ledger as far as it has come.
 
@@ -292,12 +240,13 @@ def unlogged(folder: Folder) -> list[str]:
     """
     book = Logbook(folder)
     catch_up(Ledger(folder), book)
-    return [what for what in _unlogged(folder, book) if not _may_go_on(folder, what)]
+    ids = (*folder.run_ids(), *decision_ids(folder))
+    return [what for what in _unlogged(folder, book, ids) if not _may_go_on(folder, what)]
 
 
-def _unlogged(folder: Folder, book: Logbook) -> Iterator[str]:
+def _unlogged(folder: Folder, book: Logbook, whats: Iterable[str]) -> Iterator[str]:
     latest = book.latest()
-    for what in (*folder.run_ids(), *decision_ids(folder)):
+    for what in whats:
         known = latest.get(what)
         if known is None or known.size_bytes != _journal_bytes(folder, what):
             yield what
@@ -339,6 +288,8 @@ def _logged_in(shard: Shard, start: int, stop: int) -> Iterable[Logged]:
         elif isinstance(subject, LoggedVersion | LoggedArtifact):
             of_run = runs.get(subject.run_id, Logged(what=subject.run_id, shard=shard.name, indices=()))
             runs[subject.run_id] = dataclasses.replace(of_run, indices=(*of_run.indices, index))
+        elif isinstance(subject, ImportedShard):
+            yield Logged(what=subject.shard, shard=shard.name, indices=(index,), size_bytes=subject.size)
         elif isinstance(subject, LoggedDecision):
             yield Logged(what=subject.decision_id, shard=shard.name, indices=(index,))
     yield from runs.values()

@@ -51,6 +51,7 @@ from whence.store.searching import Hit, Place
 from whence.store.segments import BLOCK, DECISIONS, DIRECTORY, SealedSegment, decisions_name
 from whence.store.selecting import Selection
 from whence.store.settled import split_damages
+from whence.store.shards import split_shards
 from whence.store.snapshots import list_files
 from whence.store.syncing import Synced, sync_folders
 from whence.store.tables import CatalogRow, Mention, Named
@@ -145,6 +146,7 @@ __all__ = [
     "restore_archive",
     "scan_frames",
     "split_damages",
+    "split_shards",
     "sync_folders",
     "tidy_folder",
     "write_whole",

@@ -27,6 +27,7 @@ from typing import IO, Any, Literal
 
 from whence.errors import (
     DamagedError,
+    EvidenceError,
     InputError,
     NotFoundError,
     StoreBusyError,
@@ -37,9 +38,10 @@ from whence.store.confirming import SYNCED
 from whence.store.files import explained, explained_reading, sync_data, sync_folder
 from whence.store.folder import Folder
 from whence.store.frames import scan_frames
+from whence.store.incoming import INCOMING
 from whence.store.liveness import find_writer
+from whence.store.shards import LEDGER, Pinned, pin_shards
 from whence.store.snapshots import Snapshot, is_framed, list_files, sync_all, write_blocks
-from whence.store.syncing import INCOMING
 from whence.vocab import Hasher
 
 ARCHIVE_FORMAT = 1
@@ -141,6 +143,7 @@ class _Writer:
     def write(self, stack: contextlib.ExitStack) -> None:
         """Write everything."""
         root = self._folder.path
+        pinned, unreadable = pin_shards(self._folder)  # before the runs: what it speaks of is in the backup
         run_ids = self._folder.run_ids()
         held: dict[str, Snapshot] = {}
         for run_id in run_ids:  # first, and all at once: they are as of one moment
@@ -151,13 +154,17 @@ class _Writer:
         with self._tar:
             for name in [".gitignore", *list_files(root)]:
                 top = name.partition("/")[0]
-                if top not in ("runs", INCOMING) and not top.startswith("catalog"):
+                if top not in ("runs", INCOMING, LEDGER) and not top.startswith("catalog"):
                     with contextlib.suppress(NotFoundError):
                         self._add_file(name)
             for number, run_id in enumerate(run_ids):
                 self._tell(f"run {number + 1:,} of {len(run_ids):,}")
                 with contextlib.suppress(NotFoundError):
                     self._add_run(run_id, held.get(run_id))
+            for shard in pinned:
+                self._add_shard(shard)
+            for path, problem in unreadable:
+                self._add_damaged(path, problem)
             manifest = {
                 "whence": ARCHIVE_FORMAT,
                 "made_at": self._done.made_at,
@@ -167,6 +174,22 @@ class _Writer:
             }
             content = json.dumps(manifest).encode()
             self._tar.addfile(_entry(_MANIFEST, len(content)), io.BytesIO(content))
+
+    def _add_shard(self, pinned: Pinned) -> None:
+        """Add a shard as it was; of one that isn't whole whatever is there."""
+        shard = pinned.shard
+        try:
+            for name, content in pinned.files():
+                self._add(f"{LEDGER}/{shard.name}/{name}", iter((content,)), len(content))
+        except (EvidenceError, NotFoundError, InputError) as error:
+            self._add_damaged(shard.path, error.message)
+
+    def _add_damaged(self, path: pathlib.Path, problem: str) -> None:
+        self._done.damaged.append((str(path.relative_to(self._folder.path)), problem))
+        for name in list_files(path):
+            inside = f"{LEDGER}/{path.name}/{name}"
+            if inside not in self._files:
+                self._add_file(inside)
 
     def _add_run(self, run_id: str, held: Snapshot | None) -> None:
         if held is None:  # nobody writes it, so that it can wait until it is its turn

@@ -1,33 +1,40 @@
 """Making one history of two workspaces: what the source has and the target lacks is copied to the target.
 
-    incoming/<hex>/      in the target: what is on its way, locked while somebody is at it
-
 Copies are written aside, forced to the disk, checked frame by frame and object by object, and only then put
-in place. Objects come before the runs that name them.
+in place. Objects come before the runs that name them, and the ledger comes last, as it was at first: what it
+speaks of is there.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import os
 import pathlib
 import re
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from whence.errors import DamagedError, InputError, NotFoundError, StoreBusyError, StoreError, WhenceError
+from whence.errors import (
+    DamagedError,
+    EvidenceError,
+    ForkError,
+    InputError,
+    NotFoundError,
+    StoreBusyError,
+    StoreError,
+    WhenceError,
+)
 from whence.store.confirming import SYNCED
 from whence.store.files import explained, explained_reading, sync_folder
 from whence.store.folder import Folder
 from whence.store.frames import Damage, scan_frames
+from whence.store.incoming import INCOMING, staging
 from whence.store.liveness import Writer, find_writer, place_of, read_lease, write_lease
 from whence.store.merging import bring_up, common_bytes
 from whence.store.objects import object_blocks
+from whence.store.shards import LEDGER, Pinned, merge_shard, pin_shards
 from whence.store.snapshots import (
     Snapshot,
     check_frames,
@@ -38,11 +45,11 @@ from whence.store.snapshots import (
     write_blocks,
 )
 
-INCOMING = "incoming"
 OBJECT_NAME = re.compile(r"([0-9a-f]{2})/([0-9a-f]{62})")
 
-_OWN = re.compile(r"catalog.*|format|runs|objects|" + INCOMING)
+_OWN = re.compile(rf"catalog.*|format|runs|objects|{LEDGER}|{INCOMING}")
 _COUNTERS = "versions/"
+_DECISIONS = "registry/"
 _END_BYTES = 4096
 _BLOCK_BYTES = 1 << 20
 
@@ -61,6 +68,8 @@ class Synced:
         same: how many were the same on both sides.
         object_count: how many objects were copied.
         other_count: how many other files.
+        decisions: those that were copied, by id.
+        shards: the shards of the ledger of which something came, by name.
         copied_bytes: of all that.
         conflicts: where both sides have what the other hasn't, with the reason; nothing of either is touched.
         damaged: what of the source doesn't check, with what was done.
@@ -73,6 +82,8 @@ class Synced:
     same: int = 0
     object_count: int = 0
     other_count: int = 0
+    decisions: list[str] = field(default_factory=list)
+    shards: list[str] = field(default_factory=list)
     copied_bytes: int = 0
     conflicts: list[tuple[str, str]] = field(default_factory=list)
     damaged: list[tuple[str, str]] = field(default_factory=list)
@@ -112,13 +123,17 @@ def sync_folders(
         raise InputError(f"{source.path}: source and target are one workspace", remedy="Name another one.")
     if not dry_run:
         target.make()
-    with _staging(target, aside=dry_run) as stage:
+    with staging(target, aside=dry_run) as stage:
         sync = _Sync(source, target, stage, dry_run=dry_run, thorough=thorough, tell=tell)
+        pinned, unreadable = pin_shards(source)
         sync.copy_objects()
         sync.copy_others()
         for number, run_id in enumerate(run_ids := source.run_ids()):
             tell(f"run {number + 1:,} of {len(run_ids):,}")
             sync.copy_run(run_id)
+        sync.done.damaged += [(str(path), f"{problem}; not copied") for path, problem in unreadable]
+        for shard in pinned:
+            sync.copy_shard(shard)
         return sync.done
 
 
@@ -216,6 +231,8 @@ class _Sync:
             _put(staged, here)
         self.done.other_count += 1
         self.done.copied_bytes += len(content)
+        if name.startswith(_DECISIONS):
+            self.done.decisions.append(name.removeprefix(_DECISIONS))
 
     # runs
 
@@ -277,6 +294,21 @@ class _Sync:
         else:
             self.done.same += 1
 
+    # the ledger
+
+    def copy_shard(self, shard: Pinned) -> None:
+        """Copy a shard of the ledger, or what the target lacks of it."""
+        try:
+            found = merge_shard(shard, self._target, self._stage, dry_run=self._dry_run)
+        except ForkError as error:
+            self.done.conflicts.append((str(shard.shard.path), error.message))
+        except (EvidenceError, NotFoundError, InputError) as error:
+            self.done.damaged.append((str(shard.shard.path), f"{error.message}; not copied"))
+        else:
+            self.done.copied_bytes += found.written_bytes
+            if found.relation in ("new", "behind"):
+                self.done.shards.append(shard.shard.name)
+
     def _put_run(self, staged: pathlib.Path, here: pathlib.Path) -> bool:
         """Put a new run in place; False where somebody else just did."""
         try:
@@ -295,57 +327,6 @@ def object_names(objects: pathlib.Path) -> Iterator[str]:
     for name in list_files(objects) if objects.is_dir() else ():
         if OBJECT_NAME.fullmatch(name):
             yield name
-
-
-@contextlib.contextmanager
-def _staging(target: Folder, *, aside: bool) -> Iterator[pathlib.Path]:
-    """Make a folder for what is on its way, and take away what others left that died."""
-    if aside:
-        with tempfile.TemporaryDirectory(prefix="whence-") as name:
-            yield pathlib.Path(name)
-        return
-    incoming = target.path / INCOMING
-    stage = incoming / secrets.token_hex(8)
-    with explained(stage):
-        incoming.mkdir(exist_ok=True)
-        door = os.open(incoming, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _lock(door)  # or another one would take the new folder away before it is locked
-        for left in left_incoming(incoming):
-            shutil.rmtree(left, ignore_errors=True)
-        with explained(stage):
-            stage.mkdir()
-            descriptor = os.open(stage, os.O_RDONLY | os.O_CLOEXEC)
-        _lock(descriptor)
-    finally:
-        os.close(door)
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    with contextlib.suppress(OSError):  # where files can't be locked, nothing is taken away either
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
-def left_incoming(incoming: pathlib.Path) -> Iterator[pathlib.Path]:
-    """List what was on its way when its process died; where files can't be locked, nothing is known to be."""
-    for each in sorted(incoming.iterdir()) if incoming.is_dir() else ():
-        try:
-            descriptor = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            continue
-        else:
-            yield each
-        finally:
-            os.close(descriptor)
 
 
 def _make_copy(staged: pathlib.Path, there: pathlib.Path, writer: Writer) -> None:

@@ -22,11 +22,12 @@ from whence.store.files import explained
 from whence.store.folder import Folder
 from whence.store.frames import scan_frames
 from whence.store.guarding import held
+from whence.store.incoming import INCOMING, left_incoming
 from whence.store.journal import BODY, Journal, read_journal
 from whence.store.liveness import find_writer
 from whence.store.segments import pass_of_decisions
 from whence.store.snapshots import is_framed, list_files
-from whence.store.syncing import INCOMING, left_incoming, object_names
+from whence.store.syncing import object_names
 from whence.vocab import decode_content
 
 Kind = Literal["object", "temporary", "incoming", "segment", "empty run"]

@@ -7,6 +7,7 @@ import os
 import pathlib
 from collections.abc import Callable
 
+from whence.runs import log_synced
 from whence.store import (
     GRACE_S,
     Archived,
@@ -44,7 +45,9 @@ class Keeping:
         thorough: bool = False,
         tell: Told = tell_nobody,
     ) -> Synced:
-        """Copy from another workspace all that this one lacks: runs, objects, decisions.
+        """Copy from another workspace all that this one lacks: runs, objects, decisions, the ledger's shards.
+
+        What came is logged: which shards, and what is in none of them.
 
         Args:
             source: the other workspace, which is only read.
@@ -63,7 +66,10 @@ class Keeping:
         Cost: of runs that both have, a few reads each.
         """
         other = source._folder if isinstance(source, Keeping) else Folder.find(source)
-        return sync_folders(other, self._folder, dry_run=dry_run, thorough=thorough, tell=tell)
+        done = sync_folders(other, self._folder, dry_run=dry_run, thorough=thorough, tell=tell)
+        if not dry_run:
+            log_synced(self._folder, [*done.copied, *done.extended, *done.decisions])
+        return done
 
     def tidy(self, *, delete: bool = False, grace_s: float = GRACE_S, tell: Told = tell_nobody) -> Tidied:
         """Find what nobody refers to any more, and what writers left that died; delete it where that is said.

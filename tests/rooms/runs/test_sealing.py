@@ -16,7 +16,7 @@ import pytest
 import whence as wh
 from whence.errors import DamagedError, RecordWarning, StoreFullError
 from whence.ledger import LoggedArtifact, LoggedDecision, LoggedVersion, SealedRun, Subject
-from whence.runs import sealing
+from whence.runs import sealing, stating
 from whence.store import LOGBOOK, Folder, Ledger, Logbook, read_journal, scan_frames
 from whence.vocab import digest_bytes
 
@@ -401,7 +401,7 @@ def test_a_decision_that_cannot_be_read_is_left_and_named(workspace: wh.Workspac
     (path,) = (workspace.path / "registry").iterdir()
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DamagedError):
-        sealing.ready_decision(Folder(workspace.path), path.name)
+        stating.ready_decision(Folder(workspace.path), path.name)
     done = workspace.ledger.seal()
     assert [what for what, _ in done.left] == [path.name]
     assert len(done.logged) == 1

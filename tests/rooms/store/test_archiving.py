@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -30,12 +31,16 @@ def record(place: pathlib.Path, title: str = "first") -> str:
     return run.id
 
 
+_OWN = re.compile(r"catalog|ledger/(own|lock|staging/|.*\.p/)")
+"""What never goes from one workspace to another, and tiles that others replace."""
+
+
 def content(place: pathlib.Path) -> dict[str, bytes]:
     root = Folder.find(place).path
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and not path.name.startswith("catalog")
+        if path.is_file() and not _OWN.match(path.relative_to(root).as_posix())
     }
 
 
