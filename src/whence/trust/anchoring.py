@@ -7,8 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from whence.errors import EvidenceError, RemoteError
-from whence.ledger import check_note, parse_vkey
-from whence.trust.anchors import Anchor, Checked, Log, State, anchor_path, list_anchors, write_anchor
+from whence.ledger import parse_note
+from whence.trust.anchors import (
+    Anchor,
+    Checked,
+    Log,
+    State,
+    anchor_path,
+    list_anchors,
+    newest_checkpoint,
+    write_anchor,
+)
 from whence.trust.kinds import Confirmable, Kind, Trust, Upgradable
 
 
@@ -42,10 +51,9 @@ def anchor_log(log: Log, kind: Kind, *, at_ms: int) -> Made:
         RemoteError: nobody attested it; nothing is kept.
         StoreError: what was attested couldn't be written.
     """
-    checkpoint = log.checkpoint()
-    note, _ = check_note(checkpoint, [parse_vkey(log.vkey)])
+    checkpoint = newest_checkpoint(log)
     Anchor.of(kind.kind, checkpoint, {}, at_ms=at_ms)  # an empty log is refused before anybody is asked
-    text = note.text.encode() + b"\n"  # signatures of witnesses may have come since
+    text = parse_note(checkpoint).text.encode() + b"\n"  # signatures of witnesses may have come since
     found = [known for known in _records(log, kind) if known.checkpoint.startswith(text)]
     if found and not getattr(kind, "repeats", False):
         return Made(anchor=found[0], path=anchor_path(log.path, found[0]), is_new=False)

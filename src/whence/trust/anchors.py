@@ -26,6 +26,7 @@ from whence.errors import (
     MissingExtraError,
     NotFoundError,
     ProofError,
+    SignatureError,
     WhenceError,
 )
 from whence.ledger import (
@@ -233,11 +234,25 @@ def check_anchors(log: Log, *, trust: Mapping[str, Trust] | None = None) -> list
 
     Cost: one record, some tiles (O(log n)) and what the kind's arithmetic takes, each.
     """
-    checkpoint = log.checkpoint()
-    _check_signed(checkpoint, log.vkey)
-    now = _said(checkpoint)
+    now = _said(newest_checkpoint(log))
     found = [_judged(path, log, now, trust or {}) for path in _paths(log.path)]
     return sorted(found, key=lambda each: _order(each.anchor))
+
+
+def newest_checkpoint(log: Log) -> bytes:
+    """Read a log's newest checkpoint, and check that its own key signed it.
+
+    Raises:
+        SignatureError: it is none, or not signed by that key.
+        NotFoundError, StoreError: it can't be read.
+    """
+    checkpoint = log.checkpoint()
+    try:
+        _check_signed(checkpoint, log.vkey)
+        _said(checkpoint)
+    except SignatureError as error:
+        raise SignatureError(f"{log.path / 'checkpoint'}: {error.message}", remedy=_MEND) from error
+    return checkpoint
 
 
 def _judged(path: pathlib.Path, log: Log, now: Checkpoint, trust: Mapping[str, Trust]) -> Checked:

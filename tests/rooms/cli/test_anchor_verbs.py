@@ -16,6 +16,7 @@ from tests.rooms.trust.answering import answering
 from tests.rooms.trust.calendars import Calendar
 from tests.rooms.trust.test_gits import git, make_repository
 from whence.cli import main
+from whence.store import Folder, Ledger
 from whence.trust import KINDS
 
 
@@ -72,6 +73,21 @@ def test_what_is_not_logged_is_logged_first_and_then_attested(
     (again,) = value_of(capsys, "anchor", "git")["anchors"]
     assert (again["new"], again["path"]) == (False, made["path"])
     assert "was attested on" in whence(capsys, "anchor", "git")
+
+
+def test_all_shards_are_attested_where_that_is_asked_for(
+    place: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Ledger(Folder.find(".whence")).rotate()
+    first, second = sorted(each.name for each in wh.open(".whence").ledger.shards)
+    (made,) = value_of(capsys, "anchor", "git")["anchors"]
+    current = wh.open(".whence").ledger.current
+    assert current is not None
+    assert made["shard"] == current.name
+    made = value_of(capsys, "anchor", "git", "--all")["anchors"]
+    assert sorted(each["shard"] for each in made) == [first, second]
+    assert [each["new"] for each in made].count(True) == 1
+    assert len(value_of(capsys, "anchors")["anchors"]) == 2
 
 
 def test_the_list_says_what_each_covers_and_how_far_it_is_believed(

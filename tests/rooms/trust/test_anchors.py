@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -16,15 +18,17 @@ from tests.rooms.trust.calendars import Calendar
 from tests.rooms.trust.logs import MadeLog, make_log
 from tests.rooms.trust.test_gits import git as run_git
 from tests.rooms.trust.test_gits import make_repository, trusting
-from whence.errors import DamagedError, EvidenceError, InputError, RemoteError, StoreError
+from whence.errors import DamagedError, EvidenceError, InputError, RemoteError, SignatureError, StoreError
 from whence.trust import (
     KINDS,
     Anchor,
+    Anchored,
     Checked,
     Trust,
     anchor_log,
     anchor_path,
     check_anchors,
+    confirm_anchors,
     find_kind,
     list_anchors,
     read_anchor,
@@ -144,7 +148,7 @@ class TestWhatAnAnchorSaysOfTheLog:
 
     def test_a_log_whose_own_checkpoint_is_no_good_is_an_error(self, log: MadeLog, anchored: Anchor) -> None:
         (log.path / "checkpoint").write_bytes(log.checkpoint().replace(b"\n3\n", b"\n4\n"))
-        with pytest.raises(EvidenceError):
+        with pytest.raises(SignatureError, match=r"(?s)log/checkpoint: .*backup"):
             check_anchors(log)
 
     def test_no_anchors_are_none(self, log: MadeLog) -> None:
@@ -177,6 +181,17 @@ class TestARecord:
         found = only(log)
         assert (found.state, found.anchored) == ("unchecked", None)
         assert "no anchors of the kind moonrock" in found.problem
+
+    def test_without_its_package_it_is_said_not_to_be_checked(
+        self, log: MadeLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_anchor(log.path, Anchor.of("opentimestamps", log.checkpoint(), {}, at_ms=AT_MS))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "opentimestamps"]:
+            monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.delitem(sys.modules, "whence.trust.opentimestamps")
+        found = only(log)
+        assert (found.state, found.anchored) == ("unchecked", None)
+        assert found.remedy == "Install it with: pip install 'whence[opentimestamps]'"
 
     def test_a_flipped_bit_of_any_byte_is_damage(self, log: MadeLog, anchored: Anchor) -> None:
         (path,) = files_of(log)
@@ -409,6 +424,33 @@ class TestWhatBecomesFinalLater:
             (waiting,) = upgrade_anchors(log, calendar.client())
         assert "status 503" in waiting.problem
         assert [path.read_bytes() for path in files_of(log)] == before
+
+
+class Chain(Git):
+    """A kind whose anchors may fall: what was in the repository of its words may be gone."""
+
+    stands: ClassVar[bool] = True
+
+    def confirm(self, evidence: Mapping[str, Any], checkpoint: bytes) -> Anchored:
+        """Say what the test says."""
+        if not self.stands:
+            raise EvidenceError("the chain was reorganised", remedy="Look where it is now.")
+        return self.check(evidence, checkpoint, Trust())
+
+
+def test_what_no_longer_stands_is_told(
+    log: MadeLog, git: Git, anchored: Anchor, tmp_path: pathlib.Path
+) -> None:
+    chain = Chain(repository=str(tmp_path / "repository"))
+    assert [each.state for each in confirm_anchors(log, chain)] == ["holds"]
+    Chain.stands = False
+    (found,) = confirm_anchors(log, chain)
+    assert (found.state, found.problem, found.remedy) == (
+        "false",
+        "the chain was reorganised",
+        "Look where it is now.",
+    )
+    assert found.path == files_of(log)[0]
 
 
 class TestTheFileThatNamesWhomToTrust:
