@@ -137,10 +137,12 @@ class _Column:
             there.to_numpy() if isinstance(there, pa.ChunkedArray) else there.to_numpy(zero_copy_only=False)
         )
         values = bare.astype(np.float64, copy=False)
-        values = values[np.isfinite(values)]
+        finite = np.isfinite(values)
+        if not finite.all():
+            values = values[finite]
         self._count += len(values)
         self._sum += float(values.sum())
-        self._squares += float(np.dot(values, values))
+        self._squares += float((values * values).sum())  # a dot product would wake all threads of BLAS
 
     def _see_hashes(self, hashes: UInt64Array) -> None:
         if len(self._hashes) >= _KEPT_HASHES:

@@ -26,6 +26,8 @@ from whence.store import ObjectBatch
 
 _ENCODERS = 2
 _ROWS_AT_ONCE = 1 << 16
+_TRIED_ROWS = 1_024
+_FEW_SHARE = 0.5
 _WAITING_CHUNKS = 4
 
 
@@ -220,11 +222,25 @@ class TableWriter:
             if known is not None and self._batch.touch(known.digest, known.size_bytes):
                 return known, False
             sink = io.BytesIO()
-            pq.write_table(table, sink, compression="zstd", store_schema=True)
+            pq.write_table(
+                table, sink, compression="zstd", store_schema=True, use_dictionary=_repeating(table)
+            )
             kept = self._batch.put(sink.getbuffer())
             return KeptChunk(rows=len(table), content=content, digest=kept.digest, size_bytes=kept.size), True
         finally:
             self._free.release()
+
+
+def _repeating(table: Any) -> list[str]:
+    """Name the columns whose values come often: a dictionary of the others would be thrown away again."""
+    found = []
+    for field, column in zip(table.schema, table.columns, strict=True):
+        if pa.types.is_nested(field.type):
+            continue
+        tried = column.slice(0, _TRIED_ROWS)
+        if pa.types.is_dictionary(field.type) or len(tried.unique()) <= _FEW_SHARE * len(tried):
+            found.append(field.name)
+    return found
 
 
 def _is_done(future: Future[None]) -> bool:
