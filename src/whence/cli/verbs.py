@@ -43,6 +43,7 @@ VERBS = (
         "check that the record is what was recorded",
         "whence verify [WORKSPACE|RECEIPT|BACKUP]",
     ),
+    Verb("key", "trust", "the keys that sign the ledger; replace them", "whence key [rotate|export]"),
     Verb("anchor", "trust", "have somebody outside attest the ledger", "whence anchor KIND [options]"),
     Verb("anchors", "trust", "list what others attested, checked offline", "whence anchors [--check]"),
     Verb("witness", "trust", "have others cosign the ledger, or cosign for others", "whence witness ACTION"),
