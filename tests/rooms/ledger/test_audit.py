@@ -33,7 +33,7 @@ def found(files: Files, checkpoint: Checkpoint = CHECKPOINT) -> dict[str, tuple[
     result = audit(files.read, checkpoint, each=lambda *each: taken.append(each), listing=listing)
     assert len(taken) == result.entries
     assert [index for index, _ in taken] == sorted({index for index, _ in taken})
-    entries = SMALL if checkpoint is SMALL_CHECKPOINT else ENTRIES
+    entries = SMALL if checkpoint.size <= len(SMALL) else ENTRIES
     assert taken == [(index, entries[index]) for index, _ in taken]
     assert result.holds == (not result.findings)
     assert result.holds <= (result.entries == checkpoint.size)
@@ -161,6 +161,11 @@ class TestADamagedFileIsNamed:
         files[path] = flipped(files[path], data.draw(st.integers(0, 8 * len(files[path]) - 1)))
         ((named, (kind, _)),) = found(files, SMALL_CHECKPOINT).items()
         assert (named, kind in ("leaf", "form")) == (path, True)
+
+    def test_where_all_tiles_of_leaves_are_full(self) -> None:
+        files = files_of(SMALL[:512])
+        files["tile/1/000.p/2"] = flipped(files["tile/1/000.p/2"], 300)
+        assert found(files, checkpoint_of(SMALL[:512])) == {"tile/1/000.p/2": ("child", (1,))}
 
     def test_two_damages_in_one_branch_are_told_apart(self) -> None:
         files = FILES.copy()
