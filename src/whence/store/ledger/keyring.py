@@ -187,13 +187,13 @@ class KeyRing:
             data = path.read_bytes()
         except OSError as error:
             raise _unusable(path, error) from error
+        is_locked = b"ENCRYPTED" in data
         try:
-            key = SigningKey.from_pem(data, passphrase=self._passphrase if b"ENCRYPTED" in data else None)
+            key = SigningKey.from_pem(data, passphrase=self._passphrase if is_locked else None)
         except KeyUnusableError as error:
-            raise KeyUnusableError(
-                f"{path}: {error.message}",
-                remedy=error.remedy or "Set WHENCE_KEY_PASSPHRASE, or WHENCE_KEY_PASSPHRASE_FILE.",
-            ) from error
+            opens = "Set WHENCE_KEY_PASSPHRASE, or WHENCE_KEY_PASSPHRASE_FILE, to the one that locks it."
+            remedy = opens if is_locked else error.remedy
+            raise KeyUnusableError(f"{path}: {error.message}", remedy=remedy) from error
         self._read[path] = (stamp, key)
         return key
 
