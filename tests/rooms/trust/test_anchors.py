@@ -260,6 +260,12 @@ class TestARecord:
         assert states.pop(name) == "damaged"
         assert list(states.values()) == ["holds"]
 
+    def test_a_file_without_end_is_not_read_to_its_end(self, log: MadeLog, anchored: Anchor) -> None:
+        """A record that is whole, and larger than any evidence."""
+        files_of(log)[0].unlink()
+        write_anchor(log.path, replace(anchored, kind="moonrock", evidence={"x": "a" * (17 << 20)}))
+        assert only(log).state == "damaged"
+
     def test_a_renamed_record_is_damaged(self, log: MadeLog, anchored: Anchor) -> None:
         (path,) = files_of(log)
         for name in (path.name.replace("git", "evm"), path.name.replace("3-", "4-")):

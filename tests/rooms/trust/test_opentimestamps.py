@@ -215,6 +215,19 @@ class TestAProofIsRefused:
         with pytest.raises(EvidenceError):
             OpenTimestamps.check({"headers": {}, "proof": spelled(proof)}, log.checkpoint(), EASY)
 
+    def test_a_proof_without_end(self, log: MadeLog) -> None:
+        """One that is spelled as it must be, and would otherwise count as promised."""
+        others = b"".join(
+            FORK + ATTESTATION + number.to_bytes(8, "big") + sized(b"x") for number in range(100_000)
+        )
+        proof = HEAD + sha256(log.checkpoint()) + others + pending("https://example.org")
+        with pytest.raises(EvidenceError, match="more than 1048576"):
+            OpenTimestamps.check({"headers": {}, "proof": spelled(proof)}, log.checkpoint(), EASY)
+        proof = HEAD + sha256(log.checkpoint()) + others[: 12 * 100] + pending("https://example.org")
+        assert not OpenTimestamps.check(
+            {"headers": {}, "proof": spelled(proof)}, log.checkpoint(), EASY
+        ).is_final
+
 
 class TestACalendarIsNotBelieved:
     """What a server outside answers: an error, nonsense, too much, another's promise."""
