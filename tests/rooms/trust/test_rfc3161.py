@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import pathlib
 import random
@@ -31,6 +32,10 @@ from whence.trust import Anchored, Trust, bytes_of, spelled
 from whence.trust.rfc3161 import Rfc3161
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="OpenSSL's authority is what judges")
+
+_OPENING = ["cms", "-verify", "-noverify", "-inform", "DER"]
+_SIGNING = ["cms", "-sign", "-binary", "-nodetach", "-cades", "-outform", "DER", "-md", "sha256"]
+_SIGNING += ["-econtent_type", "1.2.840.113549.1.9.16.1.4"]
 
 STAMPS = ExtendedKeyUsageOID.TIME_STAMPING
 CODE = ExtendedKeyUsageOID.CODE_SIGNING
@@ -157,30 +162,17 @@ class Authority:
         """An honest answer."""
         return 200, "application/timestamp-reply", self.response(query)
 
-    def resigned(self, response: bytes, signer: Party, *, at: bytes = b"") -> bytes:
+    def resigned(self, response: bytes, *signers: Party, at: bytes = b"") -> bytes:
         """The same stamp, signed by anybody with any certificate, as no authority would."""
         folder = self.folder
         (folder / "reply").write_bytes(response)
         openssl("ts", "-reply", "-in", "reply", "-token_out", "-out", "token", folder=folder)
-        verify = ["cms", "-verify", "-noverify", "-inform", "DER", "-in", "token", "-out", "info"]
-        openssl(*verify, folder=folder)
+        openssl(*_OPENING, "-in", "token", "-out", "info", folder=folder)
         info = (folder / "info").read_bytes()
         (folder / "info").write_bytes(re.sub(rb"20\d{12}Z", at, info) if at else info)
-        sign = [
-            "cms",
-            "-sign",
-            "-binary",
-            "-nodetach",
-            "-cades",
-            "-outform",
-            "DER",
-            "-in",
-            "info",
-            "-out",
-            "token",
-        ]
-        asked = ("-econtent_type", "1.2.840.113549.1.9.16.1.4", "-signer", signer.path, "-md", "sha256")
-        openssl(*sign, *asked, "-inkey", signer.path.with_suffix(".key"), folder=folder)
+        keys = [(each.path, each.path.with_suffix(".key")) for each in signers]
+        by = [word for path, key in keys for word in ("-signer", path, "-inkey", key)]
+        openssl(*_SIGNING, "-in", "info", "-out", "token", *by, folder=folder)
         inside = bytes([0x30, 3, 2, 1, 0]) + (folder / "token").read_bytes()
         return b"\x30\x82" + len(inside).to_bytes(2, "big") + inside
 
@@ -382,6 +374,22 @@ class TestRefused:
             with pytest.raises(EvidenceError, match="something else than this checkpoint"):
                 Rfc3161.check(evidence, signed_checkpoint(1), trust)
 
+    def test_a_digest_of_another_kind_that_has_the_same_bytes(self, authority: Authority) -> None:
+        digest = hashlib.sha256(CHECKPOINT).hexdigest()
+        openssl("ts", "-query", "-digest", digest, "-sha3-256", "-cert", "-out", "q", folder=authority.folder)
+        query = (authority.folder / "q").read_bytes()
+        authority.queries.append(query)
+        evidence = TestWho.evidence(authority, authority.response(query, digests="sha3-256"))
+        with pytest.raises(EvidenceError, match="something else than this checkpoint"):
+            Rfc3161.check(evidence, CHECKPOINT, Trust())
+
+    def test_a_stamp_that_two_signed(self, authority: Authority) -> None:
+        """Which of the two is the authority would be anybody's choice."""
+        evidence = authority.stamped()
+        response = authority.resigned(bytes_of(evidence, "response"), authority.signer, authority.root)
+        with pytest.raises(EvidenceError, match="2 signers"):
+            Rfc3161.check(evidence | {"response": spelled(response)}, CHECKPOINT, authority.trust())
+
     def test_another_nonce(self, authority: Authority) -> None:
         evidence = authority.stamped()
         evidence["nonce"] = str(int(evidence["nonce"]) ^ 1)
@@ -463,6 +471,14 @@ class TestServers:
     ) -> None:
         self.answering(authority, status, media_type, body)
         with pytest.raises(RemoteError, match=re.escape(authority.url)):
+            authority.stamped()
+
+    @pytest.mark.parametrize(("status", "media_type"), [(500, "timestamp-reply"), (200, "octet-stream")])
+    def test_an_answer_that_calls_itself_something_else_is_none(
+        self, authority: Authority, status: int, media_type: str
+    ) -> None:
+        authority.answered = lambda query: (status, f"application/{media_type}", authority.response(query))
+        with pytest.raises(RemoteError, match="wanted 200, application/timestamp-reply"):
             authority.stamped()
 
     def test_nobody_there_is_said(self) -> None:
