@@ -178,6 +178,17 @@ class TestADamagedFileIsNamed:
             "tile/0/008": ("missing", ()),
         }
 
+    def test_a_damaged_tile_is_told_apart_from_what_is_damaged_two_levels_below(self) -> None:
+        files = FILES.copy()
+        files["tile/1/000"] = flipped(flipped(files["tile/1/000"], 7 * 256), 9 * 256)
+        files["tile/entries/007"] = encode_bundle([*ENTRIES[1_792:2_047], b"forged"])
+        del files["tile/entries/009"]
+        assert found(files) == {
+            "tile/1/000": ("child", (7, 9)),
+            "tile/entries/007": ("leaf", (255,)),
+            "tile/entries/009": ("missing", ()),
+        }
+
     def test_what_is_left_of_a_branch_is_not_believed(self) -> None:
         files = FILES.copy()
         rewritten(files)
