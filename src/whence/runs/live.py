@@ -52,6 +52,7 @@ class LiveRun:
         tags: its tags; the same.
         resume: the id of the run to go on with, whose title stays; None begins one.
         before_sealing: is given the writer when all passes have ended, to add what is made of them.
+        after_logging: is given the workspace when the run is logged, and raises nothing.
 
     Raises:
         NotFoundError, StoreBusyError, DamagedError: the run to go on with isn't there, is being written, or
@@ -68,6 +69,7 @@ class LiveRun:
         tags: Mapping[str, Any] | None,
         resume: str | None = None,
         before_sealing: Callable[[RunWriter], None] | None = None,
+        after_logging: Callable[[Folder], None] | None = None,
     ) -> None:
         given = {"params": plain_pairs("params", params or {}), "tags": plain_pairs("tags", tags or {})}
         surroundings = ask_environment()  # Git and others answer while files are made
@@ -82,6 +84,7 @@ class LiveRun:
         self._began_cpu_ns = time.process_time_ns()
         self._pid = os.getpid()
         self._before_sealing = before_sealing
+        self._after_logging = after_logging
         self._before_end: list[Callable[[BaseException | None], object]] = []
         self._folder = folder
         self._is_part = self._has_ended = False
@@ -268,6 +271,8 @@ class LiveRun:
                 self._writer.seal(status, body)
                 if self._is_part:
                     end_part(self._folder, self.id, self._writer)
+            if self._after_logging is not None and not self._is_part:
+                self._after_logging(self._folder)
 
     def _finish_at_exit(self) -> None:
         """The program ends without having ended the run: say how it ended."""

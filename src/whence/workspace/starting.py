@@ -14,6 +14,7 @@ from whence.store import Folder, RunWriter
 from whence.streams import Readable, Stream
 from whence.workspace.run import Run
 from whence.workspace.saving import Saved
+from whence.workspace.witnessing import ask_friends
 from whence.workspace.workspace import Workspace
 
 
@@ -48,7 +49,13 @@ def start_run(
     folder = Folder.find(path)
     run_id = None if resume is None else _run_to_resume(folder, resume, name)
     live = LiveRun(
-        folder, title=name or "", params=params, tags=tags, resume=run_id, before_sealing=_keep_reach
+        folder,
+        title=name or "",
+        params=params,
+        tags=tags,
+        resume=run_id,
+        before_sealing=_keep_reach,
+        after_logging=ask_friends,
     )
     run = Run(folder, live=live)
     _begun[:] = [each for each in _begun if each.is_open] + [run]
