@@ -176,7 +176,7 @@ class Chain:
             block = find(what)
         except HeaderNotFound:
             return None
-        told = self._told(serialize_block(block, full, False))
+        told = self.told(serialize_block(block, full, False))
         return told | {"extraData": "0x" + block.header.extra_data.hex()}  # which eth-tester fills up
 
     def eth_getTransactionByHash(self, digest: str) -> Any:
@@ -189,7 +189,7 @@ class Chain:
 
     def _found(self, find: Callable[[bytes], Any], digest: str) -> Any:
         try:
-            return self._told(find(bytes.fromhex(digest[2:])))
+            return self.told(find(bytes.fromhex(digest[2:])))
         except TransactionNotFound:
             return None
 
@@ -201,18 +201,18 @@ class Chain:
         block = self.backend.chain.get_block_by_hash(bytes.fromhex(digest[2:]))
         return "0x" + bytes(block.transactions[int(place, 16)].encode()).hex()
 
-    def _told(self, value: Any, name: str = "") -> Any:
+    def told(self, value: Any, name: str = "") -> Any:
         """Spell what eth-tester says as a node does."""
         if isinstance(value, dict):
-            return {_NODES_NAME.get(key, _camel(key)): self._told(each, key) for key, each in value.items()}
+            return {_NODES_NAME.get(key, _camel(key)): self.told(each, key) for key, each in value.items()}
         if name == "access_list":
             named = [
                 {"address": each, "storageKeys": [slot.to_bytes(32, "big") for slot in slots]}
                 for each, slots in value
             ]
-            return self._told(named)
+            return self.told(named)
         if isinstance(value, list | tuple):
-            return [self._told(each) for each in value]
+            return [self.told(each) for each in value]
         if name == "logs_bloom":
             return f"0x{value:0512x}"
         if value is None:

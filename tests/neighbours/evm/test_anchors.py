@@ -33,7 +33,10 @@ from whence.trust import Anchor, Trust, bytes_of, read_anchor, spelled, write_an
 
 pytest.importorskip("eth_tester", reason="run by `make test-neighbours`")
 
+import rlp
+from eth.vm.forks.cancun.transactions import CancunTransactionBuilder
 from eth_account import Account
+from trie import HexaryTrie
 
 from tests.neighbours.evm.chain import Chain
 from whence.trust.evm import Evm
@@ -467,6 +470,40 @@ class TestNodesThatLie:
         assert not any(each.startswith(("debug_", "eth_getRaw")) for each in chain.asked)
         (block,) = {len(chain.backend.get_block_by_number(chain.head)["transactions"])}
         assert block == 136
+
+    def test_a_transaction_with_blobs_is_put_together_too(self, chain: Chain, key: str) -> None:
+        """Blobs themselves are in no block; py-evm spells the transaction, the block is made up around it."""
+        evidence = evm(chain, key).anchor(CHECKPOINT)
+        fields: dict[str, Any] = {
+            "chain_id": 1,
+            "nonce": 300,
+            "max_priority_fee_per_gas": 10**9,
+            "max_fee_per_gas": 10**10,
+            "gas": 21_000,
+            "to": b"\x11" * 20,
+            "value": 5,
+            "data": b"\x01\x02",
+            "access_list": [(b"\x33" * 20, (1, 2**200))],
+            "max_fee_per_blob_gas": 7,
+            "blob_versioned_hashes": [b"\x01" * 32, b"\x01\x02" * 16],
+            "y_parity": 0,
+            "r": 2**255,
+            "s": 5,
+        }
+        blobs = CancunTransactionBuilder.new_blob_transaction(**fields)
+        trie = HexaryTrie({})
+        trie[rlp.encode(0)], trie[rlp.encode(1)] = blobs.encode(), bytes_of(evidence, "transaction")
+        header = chain.backend.chain.get_canonical_block_header_by_number(chain.head)
+        header = header.copy(transaction_root=trie.root_hash)
+        told = chain.eth_getBlockByNumber(hex(chain.head), True)
+        told["transactions"].insert(0, chain.told(fields | {"type": 3, "hash": blobs.hash}))
+        told |= {"hash": "0x" + header.hash.hex(), "transactionsRoot": "0x" + trie.root_hash.hex()}
+        chain.answers["eth_getBlockByHash"] = lambda digest, full: told
+        found = evm(chain).upgrade(evidence, CHECKPOINT)
+        assert found is not None
+        assert found["place"] == 1
+        assert block_of(found) == told["hash"]
+        assert chain.asked[-1] == "eth_getBlockByHash"
 
     def test_what_is_not_known_here_is_asked_for_in_bytes(self, chain: Chain, key: str) -> None:
         """A fork's new field in the header, and a type of transaction that only this chain has."""
