@@ -11,6 +11,7 @@ from typing import Any
 
 from whence.cli.dataset_facts import dataset_page, describe_dataset
 from whence.cli.file_facts import describe_files, file_blocks
+from whence.cli.ledger_facts import describe_logged, logged_words
 from whence.cli.machine_facts import describe_machine, gap_blocks, machine_blocks, training_blocks
 from whence.cli.model_facts import describe_model, format_words, model_page
 from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, facts, name, strong, try_next
@@ -61,7 +62,8 @@ def _described(workspace: Workspace, asked: str | None) -> dict[str, Any]:
         return _of_version(workspace, asked)
     try:
         found = workspace.run(asked)
-        return describe_run(found) | describe_files(found, workspace) | describe_machine(found)
+        described = describe_run(found) | describe_logged(found, workspace)
+        return described | describe_files(found, workspace) | describe_machine(found)
     except NotFoundError as missing:
         try:
             return _of_version(workspace, asked or "")
@@ -118,6 +120,7 @@ def _head(value: dict[str, Any]) -> list[Block]:
                 f"{duration(totals['cpu_s'])} of processor, {size_of(totals['peak_memory_bytes'])} of memory",
             )
         )
+    rows.append(("ledger", logged_words(value["logged"], is_ended=value["ended_at"] is not None)))
     rows += [("params", pairs(value["params"]))] if value["params"] else []
     rows += [("tags", pairs(value["tags"]))] if value["tags"] else []
     rows += [("note", note) for note in value["notes"]]

@@ -58,6 +58,7 @@ def check_workspace(asked: str | None, screen: Screen) -> tuple[list[Check], str
     if workspace.exists:
         with watched(screen) as tell:
             checks += [*_check_access(path), *_check_runs(workspace, counts)]
+            checks.append(_check_ledger(workspace))
             try:
                 checks.append(_check_leftovers(workspace, tell))
             except WhenceError as error:
@@ -186,6 +187,19 @@ def _check_runs(workspace: Workspace, counts: dict[str, int]) -> Iterator[Check]
         )  # fmt: skip
     if not counts.get("lost") and not counts.get("unknown"):
         yield make_check("runs", "all", "ok", "ended, or go on here")
+
+
+def _check_ledger(workspace: Workspace) -> Check:
+    """Count what has ended and isn't in the ledger, and look whether there is a key to sign with."""
+    try:
+        left = len(workspace.ledger.unlogged())
+        workspace.ledger.check_keys()
+    except WhenceError as error:
+        return make_check("workspace", "ledger", "doubt", error.message, remedy=error.remedy)
+    entries = count_of(sum(shard.size for shard in workspace.ledger.shards), "entry", "entries")
+    found = f"{count_of(left, 'run or decision', 'runs and decisions')} not logged" if left else entries
+    state: State = "doubt" if left else "ok"
+    return make_check("workspace", "ledger", state, found, remedy="whence seal")
 
 
 def _said(run: Run) -> str:

@@ -19,7 +19,16 @@ from whence.runs.models import (
 )
 from whence.runs.naming import friendly_name, is_run_id, make_run_id
 from whence.runs.record import RunRecord
-from whence.runs.sealing import Sealed, catch_up, log_synced, log_waiting, seal_all, unlogged
+from whence.runs.sealing import (
+    Sealed,
+    catch_up,
+    forget_logged,
+    is_logged,
+    log_synced,
+    log_waiting,
+    seal_all,
+    unlogged,
+)
 from whence.runs.snapshots import check_snapshots, compare_files
 from whence.runs.sources import SourceView
 from whence.runs.totals import finite_or_none
@@ -52,7 +61,9 @@ __all__ = [
     "digest_path",
     "files_of",
     "finite_or_none",
+    "forget_logged",
     "friendly_name",
+    "is_logged",
     "is_run_id",
     "late_in",
     "log_synced",

@@ -233,6 +233,12 @@ def _says_more(shard: Shard, before: int, size: int) -> bool:
     return any(parse_entry(data).kind != "import" for _, data in shard.entries(before, size))
 
 
+def is_logged(folder: Folder, book: Logbook, what: str) -> bool:
+    """Whether the logbook knows a run as long as it is, or a decision."""
+    size = _journal_bytes(folder, what)
+    return any(each.size_bytes == size for each in book.find(what))
+
+
 def unlogged(folder: Folder) -> list[str]:
     """Name what has ended, or was decided, and isn't in the ledger as far as it has come.
 
@@ -266,6 +272,13 @@ def catch_up(ledger: Ledger, book: Logbook) -> None:
         reach[shard.name] = size
     if reach != before:
         book.note_reach(reach)
+
+
+def forget_logged(folder: Folder) -> None:
+    """Look all of the ledger up again, of which it was known where things are."""
+    book = Logbook(folder)
+    book.forget()
+    catch_up(Ledger(folder), book)
 
 
 def _logged_in(shard: Shard, start: int, stop: int) -> Iterable[Logged]:

@@ -28,7 +28,7 @@ from whence.ledger import (
     parse_entry,
     subject_of,
 )
-from whence.runs import Sealed, catch_up, friendly_name, plain_pairs, seal_all, unlogged
+from whence.runs import Sealed, catch_up, friendly_name, is_logged, plain_pairs, seal_all, unlogged
 from whence.store import Folder, Ledger, Logbook, LoggedAt, Shard
 from whence.vocab import decode_content, digest_text, encode_content
 from whence.workspace.keeping import Told, tell_nobody
@@ -147,6 +147,10 @@ class WorkspaceLedger:
         """Name by their ids the runs that have ended, and the decisions, that aren't in it yet."""
         return unlogged(self._folder)
 
+    def check_keys(self) -> None:
+        """Check that whoever asks has a key to sign with, if one was made; raises `KeyUnusableError`."""
+        self._ledger.keys.keys()
+
     def append(
         self, kind: str, content: Mapping[str, Any], *, public: Mapping[str, Any] | None = None
     ) -> LedgerEntry:
@@ -193,7 +197,8 @@ class WorkspaceLedger:
             return self.entry(reference)
         what, is_meant = self._meant(reference)
         ledger, book = self._ledger, Logbook(self._folder)
-        catch_up(ledger, book)
+        if not is_logged(self._folder, book, what):
+            catch_up(ledger, book)
         by_name = {shard.name: shard for shard in ledger.shards()}
         destroyed: list[LedgerEntry] = []
         for logged in sorted(book.find(what), key=lambda each: each.size_bytes, reverse=True):

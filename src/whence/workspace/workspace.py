@@ -30,7 +30,7 @@ from whence.query import (
     trace_address,
     verify_folder,
 )
-from whence.runs import RunRecord
+from whence.runs import RunRecord, forget_logged
 from whence.store import Catalog, Folder, Page, Selection, decode_content
 from whence.workspace.artifacts import Artifact
 from whence.workspace.datasets import Dataset
@@ -153,11 +153,12 @@ class Workspace(Keeping):
         ]
 
     def rebuild(self, tell: Callable[[int, int], None] | None = None) -> int:
-        """Make the catalog anew from the journals; returns how many runs there are.
+        """Make the catalog anew from the journals and the ledger; returns how many runs there are.
 
         Args:
             tell: is told how many runs have been read, and how many there are.
         """
+        forget_logged(self._folder)
         return self._catalog.rebuild(tell)
 
     def refresh(self, tell: Callable[[int, int], None] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import shutil
 
@@ -17,7 +18,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 @pytest.fixture
-def own_place(place: Place, tmp_path: pathlib.Path) -> Place:
-    """A copy of the workspace, to be changed."""
+def own_place(place: Place, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A copy of the workspace, to be changed, with the keys of somebody else who was there until now."""
     shutil.copytree(place.folder, tmp_path / "copy")
+    shutil.copytree(os.environ["WHENCE_KEYS"], tmp_path / "keys")
+    monkeypatch.setenv("WHENCE_KEYS", str(tmp_path / "keys"))
     return Place(folder=tmp_path / "copy", names=place.names)
