@@ -109,9 +109,7 @@ class _Walk:
         self._blame(
             CHECKPOINT_PATH, "root", f"the right edge of the log doesn't lead to the root {self._root.hex()}"
         )
-        return [
-            second if first is None else first for first, second in zip(stored, remade, strict=True)
-        ], False
+        return stored, False
 
     def _leads_to_root(self, edge: Sequence[Hashes | None]) -> bool:
         known = [hashes for hashes in edge if hashes is not None]
