@@ -71,8 +71,8 @@ TENSOR = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
         (zipped(m__data_dot_pkl=b"x", m__constants_dot_pkl=b"x"), ("torchscript", True)),
         (zipped(schema_dot_json=b"{}"), ("skops", False)),
         (b"PK\x03\x04 and then nothing of a zip file", ("unknown", False)),
-        (gzip.compress(b"a text"), ("unknown", False)),
-        (gzip.compress(pickle.dumps([1])), ("pickle", True)),
+        (gzip.compress(b"a text", mtime=0), ("unknown", False)),
+        (gzip.compress(pickle.dumps([1]), mtime=0), ("pickle", True)),
         (b"\x1f\x8b\x08 no gzip", ("unknown", False)),
     ],
 )
