@@ -293,5 +293,16 @@ def test_every_file_of_a_workspace_is_on_the_page(run: wh.Run) -> None:
     wh.open(run.record.folder.path).summaries()
     tree = PAGE[PAGE.index("```text") : PAGE.index("Any of the files")]
     for path in run.record.folder.path.rglob("*"):
-        if path.is_file() and not {"objects", "registry", "versions"} & set(path.parts):
+        if path.is_file() and not {"ledger", "objects", "registry", "versions"} & set(path.parts):
             assert path.name in tree, path
+
+
+def test_every_file_of_a_ledger_is_on_the_page(run: wh.Run) -> None:
+    ledger = run.record.folder.path / "ledger"
+    section = PAGE[PAGE.index("## The ledger's folder and keys") : PAGE.index("### Openings")]
+    names = set(re.findall(r"── (.*?)(?: {2,}|$)", section, re.MULTILINE))
+    told = {re.sub(r"[/<…].*", "", each) for words in names for each in words.split()}
+    found = {path.relative_to(ledger) for path in ledger.rglob("*") if path.is_file()}
+    assert {path.parts[0] for path in found if len(path.parts) == 1 or path.parts[0] == "staging"} <= told
+    assert {path.parts[1] for path in found if path.parts[0][0] == "2"} == {"checkpoint", "payload", "tile"}
+    assert {"checkpoint", "payload", "tile", "anchors", "own", "lock", "staging"} <= told

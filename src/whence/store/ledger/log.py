@@ -38,7 +38,6 @@ LOCAL_NAMES = frozenset({"staging", OWN, "lock"})
 
 _SINCE_S = 0.2
 _ORIGIN = "whence.invalid"
-_CLEAN = b"clean"
 _STATE_BYTES = 64
 _FRAME_COUNT = 4096
 _ROUND_COUNT = 1 << 16
@@ -147,8 +146,8 @@ class Ledger:
         """
         if not self._has_work():
             return Committed()
-        with self._alone() as is_clean:
-            return self._commit(is_clean=is_clean)
+        with self._alone() as held:
+            return self._commit(held)
 
     def append(self, statements: Sequence[Statement]) -> list[LoggedAt]:
         """Stage statements and log them, with all that others staged; raises as `stage` and `commit` do.
@@ -184,8 +183,8 @@ class Ledger:
         self.keys.rotate()
         if self.current() is None:
             return None
-        with self._alone() as is_clean:
-            self._commit(is_clean=is_clean, begins=True)
+        with self._alone() as held:
+            self._commit(held, begins=True)
         return self.current()
 
     def add_signatures(self, shard: Shard, note: bytes) -> bool:
@@ -219,7 +218,7 @@ class Ledger:
         """
         for index in indices:
             shard.entry(index)
-        with self._alone():
+        with self._alone() as held, self._at_work(held):
             self._scribe().clean()
             self._wipe_logged()
             self.staging.overwrite_damaged()
@@ -262,13 +261,14 @@ class Ledger:
             self._since = (time.monotonic(), since)
         return since
 
-    def _places(self, staged: Sequence[Staged]) -> list[LoggedAt]:
+    def _places(self, staged: Sequence[Staged]) -> list[LoggedAt] | None:
+        """Find where entries are that were staged together; None if one isn't logged."""
         sizes = self._sizes()
         found: list[LoggedAt] = []
         for each in staged:
             place = _find(sizes, each.first, each.since, each.project)
             if place is None:
-                raise DamagedError(f"{self.staging.path}: what was staged doesn't check, and isn't logged")
+                return None
             found += [LoggedAt(place.shard, place.index + step) for step in range(len(each.additions))]
         return found
 
@@ -280,32 +280,46 @@ class Ledger:
         return any(self.staging.take())
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[bool]:
-        """Hold the ledger; gives whether the last one who held it finished, since the machine was started."""
+    def _alone(self) -> Iterator[int]:
+        """Hold the ledger; gives what is held."""
         with explained(self.path):
             self._folder.make()
             make_folder(self.path)
         with locked(self.path / "lock") as descriptor:
-            boot = own_lease(self.path)["boot"].encode()
-            is_clean = bool(boot) and os.pread(descriptor, _STATE_BYTES, 0) == _state(boot, _CLEAN)
-            _note(self.path, descriptor, _state(boot, b"busy"))
-            yield is_clean
-            _note(self.path, descriptor, _state(boot, _CLEAN))
+            yield descriptor
+
+    @contextlib.contextmanager
+    def _at_work(self, held: int) -> Iterator[bool]:
+        """Note who is at work; gives whether the last one finished, since the machine was started."""
+        boot = own_lease(self.path)["boot"].encode()
+        with explained(self.path):
+            is_clean = bool(boot) and os.pread(held, _STATE_BYTES, 0) == _state(boot, b"clean")
+            os.pwrite(held, _state(boot, b"busy"), 0)
+        yield is_clean
+        with explained(self.path):
+            os.pwrite(held, _state(boot, b"clean"), 0)
 
     def _log(self, wishes: Sequence[Sequence[Staged]]) -> Sequence[list[LoggedAt]]:
         """Log what several threads want to be logged, and tell each where it is."""
         self.staging.put([each for staged in wishes for each in staged], sync=False)
         try:
-            # what doesn't check of others' is set aside
-            with self._alone() as is_clean, contextlib.suppress(DamagedError):
-                self._commit(is_clean=is_clean)
-            return [self._places(staged) for staged in wishes]
+            with self._alone() as held:
+                found = [self._places(staged) for staged in wishes]
+                if None in found:  # nobody who held it before logged them too
+                    with contextlib.suppress(DamagedError):  # what doesn't check of others' is set aside
+                        self._commit(held)
+                    found = [self._places(staged) for staged in wishes]
+            return [_all_there(self.staging.path, places) for places in found]
         except BaseException:
             with contextlib.suppress(WhenceError):
                 self.staging.sync()
             raise
 
-    def _commit(self, *, is_clean: bool, begins: bool = False) -> Committed:
+    def _commit(self, held: int, *, begins: bool = False) -> Committed:
+        with self._at_work(held) as is_clean:
+            return self._commit_all(is_clean=is_clean, begins=begins)
+
+    def _commit_all(self, *, is_clean: bool, begins: bool) -> Committed:
         taken = self.staging.take()
         scribe = self._scribe()
         scribe.finish_begun()
@@ -377,9 +391,10 @@ class Ledger:
         return found
 
 
-def _note(path: pathlib.Path, descriptor: int, state: bytes) -> None:
-    with explained(path):
-        os.pwrite(descriptor, state, 0)
+def _all_there(path: pathlib.Path, places: list[LoggedAt] | None) -> list[LoggedAt]:
+    if places is None:
+        raise DamagedError(f"{path}: what was staged doesn't check, and isn't logged", place=str(path))
+    return places
 
 
 def _state(boot: bytes, state: bytes) -> bytes:
