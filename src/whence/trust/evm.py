@@ -160,17 +160,22 @@ class Evm:
             return found
         block = _included(evidence)
         self._check_chain(number_of(evidence, "chain"))
+        head = self._node.number("eth_blockNumber")
         there = self._node.object("eth_getBlockByNumber", spelled_hex(block.number), False)
-        if there is None or there.get("hash") != spelled_hex(block.digest):
+        if there is None:
+            raise EvidenceError(
+                f"{_named(block)}: the chain ends at block {head:,}, as {self._node.name} has it",
+                remedy="Ask a node that is up to date; if this one is, the chain was reorganised.",
+            )
+        if there.get("hash") != spelled_hex(block.digest):
             raise EvidenceError(
                 f"{_named(block)} is no longer in the chain, as {self._node.name} has it",
                 remedy="The chain was reorganised: delete the record of this anchor, and anchor again.",
             )
-        depth = self._node.number("eth_blockNumber") - block.number + 1
         return Anchored(
             at=block.made_at,
             by=f"{_named(block)} of chain {number_of(evidence, 'chain')}",
-            rests_on=f"the word of {self._node.name} that the chain has it, and {depth - 1} blocks behind",
+            rests_on=f"the word of {self._node.name} that it is in the chain, {head - block.number} blocks deep",
             is_trusted=True,
         )
 
