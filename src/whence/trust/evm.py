@@ -172,10 +172,11 @@ class Evm:
                 f"{_named(block)} is no longer in the chain, as {self._node.name} has it",
                 remedy="The chain was reorganised: delete the record of this anchor, and anchor again.",
             )
+        deep = f"{head - block.number} blocks deep"
         return Anchored(
             at=block.made_at,
             by=f"{_named(block)} of chain {number_of(evidence, 'chain')}",
-            rests_on=f"the word of {self._node.name} that it is in the chain, {head - block.number} blocks deep",
+            rests_on=f"the word of {self._node.name} that it is in the chain, {deep}",
             is_trusted=True,
         )
 
