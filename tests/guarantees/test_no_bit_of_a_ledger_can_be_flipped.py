@@ -66,6 +66,7 @@ class Flips:
         seen = read_log(self.shard.name, self.path, self.demand, Tally())
         assert seen is not None
         self.seen = seen
+        self.record = RecordHere(Folder(site.path), {})
         self.files = {
             path.relative_to(self.path).as_posix(): path.read_bytes()
             for path in sorted(self.path.rglob("*"))
@@ -102,10 +103,9 @@ class Flips:
     def _payloads(self, name: str, data: bytes) -> list[str]:
         bundle = int(name.rpartition("/")[2])
         tally, pending = Tally(), Pending()
-        record = RecordHere(Folder(self.site.path), {})
         self._put(name, data)
         try:
-            reader = EntryReader(self.seen, Shard(self.path).openings, record, tally, pending)
+            reader = EntryReader(self.seen, Shard(self.path).openings, self.record, tally, pending)
             width = min(WIDTH, self.tree.size - bundle * WIDTH)
             for place, entry in enumerate(decode_bundle(self.files[entries_path(bundle, width)], width)):
                 reader.take(bundle * WIDTH + place, entry)

@@ -45,6 +45,7 @@ class RecordHere:
     def __init__(self, folder: Folder, seen: dict[str, RunSeen]) -> None:
         self._folder = folder
         self._seen = seen
+        self._gone: set[str] = set()
 
     def run(self, run_id: str) -> RunSeen | None:
         """See a run; one that came since all runs were read is read now.
@@ -52,12 +53,12 @@ class RecordHere:
         Raises:
             WhenceError: it is here and can't be read, which is found elsewhere.
         """
-        if run_id not in self._seen:
+        if run_id not in self._seen and run_id not in self._gone:
             try:
                 self._seen[run_id] = see_run(RunRecord.read(self._folder, run_id))
             except NotFoundError:
-                return None
-        return self._seen[run_id]
+                self._gone.add(run_id)
+        return self._seen.get(run_id)
 
     def has_chain(self, sealed: SealedRun) -> bool:
         """Whether a run's journal begins with what was sealed; looks at the disk."""

@@ -5,12 +5,13 @@ Only files are read, of a folder as C2SP tlog-tiles lays it out. What entries sa
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from whence.errors import NotFoundError, SignatureError, WhenceError
+from whence.errors import InputError, NotFoundError, SignatureError, WhenceError
 from whence.ledger import (
     WIDTH,
     Checkpoint,
@@ -123,16 +124,20 @@ class Demand:
             given = [verifier for verifier in self.keys if verifier.name == origin]
             known = [verifier for verifier in named if verifier.name == origin]
             return [*known, *given], "policy" if known or not given else "given"
-        return [NoteVerifier(origin, public) for public in self.own], "key ring"
+        return list(self._own_of(origin)), "key ring"
 
     def is_foreign(self, note: Note) -> bool:
         """Whether a checkpoint is somebody else's: no own key is under it, nor ever signed for its log."""
         origin = parse_checkpoint(note.text).origin
-        own = [NoteVerifier(origin, public) for public in self.own]
-        mine = {(verifier.name, verifier.key_id) for verifier in own}
+        mine = {(verifier.name, verifier.key_id) for verifier in self._own_of(origin)}
         if any((signature.name, signature.key_id) in mine for signature in note.signatures):
             return False
         return self.signed(origin) is None
+
+    def _own_of(self, origin: str) -> Iterator[Verifier]:
+        """Give the own keys under a log's name; none under an origin that can't be a key's name."""
+        with contextlib.suppress(InputError):
+            yield from [NoteVerifier(origin, public) for public in self.own]
 
     def check_policy(self, tally: Tally) -> None:
         """Find a policy that demands nothing: whatever meets it proves nothing."""
