@@ -1,8 +1,9 @@
 """Have others cosign the ledger, or cosign for others (C2SP tlog-witness): fork and rollback are refused.
 
 For the owner of a ledger: add, list and remove the witnesses that you ask; ask them; take a cosignature that
-came by another way. For the witness: key shows your key; serve answers requests over HTTP; sign cosigns the
-checkpoint of a log whose folder you have. whence witness ACTION --help tells of one action.
+came by another way; logs shows the keys of your logs. For the witness: key shows your key; serve answers
+requests over HTTP; sign cosigns the checkpoint of a log whose folder you have.
+whence witness ACTION --help tells of one action.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     take = _action(actions, "take", _take, "keep a cosignature that came by another way")
     take.add_argument("file", metavar="FILE", help="signature lines, or the checkpoint with them")
+    logs = _action(actions, "logs", _logs, "show the keys of your logs, as witnesses and policies take them")
+    logs.add_argument("--all", action="store_true", help="all shards, not only the one that is written")
     add_witness_actions(actions, _action)
 
 
@@ -130,6 +133,17 @@ def _take(arguments: argparse.Namespace, screen: Screen) -> int:
         for line in taken
     ]
     screen.show({"asked": answers}, _asked_page)
+    return 0
+
+
+def _logs(arguments: argparse.Namespace, screen: Screen) -> int:
+    shards = _shards(asked_workspace(arguments), every=arguments.all)
+    if screen.as_json:
+        screen.write_json(
+            {"logs": [{"shard": each.name, "origin": each.origin, "vkey": each.vkey} for each in shards]}
+        )
+    else:
+        screen.write("".join(f"log {each.vkey}\n" for each in shards))
     return 0
 
 
