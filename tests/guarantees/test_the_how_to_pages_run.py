@@ -25,12 +25,13 @@ END = "--- end of block"
         ("resume.md", "seed_tasks.jsonl", 5),
         ("autolog.md", "penguins.csv", 7),
         ("merge.md", "penguins.csv", 5),
-        ("keep.md", "penguins.csv", 4),
+        ("keep.md", "penguins.csv", 5),
         ("compare.md", "penguins.csv", 2),
         ("models.md", "penguins.csv", 5),
         ("datasets.md", "penguins.csv", 6),
         ("files.md", "penguins.csv", 4),
         ("metrics.md", "penguins.csv", 2),
+        ("prove.md", "penguins.csv", 5),
     ],
 )
 def test_each_block_prints_what_stands_below_it(

@@ -165,6 +165,8 @@ class _Writer:
                 self._add_shard(shard)
             for path, problem in unreadable:
                 self._add_damaged(path, problem)
+            with contextlib.suppress(NotFoundError):
+                self._add_file(f"{LEDGER}/own")  # what is restored is this workspace, as it was
             manifest = {
                 "whence": ARCHIVE_FORMAT,
                 "made_at": self._done.made_at,

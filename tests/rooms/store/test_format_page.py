@@ -293,7 +293,9 @@ def test_every_file_of_a_workspace_is_on_the_page(run: wh.Run) -> None:
     wh.open(run.record.folder.path).summaries()
     tree = PAGE[PAGE.index("```text") : PAGE.index("Any of the files")]
     for path in run.record.folder.path.rglob("*"):
-        if path.is_file() and not {"ledger", "objects", "registry", "versions"} & set(path.parts):
+        inside = {"catalog.ledger", "ledger", "objects", "registry", "versions"} & set(path.parts)
+        assert inside <= set(re.findall(r"[\w.]+", tree)), path
+        if path.is_file() and not inside:
             assert path.name in tree, path
 
 
