@@ -164,6 +164,12 @@ def contents(folder: pathlib.Path) -> dict[str, bytes]:
     }
 
 
+def forget(site: Site) -> None:
+    """The keeper makes his own key ring forget what it signed."""
+    for path in (site.keys / "signed").iterdir():
+        path.unlink()
+
+
 def make_site(root: pathlib.Path) -> Iterator[Site]:
     """Make the workspace: runs, models, a decision, 600 approvals less 5, two logs, cosigned."""
     with pytest.MonkeyPatch.context() as patch:

@@ -16,7 +16,7 @@ import pytest
 
 import whence as wh
 from tests.forging import replace_segment, rewrite_journal, write_frames
-from tests.sites import Log, Site, make_site
+from tests.sites import Log, Site, forget, make_site
 from whence.ledger import (
     WIDTH,
     Checkpoint,
@@ -295,12 +295,6 @@ def restore_an_older_backup(site: Site, chance: random.Random) -> Expected:
 # with the key
 
 
-def forget(site: Site) -> None:
-    """The keeper makes his own key ring forget what it signed."""
-    for path in (site.keys / "signed").iterdir():
-        path.unlink()
-
-
 def rewrite(site: Site, chance: random.Random) -> tuple[Shard, Note]:
     """An approval that was never given, in the place of one that was; signed as the log's key signs."""
     shard = site.shards[1]  # no log follows it, which would tell what it was
@@ -504,7 +498,7 @@ def add_a_run_that_was_never_logged(site: Site, chance: random.Random) -> Expect
     policy = site.witnessed
     shutil.copytree(run, run.with_name("01ARZ3NDEKTSV4RRFFQ69G5FAV"))
     assert any("not logged yet" in note for note in site.verify().notes)
-    return Expected("redacted", ("1 runs that ended are not logged yet",), {"policy": policy})
+    return Expected("redacted", ("1 run that ended is not logged yet",), {"policy": policy})
 
 
 @attack

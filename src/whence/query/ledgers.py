@@ -317,7 +317,8 @@ def _judge_unlogged(seen: dict[str, RunSeen], pending: Pending, tally: Tally, *,
     if not left:
         return
     named = ", ".join(run.name for run in left[:_NAMED]) + (", …" if len(left) > _NAMED else "")
-    words = f"{len(left):,} runs that ended are not logged yet: {named}"
+    runs = "1 run that ended is" if len(left) == 1 else f"{len(left):,} runs that ended are"
+    words = f"{runs} not logged yet: {named}"
     if is_demanded:
         tally.find("ledger", words, kind="unmet")
     else:

@@ -160,7 +160,7 @@ def _check_sources(record: RunRecord, tally: Tally) -> None:
                 tally.find(file.path, f"isn't what {record.name} read there", kind="unmet")
             moved += file.found == "moved"
         if moved:
-            tally.note(f"{record.name}: {moved:,} files of {source.name} aren't where they were read")
+            tally.note(f"{record.name}: of {source.name}, {moved:,} files aren't where they were read")
 
 
 def _missing_events(record: RunRecord) -> list[Damage]:
