@@ -243,7 +243,7 @@ def _proof_of(evidence: Mapping[str, Any], checkpoint: bytes) -> Any:
     proof = _read(DetachedTimestampFile.deserialize, data, "evidence: the proof")
     if _encoded(proof) != data:
         raise EvidenceError("evidence: the proof isn't in the one spelling that the format has")
-    if not isinstance(proof.file_hash_op, OpSHA256) or proof.file_digest != digest_bytes(checkpoint):
+    if proof.file_digest != digest_bytes(checkpoint):
         raise EvidenceError("evidence: the proof is about something else than this checkpoint")
     return proof
 

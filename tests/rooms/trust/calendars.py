@@ -39,11 +39,13 @@ def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def mine(root: bytes, *, bits: int = EASY_BITS, at: int = 1_700_000_000, work: int = 12) -> bytes:
+def mine(
+    root: bytes, *, bits: int = EASY_BITS, at: int = 1_700_000_000, work: int = 12, behind: bytes = b""
+) -> bytes:
     """Make a header over a Merkle root, with at least so many bits of work."""
     for nonce in range(1 << 32):
         fields = (b"\x00\x00\x00\x20", bytes(32), root, at.to_bytes(4, "little"), bits.to_bytes(4, "little"))
-        header = b"".join(fields) + nonce.to_bytes(4, "little")
+        header = b"".join(fields) + nonce.to_bytes(4, "little") + behind
         if int.from_bytes(sha256(sha256(header)), "little") >> (256 - work) == 0:
             return header
     raise AssertionError

@@ -27,6 +27,7 @@ from whence.trust import (
     Trust,
     anchor_log,
     anchor_path,
+    bytes_of,
     check_anchors,
     confirm_anchors,
     find_kind,
@@ -266,6 +267,11 @@ class TestARecord:
         write_anchor(log.path, replace(anchored, kind="moonrock", evidence={"x": "a" * (17 << 20)}))
         assert only(log).state == "damaged"
 
+    def test_what_a_writer_left_that_died_is_no_record(self, log: MadeLog, anchored: Anchor) -> None:
+        (path,) = files_of(log)
+        (path.parent / f".{path.name}.0123456789ab").write_bytes(path.read_bytes()[:100])
+        assert only(log).state == "holds"
+
     def test_a_renamed_record_is_damaged(self, log: MadeLog, anchored: Anchor) -> None:
         (path,) = files_of(log)
         for name in (path.name.replace("git", "evm"), path.name.replace("3-", "4-")):
@@ -457,6 +463,16 @@ def test_what_no_longer_stands_is_told(
         "Look where it is now.",
     )
     assert found.path == files_of(log)[0]
+
+
+@pytest.mark.parametrize("text", ["AB==", "AA=", "AA", "A A==", "AA==\n", "_w==", "é", ""])
+def test_bytes_of_evidence_have_one_spelling(text: str) -> None:
+    assert bytes_of({"x": "AA=="}, "x") == b"\0"
+    if text:
+        with pytest.raises(EvidenceError, match="x "):
+            bytes_of({"x": text}, "x")
+    else:
+        assert bytes_of({"x": text}, "x") == b""
 
 
 class TestTheFileThatNamesWhomToTrust:

@@ -184,6 +184,25 @@ def test_nothing_is_pushed_unasked_and_what_is_not_pushed_is_said(
     assert not Git.check(evidence, checkpoint, trusting(shared, refs=["refs/heads/main"])).is_trusted
 
 
+def test_a_repository_that_shows_another_object_in_its_place_has_not_got_it(
+    log: MadeLog, repository: pathlib.Path
+) -> None:
+    """`git replace` makes every command show something else under an id."""
+    evidence = Git(repository=str(repository)).anchor(log.checkpoint())
+    other = bytes_of(evidence, "object").replace(b"Ada", b"Eve")
+    name = git(repository, "hash-object", "-w", "-t", "tag", "--stdin", given=other).decode().strip()
+    git(repository, "replace", evidence["id"], name)
+    found = Git.check(evidence, log.checkpoint(), trusting(repository, refs=["refs/tags"]))
+    assert not found.is_trusted
+    assert "another object of that id" in found.rests_on
+
+
+@pytest.mark.parametrize("remote", ["--mirror", "-f"])
+def test_a_remote_is_never_taken_for_an_option(log: MadeLog, repository: pathlib.Path, remote: str) -> None:
+    with pytest.raises(InputError, match="name of a remote"):
+        Git(repository=str(repository), push=remote).anchor(log.checkpoint())
+
+
 def test_a_branch_that_was_rewritten_elsewhere_no_longer_vouches(
     tmp_path: pathlib.Path, log: MadeLog, repository: pathlib.Path
 ) -> None:
@@ -268,6 +287,13 @@ class TestAnObjectIsRefused:
         raw = head + line + before + rest + behind
         name = git(repository, "hash-object", "-w", "-t", "tag", "--stdin", given=raw).decode().strip()
         with pytest.raises(EvidenceError, match="doesn't carry this checkpoint"):
+            Git.check({**evidence, "object": spelled(raw), "id": name}, log.checkpoint(), Trust())
+
+    def test_one_without_end(self, log: MadeLog, repository: pathlib.Path) -> None:
+        evidence = Git(repository=str(repository)).anchor(log.checkpoint())
+        raw = bytes_of(evidence, "object").replace(b"tagger ", b"tagger " + b"A" * (1 << 20))
+        name = hashlib.sha1(b"tag %d\0" % len(raw) + raw).hexdigest()
+        with pytest.raises(EvidenceError, match="no tag and no commit"):
             Git.check({**evidence, "object": spelled(raw), "id": name}, log.checkpoint(), Trust())
 
     @pytest.mark.parametrize(

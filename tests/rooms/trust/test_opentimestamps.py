@@ -161,12 +161,20 @@ class TestAProofIsRefused:
 
     def test_a_header_without_its_work(self, calendar: Calendar, log: MadeLog, final: dict[str, Any]) -> None:
         root = calendar.headers[HEIGHT][36:68]
-        for bits in (0x1D00FFFF, 0x03000001, 0x00000000, 0x1F80FFFF, 0xFF7FFFFF):
-            header = mine(root, bits=bits, work=0)
+        negative, too_large = (0x2080FFFF, 8), (0xFF7FFFFF, 0)
+        for bits, work in ((0x1D00FFFF, 0), (0x03000001, 0), (0, 0), negative, too_large):
+            header = mine(root, bits=bits, work=work)
             with pytest.raises(EvidenceError, match="doesn't show the work"):
                 OpenTimestamps.check(
                     {**final, "headers": {str(HEIGHT): spelled(header)}}, log.checkpoint(), EASY
                 )
+
+    def test_a_header_with_more_behind_it(
+        self, calendar: Calendar, log: MadeLog, final: dict[str, Any]
+    ) -> None:
+        header = mine(calendar.headers[HEIGHT][36:68], behind=b"x")
+        with pytest.raises(EvidenceError, match="has 80 bytes, not 81"):
+            OpenTimestamps.check({**final, "headers": {str(HEIGHT): spelled(header)}}, log.checkpoint(), EASY)
 
     @pytest.mark.parametrize(
         "headers",

@@ -8,9 +8,12 @@ import json
 import pathlib
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.rooms.trust.answering import Server, answering
 from tests.rooms.trust.logs import MadeLog, make_log
@@ -119,6 +122,17 @@ def test_a_witness_that_is_named_tells_the_time(
         f"entry 6 of the log {ORIGIN}, witnessed by witness.example.org",
     )
     assert Rekor.check(cosigned, log.checkpoint(), trusting(rekor)).at is None
+    forger = Cosigner(SigningKey(bytes(31) + b"f"), "witness.example.org")
+
+    def forge(entry: dict[str, Any]) -> None:
+        checkpoint = entry["inclusionProof"]["checkpoint"]
+        note = parse_note(checkpoint["envelope"].encode())
+        line = replace(
+            forger.cosign(parse_checkpoint(note.text), time_s=1_600_000_000), key_id=witness.verifier.key_id
+        )
+        checkpoint["envelope"] = note.signed(line).encode().decode()
+
+    assert Rekor.check(changed(evidence, forge), log.checkpoint(), trusting(rekor, witness.vkey)).at is None
     assert Rekor.check(evidence, log.checkpoint(), trusting(rekor, witness.vkey)).at is None
 
 
@@ -182,12 +196,12 @@ class TestAnEntryIsRefused:
         """A log of another name is nobody's log; whatever else is flipped is an error."""
         entry = json.loads(evidence["entry"])
         proof = entry["inclusionProof"]
-        hashes = [base64.b64decode(each) for each in proof["hashes"]]
+        path = [base64.b64decode(each) for each in proof["hashes"]]
         data = {
             "envelope": proof["checkpoint"]["envelope"].encode(),
             "body": base64.b64decode(entry["canonicalizedBody"]),
-            "first hash": hashes[0],
-            "last hash": hashes[-1],
+            "first hash": path[0],
+            "last hash": path[-1],
         }[part]
         others = 0
         for bit in range(len(data) * 8):
@@ -268,6 +282,47 @@ class TestAnEntryIsRefused:
         with pytest.raises(EvidenceError):
             Rekor.check(changed(evidence, forge), log.checkpoint(), trusting(rekor))
 
+    @pytest.mark.parametrize(
+        ("algorithm", "details"),
+        [("SHA2_384", "PKIX_ECDSA_P256_SHA_256"), ("SHA2_256", "PKIX_ECDSA_P384_SHA_384")],
+    )
+    def test_an_entry_of_other_algorithms(
+        self, rekor: RekorLog, log: MadeLog, evidence: dict[str, Any], algorithm: str, details: str
+    ) -> None:
+        body = json.loads(base64.b64decode(json.loads(evidence["entry"])["canonicalizedBody"]))
+        said = body["spec"]["hashedRekordV002"]
+        said["data"]["algorithm"] = algorithm
+        said["signature"]["verifier"]["keyDetails"] = details
+        rekor.leaves.append(json.dumps(body).encode())
+        entry = {"entry": json.dumps(rekor.entry(len(rekor.leaves) - 1))}
+        with pytest.raises(EvidenceError, match="other algorithms"):
+            Rekor.check(entry, log.checkpoint(), trusting(rekor))
+
+    def test_an_entry_with_another_kind_of_key(self, rekor: RekorLog, log: MadeLog) -> None:
+        key = ec.generate_private_key(ec.SECP384R1())
+        der = key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        verifier = {"publicKey": {"rawBytes": spell(der)}, "keyDetails": "PKIX_ECDSA_P256_SHA_256"}
+        signature = key.sign(log.checkpoint(), ec.ECDSA(hashes.SHA256()))
+        said = {
+            "digest": spell(hashlib.sha256(log.checkpoint()).digest()),
+            "signature": {"content": spell(signature), "verifier": verifier},
+        }
+        with pytest.raises(EvidenceError, match="isn't an ECDSA P-256 key"):
+            Rekor.check({"entry": json.dumps(rekor.enter(said))}, log.checkpoint(), trusting(rekor))
+
+    def test_bytes_in_another_spelling(self, rekor: RekorLog, log: MadeLog, evidence: dict[str, Any]) -> None:
+        """The last sign of a hash's base 64 has bits that are read by nobody."""
+
+        def respell(entry: dict[str, Any]) -> None:
+            first = entry["inclusionProof"]["hashes"][0]
+            letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+            entry["inclusionProof"]["hashes"][0] = f"{first[:-2]}{letters[letters.index(first[-2]) + 1]}="
+
+        with pytest.raises(EvidenceError, match="another spelling"):
+            Rekor.check(changed(evidence, respell), log.checkpoint(), trusting(rekor))
+
     def test_an_entry_that_its_key_did_not_sign(self, rekor: RekorLog, log: MadeLog) -> None:
         other = RekorLog()
         with answering(other.respond) as server:
@@ -318,11 +373,11 @@ def test_an_entry_of_sigstores_own_log_is_proved_by_the_same_code() -> None:
     assert verifier.key_id.to_bytes(4, "big") == base64.b64decode(entry["logId"]["keyId"])[:4]
     said = parse_checkpoint(note.text)
     assert (said.origin, said.size) == ("log2025-alpha1.rekor.sigstage.dev", 646)
-    hashes = [base64.b64decode(each) for each in entry["inclusionProof"]["hashes"]]
+    path = [base64.b64decode(each) for each in entry["inclusionProof"]["hashes"]]
     leaf = base64.b64decode(found["leaf"])
-    check_inclusion(hashes, index=int(entry["logIndex"]), size=said.size, leaf=leaf, root=said.root)
+    check_inclusion(path, index=int(entry["logIndex"]), size=said.size, leaf=leaf, root=said.root)
     with pytest.raises(EvidenceError):
-        check_inclusion(hashes, index=int(entry["logIndex"]) - 1, size=said.size, leaf=leaf, root=said.root)
+        check_inclusion(path, index=int(entry["logIndex"]) - 1, size=said.size, leaf=leaf, root=said.root)
 
 
 def test_it_is_found_by_its_name() -> None:

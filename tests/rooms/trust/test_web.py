@@ -111,6 +111,16 @@ def test_what_is_no_answer_is_an_error_that_names_the_address(said: bytes, probl
         assert caught.value.remedy
 
 
+def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    def act(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"\r\n")
+        while True:
+            connection.sendall(bytes(65_536))
+
+    with speaking(act) as address, pytest.raises(RemoteError, match="more than 1,000 bytes"):
+        ask(address, limit=1_000, timeout_s=5)
+
+
 def test_nobody_there_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
