@@ -61,7 +61,7 @@ class Evm:
         rpc: where the node takes JSON-RPC over HTTP.
         chain: the id of the chain; a node of another one is refused before anything is signed.
         key: the file of the private key, hexadecimal or an encrypted key store (whose passphrase is in
-            `WHENCE_EVM_PASSPHRASE`); by default `WHENCE_EVM_KEY` holds it in hexadecimal.
+            `WHENCE_EVM_PASSPHRASE`); by default `WHENCE_EVM_PRIVATE_KEY` holds it in hexadecimal.
         confirmations: how many blocks to wait for, that of the transaction among them; 0 waits for none.
         budget: what the transaction may cost at most, in the chain's coin.
         wait_s, poll_s: for how long to wait for a block, and how often to ask.
@@ -320,12 +320,12 @@ def _sender(raw: bytes) -> str:
 
 def _account(path: str | None) -> LocalAccount:
     """Read the private key; no message has anything of it."""
-    where = path or "WHENCE_EVM_KEY"
-    text = _key_file(pathlib.Path(path)) if path else os.environ.get("WHENCE_EVM_KEY", "")
+    where = path or "WHENCE_EVM_PRIVATE_KEY"
+    text = _key_file(pathlib.Path(path)) if path else os.environ.get("WHENCE_EVM_PRIVATE_KEY", "")
     if not text.strip():
         raise KeyUnusableError(
             f"{where}: no key",
-            remedy="Name a key's file with --key, or set WHENCE_EVM_KEY to one in hexadecimal.",
+            remedy="Name a key's file with --key, or set WHENCE_EVM_PRIVATE_KEY to one in hexadecimal.",
         )
     try:
         if text.lstrip().startswith("{"):

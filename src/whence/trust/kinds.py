@@ -200,7 +200,7 @@ KINDS = {
         (
             Option("rpc", "URL", "a node that is asked by JSON-RPC", is_required=True),
             Option("chain", "ID", "the chain's id; a node of another one is refused", is_required=True),
-            Option("key", "FILE", "the private key (default: WHENCE_EVM_KEY has it)"),
+            Option("key", "FILE", "the private key (default: WHENCE_EVM_PRIVATE_KEY has it)"),
             Option("confirmations", "N", "wait for N blocks (default: 1; 0 doesn't wait)"),
             Option("budget", "COINS", "what it may cost at most, in the chain's coin (default: 0.01)"),
         ),

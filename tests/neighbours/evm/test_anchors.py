@@ -401,10 +401,10 @@ class TestKeys:
     def test_the_variable_holds_it_where_no_file_does(
         self, chain: Chain, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.delenv("WHENCE_EVM_KEY", raising=False)
+        monkeypatch.delenv("WHENCE_EVM_PRIVATE_KEY", raising=False)
         with pytest.raises(KeyUnusableError, match="no key"):
             evm(chain).anchor(CHECKPOINT)
-        monkeypatch.setenv("WHENCE_EVM_KEY", "0x" + chain.keys[1].hex())
+        monkeypatch.setenv("WHENCE_EVM_PRIVATE_KEY", "0x" + chain.keys[1].hex())
         evidence = evm(chain).anchor(CHECKPOINT)
         sender = Account.recover_transaction(bytes_of(evidence, "transaction"))
         assert sender == Account.from_key(chain.keys[1]).address
@@ -652,7 +652,6 @@ class TestForged:
 
 def test_from_the_command_line_until_the_chain_is_reorganised(
     chain: Chain,
-    key: str,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -663,12 +662,13 @@ def test_from_the_command_line_until_the_chain_is_reorganised(
         return json.loads(capsys.readouterr().out)
 
     monkeypatch.setenv("WHENCE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WHENCE_EVM_PRIVATE_KEY", chain.keys[0].hex())  # a run records variables
     monkeypatch.setenv("WHENCE_KEYS", str(tmp_path / "keys"))
     with wh.start_run("anchored") as run:
         run.log_metric("loss", 0.5)
     node = ["anchor", "evm", "--rpc", chain.url, "--chain", str(chain.id)]
     before = chain.head
-    (made,) = said(*node, "--key", key, "--budget", "0.001")["anchors"]
+    (made,) = said(*node, "--budget", "0.001")["anchors"]
     assert made["new"]
     chain.mine(2)
     (listed,) = said("anchors", "--check", code=1)["anchors"]
@@ -683,6 +683,7 @@ def test_from_the_command_line_until_the_chain_is_reorganised(
     (confirmed,) = said(*node, "--confirm", code=1)["anchors"]
     assert "no longer in the chain" in confirmed["problem"]
     kept = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file())
+    assert b"WHENCE_EVM_PRIVATE_KEY" in kept
     assert chain.keys[0].hex().encode() not in kept
     assert chain.keys[0] not in kept
     assert chain.secret.encode() not in kept
