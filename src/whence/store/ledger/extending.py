@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from whence.errors import DamagedError, NotFoundError
+from whence.errors import DamagedError
 from whence.ledger import (
     WIDTH,
     Grower,
@@ -29,7 +29,7 @@ from whence.ledger import (
     root_of,
     tile_path,
 )
-from whence.store.files import explained, make_folder, sync_data, sync_folder, write_all
+from whence.store.files import explained, explained_reading, make_folder, sync_data, sync_folder, write_all
 from whence.store.ledger.payloads import encode_openings, payload_path, places
 from whence.store.ledger.staging import Addition
 from whence.vocab import DIGEST_BYTES
@@ -141,6 +141,21 @@ def check_extension(folder: pathlib.Path, old_size: int, new: Grower) -> None:
     _check(folder, "tile", found == new and found.root == new.root)
 
 
+def check_edge(folder: pathlib.Path, grower: Grower) -> None:
+    """Check that what new entries are put behind is whole: the last bundles of entries and of payloads.
+
+    Raises:
+        DamagedError, NotFoundError: it isn't.
+    """
+    bundle, width = divmod(grower.size, WIDTH)
+    if width:
+        path = entries_path(bundle, width)
+        hashes = leaf_hashes(decode_bundle(_content(folder / path), width))
+        if hashes != list(grower.edge[0]):
+            raise DamagedError(f"{folder / path}: not the entries that were signed", place=str(folder / path))
+        places(_content(folder / payload_path(bundle)), width)
+
+
 def drop_partials(folder: pathlib.Path, extension: Extension) -> None:
     """Take away partial tiles and bundles of which the full one is there now; that may fail."""
     for path in extension.files:
@@ -174,18 +189,16 @@ def _for_each(act: Callable[[_Piece], None], pieces: Sequence[_Piece]) -> None:
 
 def _content(path: pathlib.Path) -> bytes:
     """Read a file from the disk, not from what the system remembers of it, where it can be told to."""
-    try:
+    with explained_reading(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError as error:
-        raise NotFoundError(f"{path}: not there", remedy="Restore it from a backup.") from error
-    try:
-        if hasattr(os, "posix_fadvise"):
-            with contextlib.suppress(OSError):
-                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        size = os.fstat(descriptor).st_size
-        return os.pread(descriptor, size, 0) if size else b""
-    finally:
-        os.close(descriptor)
+        try:
+            if hasattr(os, "posix_fadvise"):
+                with contextlib.suppress(OSError):
+                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            size = os.fstat(descriptor).st_size
+            return os.pread(descriptor, size, 0) if size else b""
+        finally:
+            os.close(descriptor)
 
 
 def _split(data: bytes) -> list[bytes]:

@@ -29,7 +29,13 @@ from whence.ledger import (
     consistency_proof,
 )
 from whence.store.files import explained, explained_reading, make_folder, sync_folder, write_whole
-from whence.store.ledger.extending import check_extension, drop_partials, plan_extension, write_extension
+from whence.store.ledger.extending import (
+    check_edge,
+    check_extension,
+    drop_partials,
+    plan_extension,
+    write_extension,
+)
 from whence.store.ledger.keyring import KeyRing
 from whence.store.ledger.leftovers import drop_leftovers
 from whence.store.ledger.memory import check_continues
@@ -75,15 +81,25 @@ class OwnShards:
         self._known: dict[str, Shard] = {}
 
     def list(self) -> list[Shard]:
-        """List those that are here."""
-        found = [self._known.setdefault(name, Shard(self.path / name)) for name in self._names()]
-        return [each for each in found if each.path.is_dir()]
+        """List those that are here and can be read."""
+        return [each for each in self._here() if _can_be_read(each)]
+
+    def find_lost(self) -> Shard | None:
+        """Find one that is here and can't be read, and after which none was begun."""
+        here = self._here()
+        befores = [each.beginning.before for each in here if _can_be_read(each)]
+        known = {before.get("shard") for before in befores if before}
+        return next((each for each in here if not _can_be_read(each) and each.name not in known), None)
 
     def add(self, name: str) -> None:
         """Note that one is begun here."""
         names = self._names()
         if name not in names:
             write_whole(self.path / OWN, "".join(f"{each}\n" for each in [*names, name]).encode())
+
+    def _here(self) -> Sequence[Shard]:
+        found = [self._known.setdefault(name, Shard(self.path / name)) for name in self._names()]
+        return [each for each in found if each.path.is_dir()]
 
     def _names(self) -> Sequence[str]:
         try:
@@ -121,6 +137,9 @@ class Scribe:
         newest = max(own, key=_begun_ms, default=None)
         key = self._keys.current()
         shard = newest_of(own, project, lambda vkey: self._keys.find_key(vkey) is not None)
+        lost = self._own.find_lost()
+        if shard is None and lost is not None:
+            return self._begin(key, project, why="damaged", before=lost)
         if shard is None:
             is_ours = newest is not None and self._keys.find_key(newest.vkey) is not None
             why = "first" if newest is None else ("project" if is_ours else "other-key")
@@ -207,6 +226,7 @@ class Scribe:
         if signer.vkey != shard.vkey:
             raise DamagedError(f"{shard.path}: the checkpoint is another log's", place=str(shard.path))
         head = Head(shard=shard, origin=tree.origin, key=key, grower=shard.hashes().edge)
+        check_edge(shard.path, head.grower)
         last = self._keys.remembered(tree.origin)
         if last is None or (last.size, last.root) == (tree.size, tree.root):
             return head
@@ -284,10 +304,8 @@ class Scribe:
 
     def _now(self, after: Shard | None) -> int:
         """The time; never before that of the shard before, so that they can be ordered."""
-        try:
-            return max(self._now_ms(), 0 if after is None else _begun_ms(after))
-        except (DamagedError, NotFoundError):
-            return self._now_ms()
+        begun_ms = 0 if after is None or not _can_be_read(after) else _begun_ms(after)
+        return max(self._now_ms(), begun_ms)
 
     def _year(self) -> str:
         return f"{time.gmtime(self._now_ms() / 1000).tm_year:04d}"
@@ -324,6 +342,14 @@ def newest_of(own: Sequence[Shard], project: str, is_ours: Callable[[str], bool]
         if each.name not in left and each.beginning.project == project and is_ours(each.vkey)
     ]
     return max(found, key=_begun_ms, default=None)
+
+
+def _can_be_read(shard: Shard) -> bool:
+    """Whether there is a checkpoint, and a beginning."""
+    try:
+        return shard.tree.size > 0 and bool(shard.beginning.vkey)
+    except (DamagedError, InputError, NotFoundError, SignatureError):
+        return False
 
 
 def _begun_ms(shard: Shard) -> int:

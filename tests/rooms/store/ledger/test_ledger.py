@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import pathlib
 import shutil
@@ -20,7 +22,7 @@ from tests.rooms.store.ledger.ledgers import (
     texts_in,
     texts_of,
 )
-from whence.errors import InputError, KeyUnusableError, PositionError, SignatureError
+from whence.errors import InputError, KeyUnusableError, PositionError, SignatureError, StoreError
 from whence.ledger import SigningKey, Statement, parse_note
 from whence.store import Folder, KeyRing, Ledger, Shard
 
@@ -379,3 +381,44 @@ def test_without_a_usable_key_things_stay_staged(tmp_path: pathlib.Path) -> None
     assert ledger.shards() == []
     ledger_in(tmp_path).append(said("b"))
     check_once(ledger, "ab", "ab")
+
+
+@pytest.mark.parametrize(
+    "name", ["checkpoint", "tile/0/000.p/3", "tile/entries/000.p/3", "tile/entries/000.p", "payload/000"]
+)
+@pytest.mark.parametrize("way", ["gone", "empty", "other"])
+def test_whatever_is_damaged_at_the_edge_of_a_log_the_next_entries_are_logged_in_another(
+    tmp_path: pathlib.Path, name: str, way: str
+) -> None:
+    ledger = ledger_in(tmp_path)
+    first = ledger.append(said("a", "b"))[0].shard
+    path = ledger.path / first / name
+    if path.is_dir() or way == "gone":
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    else:
+        path.write_bytes(b"" if way == "empty" else b"\xff\xff" + path.read_bytes()[2:])
+    again = ledger_in(tmp_path)
+    again.stage(said("c"))
+    second = again.append(said("d"))[0].shard
+    begun = Shard(again.path / second).beginning
+    assert (begun.why, begun.before and begun.before["shard"]) == ("damaged", first)
+    assert [text for _, text in texts_in(Shard(again.path / second))] == ["c", "d"]
+    assert again.append(said("e"))[0].shard == second
+
+
+def test_where_files_cannot_be_locked_nothing_is_staged_and_that_is_said(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    ledger = ledger_in(tmp_path)
+    ledger.append(said("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", refuse)
+        for act in (ledger.stage, ledger.append):
+            with pytest.raises(StoreError, match="doesn't lock files"):
+                act(said("b"))
+        with pytest.raises(KeyUnusableError, match="doesn't lock files"):
+            KeyRing(tmp_path / "others").current()
+    assert texts_of(ledger) == ["a"]
