@@ -1,7 +1,8 @@
 """Which logs a witness cosigns: vkeys given by hand, and a file that is read again when it changes.
 
-The file is a policy (C2SP tlog-policy), of which only the `log` lines count and nothing else has to be there,
-or has a vkey on each line.
+The file is a policy (C2SP tlog-policy), of which only the `log` lines count, or has a vkey on each line, with
+or without `log` before it. In a policy no two logs may have one key; a witness doesn't mind, since it tells
+logs apart by their names.
 The name of a vkey is the origin of the log; several keys may sign one log.
 """
 
@@ -17,7 +18,7 @@ from whence.ledger import Verifier, parse_policy
 from whence.store import explained_reading
 
 _FILE_LIMIT = 1_000_000
-_POLICY_WORDS = ("log", "witness", "group", "quorum")
+_POLICY_WORDS = ("witness", "group", "quorum")
 
 
 class Logs:
@@ -100,8 +101,6 @@ def read_logs(path: pathlib.Path) -> list[Verifier]:
     words = {number: line.split() for number, line in enumerate(lines, 1)}
     said = {number: each for number, each in words.items() if each and not each[0].startswith("#")}
     if len(data) > _FILE_LIMIT or any(each[0] in _POLICY_WORDS for each in said.values()):
-        if not any(each[0] == "quorum" for each in said.values()):
-            data += b"quorum none\n"  # lines of logs alone, which no quorum concerns
         return [log.verifier for log in parse_policy(data).logs]
     return [_log(each, f"{path}, line {number}") for number, each in said.items()]
 
@@ -109,7 +108,7 @@ def read_logs(path: pathlib.Path) -> list[Verifier]:
 def _log(words: list[str], where: str) -> Verifier:
     """Read a vkey as a policy reads it, so that a key of a witness isn't taken for one of a log."""
     try:
-        (vkey,) = words
+        (vkey,) = words[1:] if words[0] == "log" else words
         (log,) = parse_policy(f"log {vkey}\nquorum none\n").logs
     except ValueError as error:
         raise InputError(
