@@ -32,6 +32,7 @@ END = "--- end of block"
         ("files.md", "penguins.csv", 4),
         ("metrics.md", "penguins.csv", 2),
         ("prove.md", "penguins.csv", 5),
+        ("verify.md", "penguins.csv", 7),
     ],
 )
 def test_each_block_prints_what_stands_below_it(
