@@ -121,7 +121,7 @@ class _Column:
         if len(self._hashes) >= _KEPT_HASHES:
             said["distinct_is_estimate"] = True
         if self._least is not None:
-            said |= {"least": _shown(self._least), "greatest": _shown(self._greatest)}
+            said |= {"least": shown(self._least), "greatest": shown(self._greatest)}
         if self._count:
             mean = self._sum / self._count
             spread = max(0.0, self._squares / self._count - mean * mean)
@@ -183,10 +183,10 @@ def _frequent(chosen: Any) -> list[list[Any]]:
     counts = counted.field("counts").to_numpy()
     often = np.argsort(-counts, kind="stable")[:_FREQUENT]
     values = counted.field("values").take(pa.array(often)).to_pylist()
-    return [[_shown(value), count] for value, count in zip(values, counts[often].tolist(), strict=True)]
+    return [[shown(value), count] for value, count in zip(values, counts[often].tolist(), strict=True)]
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
     """A value as JSON can say it."""
     if isinstance(value, bool) or type(value) is int:
         return value
