@@ -629,6 +629,7 @@ class TestForged:
             first | {"header": spelled(bytes([0xC0 + 15]) + b"\xc0" * 15)},
             first | {"transaction": spelled(b"\x02")},
             first | {"transaction": spelled(b"\x01\xc0")},
+            {"chain": chain.id, "transaction": spelled(b"\x05" + bytes_of(first, "transaction")[1:])},
             first | {"chain": 1},
             first | {"chain": True},
         ]
