@@ -10,7 +10,7 @@ from whence.errors import InputError, WhenceError
 from whence.ledger import Policy, parse_checkpoint, parse_note, parse_policy, parse_vkey
 from whence.query.logs import Demand
 from whence.store import KeyRing, explained_reading
-from whence.trust import read_trust
+from whence.trust import Trust, read_trust
 
 FileOrBytes = bytes | str | os.PathLike[str]
 
@@ -53,11 +53,18 @@ def make_demand(
             parse_checkpoint(note.text)
     except WhenceError as error:
         raise InputError(f"{_named(since)}: no checkpoint ({error.message})") from error
+    asked = policy if isinstance(policy, Policy | None) else _policy(policy)
+    believed = {} if trust is None else read_trust(pathlib.Path(trust))
+    if (
+        asked is not None and asked.witnesses
+    ):  # what they said of an earlier checkpoint lies among the anchors
+        vkeys = [each.verifier.vkey for each in asked.witnesses]
+        believed.setdefault("witness", Trust(settings={"keys": vkeys}))
     demand = Demand(
-        policy=policy if isinstance(policy, Policy | None) else _policy(policy),
+        policy=asked,
         keys=tuple(parse_vkey(key) for key in keys),
         own=own,
-        trust={} if trust is None else read_trust(pathlib.Path(trust)),
+        trust=believed,
         since=note,
         is_copy=is_copy,
         **({} if ring is None else {"signed": ring.remembered}),

@@ -84,7 +84,11 @@ def test_a_ledger_is_cosigned_from_end_to_end(tmp_path: pathlib.Path, shard: Sha
     policy.write_text(f"log {shard.vkey}\nwitness w1 {said['vkey']}\nquorum w1\n")
     assert ask("verify", "--policy", str(policy), cwd=tmp_path).code == 0
     train(tmp_path)  # a newer checkpoint, which nobody has cosigned yet
-    assert ask("verify", "--policy", str(policy), cwd=tmp_path).code == 1
+    verified = ask("verify", "--policy", str(policy), "--json", cwd=tmp_path)
+    assert verified.code == 1
+    (log,) = verified.value["logs"]
+    assert log["vouched_size"] == later["size"] < log["size"]  # what it said of the one before still counts
+    assert log["vouchers"] == ["witness: the witness witness.example/w1"]
 
 
 def test_a_quorum_is_met_only_by_enough_witnesses(tmp_path: pathlib.Path, shard: Shard) -> None:
