@@ -74,6 +74,25 @@ def test_a_tile_is_read_once_for_many_proofs() -> None:
     assert sorted(asked) == sorted([*edge, "tile/1/000", "tile/0/003", "tile/0/004", "tile/0/005"])
 
 
+def test_what_is_kept_are_the_tiles_above_the_leaves_and_the_last_of_these() -> None:
+    entries = some_entries(1_000)
+    files = files_of(entries)
+    asked: list[str] = []
+
+    def read(path: str) -> bytes:
+        asked.append(path)
+        return files[path]
+
+    reader = HashReader(read, size=1_000, root=mth(entries))
+    for index in (0, 1, 300, 301, 2):
+        inclusion_proof(reader, index, 1_000)
+    edge = ["tile/0/003.p/232", "tile/1/000.p/3"]
+    assert sorted(asked) == sorted([*edge, "tile/0/000", "tile/0/001", "tile/0/000"])
+    asked.clear()
+    inclusion_proof(read, 999, 1_000)  # with no reader between that would keep any
+    assert sorted(asked) == sorted(edge)
+
+
 class TestNoFalseTileGetsIn:
     ENTRIES = some_entries(700)
     FILES = files_of(ENTRIES)
