@@ -177,10 +177,16 @@ def cut_power(folder: pathlib.Path, rounds: int, seed: int) -> Counter[str]:
             recorder, told = record(folder / "disk", patch, runs)
         recorder.state(len(recorder.steps), None, folder / "whole")
         assert contents(folder / "whole") == contents(folder / "disk"), "no change of the disk went by"
+    keys = folder / "keys"
     for number in range(rounds):
         place = folder / f"round-{number}"
-        outcomes[check_round(place, recorder, told, chance)] += 1
+        # each round is another future of that disk, of which a signer who knew the others would accuse it
+        shutil.copytree(os.environ["WHENCE_KEYS"], keys, ignore=shutil.ignore_patterns("signed"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("WHENCE_KEYS", str(keys))
+            outcomes[check_round(place, recorder, told, chance)] += 1
         shutil.rmtree(place)
+        shutil.rmtree(keys)
     return outcomes
 
 

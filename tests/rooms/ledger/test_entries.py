@@ -15,16 +15,21 @@ from whence.ledger import (
     KINDS,
     MAX_ENTRY_BYTES,
     SALT_BYTES,
+    Checkpoint,
     ImportedShard,
     LoggedArtifact,
     LoggedDecision,
     LoggedVersion,
+    Note,
     Opening,
+    Receipt,
     SealedRun,
+    SigningKey,
     Statement,
     Subject,
     parse_entry,
     parse_extra,
+    parse_receipt,
     subject_of,
 )
 from whence.vocab import encode_content
@@ -268,3 +273,18 @@ def test_the_id_of_a_run_takes_16_bytes_and_has_one_spelling() -> None:
 
 def test_other_kinds_say_it_in_words_of_their_own() -> None:
     assert subject_of("policy", encode_content({"name": "x"})) is None
+
+
+@pytest.mark.parametrize("name", ["digits", "churn-model", "resnet50-v2"])
+def test_a_receipt_at_a_million_entries_has_at_most_1300_bytes(name: str) -> None:
+    origin = "whence.invalid/2026-abcdefghij"
+    subject = LoggedVersion(kind="model", name=name, version=12, digest=DIGEST, run_id=RUN)
+    tree = Checkpoint(origin, 1_000_000, DIGEST)
+    signed = SigningKey(bytes(32)).signer(origin).sign(tree.text)
+    note = Note(tree.text, (signed,)).encode()
+    receipt = Receipt(subject.statement(AT).extra(SALT), 123_456, (DIGEST,) * 20, note).encode()
+    assert len(receipt) <= 1_300
+    again = parse_receipt(receipt)
+    statement, salt = parse_extra(again.extra)
+    assert subject_of(statement.kind, statement.payload) == subject
+    assert salt == SALT
