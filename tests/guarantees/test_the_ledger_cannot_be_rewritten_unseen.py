@@ -278,6 +278,20 @@ def say_another_size(site: Site, chance: random.Random) -> Expected:
 
 
 @attack
+def say_another_origin(site: Site, chance: random.Random) -> Expected:
+    """Also one that no key can be named after."""
+    path = any_log(site, chance).path / "checkpoint"
+    note = parse_note(path.read_bytes())
+    tree = parse_checkpoint(note.text)
+    at = chance.randrange(len(tree.origin))
+    other = (
+        tree.origin[:at] + chance.choice([" ", "+", "x", "\u2003", "é", "y" * 300]) + tree.origin[at + 1 :]
+    )
+    path.write_bytes(Note(note.text.replace(tree.origin, other), note.signatures).encode())
+    return Expected("damaged", (relative(path, site),))
+
+
+@attack
 def restore_an_older_backup(site: Site, chance: random.Random) -> Expected:
     """A backup has neither the list of logs begun here nor what is staged."""
     first = site.shards[0].name
