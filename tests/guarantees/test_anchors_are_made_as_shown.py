@@ -8,9 +8,17 @@ import re
 import subprocess
 import sys
 
+from whence.trust import KINDS, read_trust
+
 ROOT = pathlib.Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/anchor.md").read_text()
 COMMANDS = re.findall(r"^```bash\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_file_of_whom_to_believe_names_every_kind_as_it_is_read(tmp_path: pathlib.Path) -> None:
+    (shown,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "trust.toml").write_text(shown)
+    assert read_trust(tmp_path / "trust.toml").keys() == KINDS.keys()
 
 
 def run(command: str, folder: pathlib.Path, **variables: str) -> str:
