@@ -36,6 +36,7 @@ from whence.store.liveness import own_lease
 LOCAL_NAMES = frozenset({"staging", OWN, "lock"})
 """What of a ledger's folder belongs to this workspace alone, and never goes with a copy."""
 
+_AGAIN = "Check the disk, and try it again."
 _SINCE_S = 0.2
 _ORIGIN = "whence.invalid"
 _STATE_BYTES = 64
@@ -219,8 +220,14 @@ class Ledger:
         for index in indices:
             shard.entry(index)
         with self._alone() as held, self._at_work(held):
-            self._scribe().clean()
-            self._wipe_logged()
+            with contextlib.suppress(DamagedError):  # what was set aside is overwritten too
+                self._commit_all(is_clean=False)
+            left = self.staging.take()
+            if sum(len(each.frames) for each in left) > len(self._unlogged(left)):
+                raise StoreError(
+                    f"{self.staging.path}: what is logged couldn't be overwritten", remedy=_AGAIN
+                )
+            self.staging.sync()
             self.staging.overwrite_damaged()
             destroy_openings(shard.path, indices, shard.size)
 
@@ -319,7 +326,7 @@ class Ledger:
         with self._at_work(held) as is_clean:
             return self._commit_all(is_clean=is_clean, begins=begins)
 
-    def _commit_all(self, *, is_clean: bool, begins: bool) -> Committed:
+    def _commit_all(self, *, is_clean: bool, begins: bool = False) -> Committed:
         taken = self.staging.take()
         scribe = self._scribe()
         scribe.finish_begun()
@@ -375,13 +382,6 @@ class Ledger:
                 if any(shard.find_leaf(first, 0) is not None for shard, _ in sizes):
                     each.damages.pop(at, None)
         return waiting
-
-    def _wipe_logged(self) -> None:
-        """Overwrite what is staged and logged, to be gone from the disk when this returns."""
-        taken = self.staging.take()
-        if not self._unlogged(taken):
-            self.staging.wipe([each for each in taken if not each.damages])
-        self.staging.sync()
 
     def _sizes(self) -> list[tuple[Shard, int]]:
         found: list[tuple[Shard, int]] = []

@@ -172,9 +172,9 @@ class Scribe:
         """
         try:
             return self._extend(head, additions)
-        except ForkError:  # the same log was extended elsewhere in this very moment
-            before = None if head.beginning else head.shard
-            head = self._begin(self._keys.current(), project, why="rolled-back", before=before)
+        except ForkError:  # a copy of the log was extended in this very moment
+            drop_leftovers(head.shard.path, head.grower.size)
+            head = self._begin(self._keys.current(), project, why="rolled-back", before=head.shard)
             return self._extend(head, additions)
 
     def clean(self) -> None:
@@ -262,6 +262,10 @@ class Scribe:
         public: dict[str, Any] = {"vkey": self._keys.signer(key, origin).vkey, "why": why}
         if before is not None:
             public["before"] = _told(before)
+        if why == "rolled-back" and before is not None:
+            with contextlib.suppress(ForkError):  # what was signed can't be read
+                last = self._keys.remembered(before.origin)
+                public |= {} if last is None else {"signed": _spelled(last)}
         if project:
             public["project"] = project
         first = Statement("shard", self._now(before), encode_content({}), public)
@@ -360,10 +364,12 @@ def _told(shard: Shard) -> dict[str, Any]:
     """What a shard says of the one before."""
     said: dict[str, Any] = {"shard": shard.name}
     with contextlib.suppress(NotFoundError, SignatureError):
-        tree = shard.tree
-        root = base64.b64encode(tree.root).decode()
-        said |= {"origin": tree.origin, "size": tree.size, "root": root}
+        said |= {"origin": shard.origin, **_spelled(shard.tree)}
     return said
+
+
+def _spelled(tree: Checkpoint) -> dict[str, Any]:
+    return {"root": base64.b64encode(tree.root).decode(), "size": tree.size}
 
 
 def _reader(shard: Shard, tree: Checkpoint) -> HashReader:

@@ -23,8 +23,9 @@ from tests.rooms.store.ledger.ledgers import (
     texts_of,
 )
 from whence.errors import InputError, KeyUnusableError, PositionError, SignatureError, StoreError
-from whence.ledger import SigningKey, Statement, parse_note
+from whence.ledger import SigningKey, Statement, parse_entry, parse_note
 from whence.store import Folder, KeyRing, Ledger, Shard
+from whence.store.ledger.extending import Extension, write_extension
 
 NEXT_YEAR_MS = NOW_MS + 366 * 86_400_000
 
@@ -258,6 +259,7 @@ def test_a_restored_backup_is_never_signed_on(tmp_path: pathlib.Path) -> None:
     assert new.beginning.before is not None
     assert new.beginning.before["shard"] == old.name
     assert new.beginning.before["size"] == 2
+    assert (parse_entry(new.entry(0)).public or {})["signed"]["size"] == 3
     assert Shard(again.path / old.name).size == 2
     assert ledger.keys.remembered(old.origin) == signed
     assert again.append(said("c"))[0].shard == new.name
@@ -275,6 +277,30 @@ def test_of_a_workspace_and_its_copy_one_goes_on_and_the_other_begins_anew(tmp_p
     assert second != first
     assert Shard(here.path / second).beginning.why == "rolled-back"
     check_whole(here)
+    check_whole(copy)
+
+
+def test_of_two_copies_that_go_on_at_the_same_moment_one_begins_anew(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = ledger_in(tmp_path)
+    first = here.append(said("a"))[0].shard
+    (tmp_path / "copy").mkdir()
+    shutil.copytree(tmp_path / ".whence", tmp_path / "copy" / ".whence")
+    copy = ledger_in(tmp_path / "copy", keys=tmp_path / "keys")
+    real = write_extension
+
+    def write(folder: pathlib.Path, extension: Extension) -> None:
+        monkeypatch.setattr("whence.store.ledger.scribe.write_extension", real)
+        real(folder, extension)
+        copy.append(said("b"))
+
+    monkeypatch.setattr("whence.store.ledger.scribe.write_extension", write)
+    second = here.append(said("c"))[0].shard
+    assert second != first
+    assert Shard(here.path / second).beginning.why == "rolled-back"
+    assert texts_of(copy) == ["a", "b"]
+    check_once(here, "ac", "ac")
     check_whole(copy)
 
 
@@ -352,6 +378,26 @@ def test_bytes_of_what_is_destroyed_are_not_in_staging_either(tmp_path: pathlib.
     assert b"b" * 40_000 in bytes_below(tmp_path)
     with pytest.raises(PositionError):
         ledger.destroy(shard, [3])
+
+
+def test_nothing_is_said_to_be_destroyed_while_staging_still_has_it(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    ledger = ledger_in(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("whence.store.ledger.staging._wipe", refuse)
+        place = ledger.append(said("a secret"))[0]
+        ledger.stage(said("later"))
+        shard = Shard(ledger.path / place.shard)
+        with pytest.raises(StoreError, match="couldn't be overwritten"):
+            ledger.destroy(shard, [place.index])
+        assert b"a secret" in bytes_below(ledger.path / "staging")
+    ledger.destroy(shard, [place.index])
+    assert b"a secret" not in bytes_below(tmp_path)
+    assert texts_of(ledger) == ["later"]
 
 
 # signatures of others
