@@ -574,6 +574,22 @@ class TestNodesThatLie:
                     found = ask(evidence, CHECKPOINT)
                     assert found is None or found == evidence or method not in chain.asked[before:]
 
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {"result": "0x1", "error": {"message": "and an error"}},
+            {"id": 99, "result": "0x1"},
+            {"error": "in words"},
+            {},
+        ],
+    )
+    def test_what_is_no_answer_to_this_question_is_none(
+        self, chain: Chain, key: str, answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(chain, "answer", lambda question: answer)
+        with pytest.raises(RemoteError, match=r"eth_chainId: (refused|status 200)"):
+            evm(chain, key, chain="1").anchor(CHECKPOINT)
+
 
 class TestForged:
     """What an operator may write into a record: nothing of it is trusted that no chain has."""
