@@ -20,6 +20,8 @@ from tests.sites import Log, Site, forget, make_site
 from whence.ledger import (
     WIDTH,
     Checkpoint,
+    LoggedArtifact,
+    LoggedVersion,
     Note,
     Opening,
     SigningKey,
@@ -29,7 +31,7 @@ from whence.ledger import (
     parse_note,
 )
 from whence.query import Verdict
-from whence.store import Shard, decode_content, encode_content, scan_frames
+from whence.store import Folder, KeyRing, Ledger, Shard, decode_content, encode_content, scan_frames
 from whence.store.ledger import Memory
 
 ROUNDS = 10
@@ -409,6 +411,26 @@ def key_spell_an_entry_otherwise(site: Site, chance: random.Random) -> Expected:
     log.entries[index] = log.entries[index].replace(b'","kind', b'", "kind')
     log.resign(site.key(shard))
     return Expected("forked", (f"{shard.name}:{index}", "canonical"))
+
+
+@attack
+def key_log_what_a_run_never_kept(site: Site, chance: random.Random) -> Expected:
+    run = any_run(site, chance).name
+    digest = chance.randbytes(32)
+    said = chance.choice(
+        [
+            LoggedVersion(kind="model", name="net", version=1, digest=digest, run_id=run),
+            LoggedArtifact(name="first.txt", digest=digest, run_id=run),
+        ]
+    )
+    (place,) = Ledger(Folder(site.path), KeyRing(site.keys)).append([said.statement(9)])
+    return Expected(
+        "damaged", (f"{place.shard}:{place.index}", run_name(site, run), "isn't the one that was logged")
+    )
+
+
+def run_name(site: Site, run_id: str) -> str:
+    return wh.open(site.folder).run(run_id).record.name
 
 
 # runs, objects, decisions

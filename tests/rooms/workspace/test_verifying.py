@@ -18,6 +18,7 @@ from tests.sites import Log, Site, forget, make_site
 from whence.errors import DamagedError, InputError, NotFoundError, RecordWarning
 from whence.ledger import SigningKey, Statement, parse_note, parse_receipt
 from whence.store import encode_content
+from whence.trust.witness_kind import keep_cosignatures
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +225,62 @@ class TestSources:
         assert rewrite_journal(run, change)
         (finding,) = wh.open(place).verify().findings
         assert "the snapshot of source 0" in finding.problem
+
+
+class TestAnchors:
+    """What a witness said of an earlier checkpoint, kept beside the log."""
+
+    @pytest.fixture
+    def anchored(self, site: Site) -> pathlib.Path:
+        shard = site.shards[1]
+        note = parse_note(shard.checkpoint())
+        cosignatures = [each for each in note.signatures if each.name == site.cosigner.name]
+        anchor = keep_cosignatures(shard.path, note, cosignatures, at_ms=1_800_000_000_000)
+        return shard.path / "anchors" / anchor.name
+
+    def trusting(self, site: Site) -> bytes:
+        return site.policy(f"witness w1 {site.cosigner.vkey}", "quorum none")
+
+    def test_it_vouches_for_as_much_as_it_saw(self, site: Site, anchored: pathlib.Path) -> None:
+        shard = site.shards[1]
+        with wh.start_run("later", workspace=site.folder) as run:
+            run.log_note("after the witness")
+        verdict = site.verify(policy=self.trusting(site))
+        log = next(each for each in verdict.logs if each.name == shard.name)
+        assert verdict.holds
+        assert (log.vouched_size, log.size) == (4, 5)
+        assert verdict.checked["anchors"] == 1
+
+    def test_who_trusts_nobody_is_told_of_it(self, site: Site, anchored: pathlib.Path) -> None:
+        verdict = site.verify()
+        assert verdict.holds
+        assert any(anchored.name in note and "nobody named as trusted" in note for note in verdict.notes)
+        assert {log.vouched_size for log in verdict.logs} == {0}
+
+    def test_no_bit_of_it_can_be_flipped(self, site: Site, anchored: pathlib.Path) -> None:
+        whole, chance = anchored.read_bytes(), random.Random(3)
+        for _ in range(60):
+            data = bytearray(whole)
+            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+            anchored.write_bytes(data)
+            verdict = site.verify()
+            assert verdict.outcome == "damaged"
+            assert [each.where for each in verdict.findings] == [str(anchored)]
+
+    def test_it_tells_a_rewritten_log_and_one_that_was_cut(self, site: Site, anchored: pathlib.Path) -> None:
+        shard = site.shards[1]
+        log = Log.read(shard)
+        log.replace(3, Statement("approval", 5, encode_content({"by": "nobody"})))
+        log.resign(site.key(shard))
+        forget(site)
+        verdict = site.verify()
+        assert (verdict.outcome, verdict.findings[0].where) == ("forked", str(anchored))
+        log.entries, log.openings = log.entries[:3], log.openings[:3]
+        log.resign(site.key(shard))
+        forget(site)
+        verdict = site.verify()
+        assert verdict.outcome == "damaged"
+        assert any(each.where == str(anchored) and "rolled back" in each.problem for each in verdict.findings)
 
 
 class TestTheWorkspace:
