@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import pathlib
 import signal
 import threading
@@ -11,8 +12,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from whence.cli.page import Block, Line, dim, facts, strong
-from whence.cli.screen import Screen
-from whence.errors import InputError
+from whence.cli.screen import Screen, visible
+from whence.errors import InputError, KeyUnusableError
 from whence.ledger import Algorithm, Cosigner, parse_checkpoint, parse_note, time_of
 from whence.store import KeyRing, explained_reading, write_whole
 from whence.trust import KEY_FILE, Logs, Witness, WitnessServer, memory_beside, open_cosigner
@@ -65,7 +66,7 @@ def _serve(arguments: argparse.Namespace, screen: Screen) -> int:
     if not 0 <= arguments.port <= 65535:
         raise InputError(f"--port {arguments.port}: wanted 0 to 65535")
     witness = _witness(arguments, screen)
-    server = WitnessServer(witness.answer, host=arguments.host, port=arguments.port, say=screen.say)
+    server = WitnessServer(witness.answer, host=arguments.host, port=arguments.port, say=_told(screen))
     value = {
         "name": witness.cosigner.name,
         "vkey": witness.cosigner.vkey,
@@ -129,7 +130,8 @@ def _witness(arguments: argparse.Namespace, screen: Screen) -> Witness:
         raise InputError(
             "no log to cosign is named", remedy="Name the keys of logs with --log VKEY, or --logs FILE."
         )
-    logs = Logs(arguments.log, pathlib.Path(arguments.logs) if arguments.logs else None, say=screen.say)
+    logs = Logs(arguments.log, pathlib.Path(arguments.logs) if arguments.logs else None, say=_told(screen))
+    _warn_of_own(logs, screen)
     state = pathlib.Path(arguments.state) if arguments.state else path.with_name("state")
     return Witness(
         cosigner=_cosigner(arguments, path),
@@ -138,6 +140,23 @@ def _witness(arguments: argparse.Namespace, screen: Screen) -> Witness:
         beside=memory_beside(path),
         now_s=lambda: int(time.time()),
     )
+
+
+def _warn_of_own(logs: Logs, screen: Screen) -> None:
+    """Say where somebody vouches for himself, which may be a trial."""
+    with contextlib.suppress(KeyUnusableError):
+        ring = KeyRing.find()
+        own = {key.public for key in (ring.keys() if ring.paths() else [])}
+        for origin in logs.origins:
+            if any(each.public in own for each in logs.of(origin)):
+                screen.say(
+                    f"whence: the log {visible(origin)} is your own: what you cosign convinces nobody else"
+                )
+
+
+def _told(screen: Screen) -> Callable[[str], None]:
+    """Say lines in which strangers may have put what a terminal would obey."""
+    return lambda line: screen.say(visible(line))
 
 
 def _key_page(value: dict[str, Any]) -> list[Block]:

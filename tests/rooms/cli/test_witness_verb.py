@@ -109,7 +109,9 @@ def test_a_quorum_is_met_only_by_enough_witnesses(tmp_path: pathlib.Path, shard:
         assert ask("verify", "--policy", "policy", cwd=tmp_path).code == code
 
 
-def test_a_folder_is_cosigned_without_a_server(tmp_path: pathlib.Path, shard: Shard) -> None:
+def test_a_folder_is_cosigned_without_a_server(
+    tmp_path: pathlib.Path, shard: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint = str(shard.path / "checkpoint")
     at = ("--key", str(tmp_path / "theirs" / "key.pem"))
     key = witness(tmp_path, "key", *at, "--name", "colleague.example", "--json").value
@@ -117,6 +119,10 @@ def test_a_folder_is_cosigned_without_a_server(tmp_path: pathlib.Path, shard: Sh
     signed = witness(tmp_path, "sign", checkpoint, "--log", shard.vkey, *at)
     assert signed.code == 0
     assert signed.out.startswith("\u2014 colleague.example ")
+    assert "is your own: what you cosign convinces nobody else" in signed.err
+    monkeypatch.setenv("WHENCE_KEYS", str(tmp_path / "theirs"))
+    assert "is your own" not in witness(tmp_path, "sign", checkpoint, "--log", shard.vkey, *at).err
+    monkeypatch.setenv("WHENCE_KEYS", str(tmp_path / "keys"))
     (tmp_path / "line").write_text(signed.out)
     assert witness(tmp_path, "take", "line").code == 2  # nobody knows whose it is
     assert witness(tmp_path, "add", "http://localhost:1", key["vkey"]).code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -182,6 +183,45 @@ def test_a_witness_that_names_ever_other_sizes_is_given_up(witness: Witness, log
         pytest.raises(RemoteError, match="another size 4 times"),
     ):
         asked(log, false)
+
+
+def test_a_witness_that_names_the_size_that_it_was_asked_from_accuses_nobody(
+    witness: Witness, log: MadeLog
+) -> None:
+    with (
+        answering(always(Reply(status=409, body=b"1\n", media_type=SIZE)), witness) as false,
+        pytest.raises(RemoteError, match="contradicts itself"),
+    ):
+        asked(log, false)
+
+
+def test_who_is_known_to_have_seen_more_is_asked_all_the_same(
+    tmp_path: pathlib.Path, witness: Witness, log: MadeLog
+) -> None:
+    old = log.checkpoint()
+    log.grow("more")
+    last = wish(log).tree
+    assert witness.answer(request(log, 0)).status == 200
+    (log.path / "checkpoint").write_bytes(old)
+    with served(witness) as server, pytest.raises(EvidenceError, match="rolled back"):
+        ask_witness(wish(log), known(witness, server.url), last=last, until=time.monotonic() + 30)
+
+
+def test_a_name_server_that_hangs_holds_up_nobody(
+    witness: Witness, log: MadeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, over = threading.Event(), list[bool]()
+
+    def hang(*_: object, **__: object) -> list[object]:
+        go_on.wait(30)
+        over.append(True)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    (found,) = ask_each(wish(log), [(known(witness, "http://w.example"), None)], timeout_s=0.2)
+    assert isinstance(found.error, RemoteError)
+    assert not over
+    go_on.set()
 
 
 def test_a_witness_that_is_busy_is_asked_again(witness: Witness, log: MadeLog) -> None:
