@@ -417,13 +417,11 @@ def key_spell_an_entry_otherwise(site: Site, chance: random.Random) -> Expected:
 def key_log_what_a_run_never_kept(site: Site, chance: random.Random) -> Expected:
     run = any_run(site, chance).name
     digest = chance.randbytes(32)
-    said = chance.choice(
-        [
-            LoggedVersion(kind="model", name="net", version=1, digest=digest, run_id=run),
-            LoggedArtifact(name="first.txt", digest=digest, run_id=run),
-        ]
-    )
-    (place,) = Ledger(Folder(site.path), KeyRing(site.keys)).append([said.statement(9)])
+    said = [
+        LoggedVersion(kind="model", name="net", version=1, digest=digest, run_id=run).statement(9),
+        LoggedArtifact(name="first.txt", digest=digest, run_id=run).statement(9),
+    ]
+    (place,) = Ledger(Folder(site.path), KeyRing(site.keys)).append([chance.choice(said)])
     return Expected(
         "damaged", (f"{place.shard}:{place.index}", run_name(site, run), "isn't the one that was logged")
     )
