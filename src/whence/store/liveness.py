@@ -77,6 +77,11 @@ def process_name(pid: int) -> str:
     return f"{_host()} {boot} {_space()} {pid} {started}" if boot and started else ""
 
 
+def own_boot() -> str:
+    """Name the boot of this machine; empty where that can't be told."""
+    return _boot()
+
+
 def place_of(folder: pathlib.Path) -> str:
     """Name a folder so that a copy of it has another name, while it is mounted."""
     found = os.stat(folder)

@@ -31,7 +31,7 @@ from whence.store.ledger.scribe import OWN, OwnShards, Scribe, newest_of
 from whence.store.ledger.shard import CHECKPOINT, LoggedAt, Shard
 from whence.store.ledger.staging import Addition, Since, Staged, Staging, Taken
 from whence.store.ledger.together import Together
-from whence.store.liveness import own_lease
+from whence.store.liveness import own_boot
 
 LOCAL_NAMES = frozenset({"staging", OWN, "lock"})
 """What of a ledger's folder belongs to this workspace alone, and never goes with a copy."""
@@ -219,9 +219,9 @@ class Ledger:
         """
         for index in indices:
             shard.entry(index)
-        with self._alone() as held, self._at_work(held):
+        with self._alone() as held, self._at_work(held) as is_clean:
             with contextlib.suppress(DamagedError):  # what was set aside is overwritten too
-                self._commit_all(is_clean=False)
+                self._commit_all(is_clean=is_clean)
             left = self.staging.take()
             if sum(len(each.frames) for each in left) > len(self._unlogged(left)):
                 raise StoreError(
@@ -298,7 +298,7 @@ class Ledger:
     @contextlib.contextmanager
     def _at_work(self, held: int) -> Iterator[bool]:
         """Note who is at work; gives whether the last one finished, since the machine was started."""
-        boot = own_lease(self.path)["boot"].encode()
+        boot = own_boot().encode()
         with explained(self.path):
             is_clean = bool(boot) and os.pread(held, _STATE_BYTES, 0) == _state(boot, b"clean")
             os.pwrite(held, _state(boot, b"busy"), 0)
