@@ -546,6 +546,15 @@ def change_a_decision(site: Site, chance: random.Random) -> Expected:
 
 
 @attack
+def damage_a_decision(site: Site, chance: random.Random) -> Expected:
+    (path,) = (site.path / "registry").iterdir()
+    data = bytearray(path.read_bytes())
+    data[chance.randrange(16, len(data))] ^= 1 << chance.randrange(8)
+    path.write_bytes(data)
+    return Expected("damaged", (relative(path, site),))
+
+
+@attack
 def drop_a_decision(site: Site, chance: random.Random) -> Expected:
     (path,) = (site.path / "registry").iterdir()
     path.unlink()
