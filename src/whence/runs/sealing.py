@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from whence.capture import unheard
 from whence.errors import DamagedError, NotFoundError, RecordWarning, StoreBusyError, WhenceError
 from whence.ledger import (
     WIDTH,
@@ -74,7 +75,8 @@ def logged_at_end(folder: Folder, writer: RunWriter, *, is_resumed: bool = False
         writer: the run's.
         is_resumed: whether some of it may be logged already.
     """
-    is_new = Logbook(folder).wait(writer.run_id)
+    with unheard():
+        is_new = Logbook(folder).wait(writer.run_id)
     yield
     if writer.is_sealed:
         log_waiting(folder, writer.run_id, is_new=is_new and not is_resumed)
@@ -89,7 +91,8 @@ def log_waiting(folder: Folder, first: str, *, is_new: bool) -> None:
         is_new: whether nothing of it can be logged already.
     """
     try:
-        _log_waiting(folder, first, is_new=is_new)
+        with unheard():
+            _log_waiting(folder, first, is_new=is_new)
     except Exception as error:  # whatever it is, it must not cost a training its end
         _warn(folder.path, error)
 
@@ -163,9 +166,10 @@ def seal_all(folder: Folder, tell: Told = lambda _: None) -> Sealed:
     Cost: of what is logged, one look at the length of its journal.
     """
     book = Logbook(folder)
-    _look_up(folder, book)
-    log_ready(folder, book, _imports(folder, book))
-    return _log_all(folder, book, (*folder.run_ids(), *decision_ids(folder)), tell, with_lost=True)
+    with unheard():
+        _look_up(folder, book)
+        log_ready(folder, book, _imports(folder, book))
+        return _log_all(folder, book, (*folder.run_ids(), *decision_ids(folder)), tell, with_lost=True)
 
 
 def _log_all(
@@ -204,10 +208,11 @@ def log_synced(folder: Folder, whats: Sequence[str]) -> None:
         whats: the runs and decisions that came, or of which more came.
     """
     try:
-        book = Logbook(folder)
-        catch_up(Ledger(folder), book)
-        log_ready(folder, book, _imports(folder, book))
-        _log_all(folder, book, whats, with_lost=False)
+        with unheard():
+            book = Logbook(folder)
+            catch_up(Ledger(folder), book)
+            log_ready(folder, book, _imports(folder, book))
+            _log_all(folder, book, whats, with_lost=False)
     except Exception as error:  # what came is here all the same
         _warn(folder.path, error)
 

@@ -6,8 +6,11 @@ afterwards answers questions about itself.
 
 from whence.workspace.artifacts import Artifact
 from whence.workspace.datasets import Dataset
+from whence.workspace.differing import DatasetDiff
+from whence.workspace.entry import LedgerEntry
 from whence.workspace.keeping import restore
-from whence.workspace.ledger import LedgerEntry, WorkspaceLedger
+from whence.workspace.leaking import Leak, Leaks
+from whence.workspace.ledger import WorkspaceLedger
 from whence.workspace.listing import summarise_run
 from whence.workspace.models import Descendant, Model, ModelTrace
 from whence.workspace.run import Run
@@ -20,8 +23,11 @@ from whence.workspace.workspace import Workspace, open
 __all__ = [
     "Artifact",
     "Dataset",
+    "DatasetDiff",
     "Descendant",
     "Found",
+    "Leak",
+    "Leaks",
     "LedgerEntry",
     "Model",
     "ModelTrace",

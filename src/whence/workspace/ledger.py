@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime as dt
 import functools
 import heapq
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from whence.capture import unheard
 from whence.errors import InputError, NotFoundError
 from whence.ledger import (
     KINDS,
-    WIDTH,
-    ImportedShard,
     LoggedArtifact,
     LoggedDecision,
     LoggedVersion,
-    Opening,
     SealedRun,
     Statement,
     Subject,
-    parse_entry,
-    subject_of,
 )
-from whence.runs import Sealed, catch_up, friendly_name, is_logged, plain_pairs, seal_all, unlogged
+from whence.runs import (
+    Sealed,
+    catch_up,
+    forget_logged,
+    is_logged,
+    plain_pairs,
+    seal_all,
+    unlogged,
+)
 from whence.store import Folder, Ledger, Logbook, LoggedAt, Shard
-from whence.vocab import decode_content, digest_text, encode_content
+from whence.vocab import encode_content
+from whence.workspace.entry import LedgerEntry, entries_backwards, read_entry
 from whence.workspace.keeping import Told, tell_nobody
-from whence.workspace.recorded import time_of
 from whence.workspace.shelf import Shelf
 
 OWN_WORDS = KINDS - {"shard", "end", "run", "model", "dataset", "artifact", "decision", "import"}
@@ -41,56 +42,6 @@ OWN_WORDS = KINDS - {"shard", "end", "run", "model", "dataset", "artifact", "dec
 _PLACE = re.compile(r"([0-9]{4}-[a-z2-7]{10}):([0-9]+)")
 _ERASED_AT_ONCE = 5_000
 """So many indices an entry names at most: a bundle has room for 64 kB of it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerEntry:
-    """An entry, as it is read.
-
-    Args:
-        shard: the shard's name.
-        index: its number in it.
-        kind: what it is about.
-        at: when that came to be, UTC.
-        subject: what it says; None where it says it in words of its own, or where they were destroyed.
-        words: these words.
-        public: what it says for ever.
-        redacted: whether its payload was destroyed.
-    """
-
-    shard: str
-    index: int
-    kind: str
-    at: dt.datetime
-    subject: Subject | None
-    words: Mapping[str, Any]
-    public: Mapping[str, Any]
-    redacted: bool
-
-    @property
-    def place(self) -> str:
-        """How it is called."""
-        return f"{self.shard}:{self.index}"
-
-    @property
-    def what(self) -> str:
-        """What it is about, in words."""
-        return _what(self)
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "place": self.place,
-            "shard": self.shard,
-            "index": self.index,
-            "kind": self.kind,
-            "at": self.at.isoformat(),
-            "what": self.what,
-            **_told(self.subject),
-            "words": dict(self.words),
-            "public": dict(self.public),
-            "redacted": self.redacted,
-        }
 
 
 class WorkspaceLedger:
@@ -128,7 +79,7 @@ class WorkspaceLedger:
             kind: only of this one.
             limit: at most how many.
         """
-        found = heapq.merge(*map(_backwards, self.shards), key=lambda each: each.at, reverse=True)
+        found = heapq.merge(*map(entries_backwards, self.shards), key=lambda each: each.at, reverse=True)
         chosen = (each for each in found if kind in (None, each.kind))
         return list(itertools.islice(chosen, limit))
 
@@ -175,13 +126,14 @@ class WorkspaceLedger:
             )
         payload = encode_content(plain_pairs("content", content))
         statement = Statement(kind, time.time_ns() // 1_000_000, payload, public)
-        (place,) = self._ledger.append([statement])
+        with unheard():
+            (place,) = self._ledger.append([statement])
         return self.entry(place)
 
     def entry(self, place: LoggedAt | str) -> LedgerEntry:
         """Read the entry at a place, `SHARD:INDEX`; raises `NotFoundError`."""
         shard, index = self._find_place(place)
-        return _entry(shard, index, shard.entry(index), shard.opening(index))
+        return read_entry(shard, index, shard.entry(index), shard.opening(index))
 
     def find(self, reference: str) -> LedgerEntry:
         """Find the entry of a run, a model, a dataset, an artifact or a decision; of several the latest.
@@ -196,26 +148,39 @@ class WorkspaceLedger:
         if _PLACE.fullmatch(reference):
             return self.entry(reference)
         what, is_meant = self._meant(reference)
-        ledger, book = self._ledger, Logbook(self._folder)
+        book = Logbook(self._folder)
         if not is_logged(self._folder, book, what):
-            catch_up(ledger, book)
-        by_name = {shard.name: shard for shard in ledger.shards()}
-        destroyed: list[LedgerEntry] = []
-        for logged in sorted(book.find(what), key=lambda each: each.size_bytes, reverse=True):
-            shard = by_name.get(logged.shard)
-            for index in logged.indices if shard is not None else ():
-                found = self.entry(LoggedAt(logged.shard, index))
-                if found.redacted:
-                    destroyed.append(found)
-                elif found.subject is not None and is_meant(found.subject):
-                    return found
+            catch_up(self._ledger, book)
+        found, destroyed = self._search(book, what, is_meant)
+        if found is None and not destroyed and book.find(what):
+            forget_logged(self._folder)  # the logbook isn't this ledger's
+            found, destroyed = self._search(book, what, is_meant)
+        if found is not None:
+            return found
         if destroyed:
-            places = ", ".join(each.place for each in destroyed[:5])
             raise NotFoundError(
-                f"{reference:.120}: what the ledger said of it was destroyed ({places})",
+                f"{reference:.120}: what the ledger said of it was destroyed ({', '.join(destroyed[:5])})",
                 remedy="whence log tells which entry allowed it.",
             )
         raise NotFoundError(f"{reference:.120} isn't in the ledger yet", remedy="Log it with whence seal.")
+
+    def _search(
+        self, book: Logbook, what: str, is_meant: Callable[[Subject], bool]
+    ) -> tuple[LedgerEntry | None, list[str]]:
+        """Look where the logbook says: for the latest entry that is meant, and for what was destroyed."""
+        by_name = {shard.name: shard for shard in self.shards}
+        destroyed: list[str] = []
+        for logged in sorted(book.find(what), key=lambda each: each.size_bytes, reverse=True):
+            shard = by_name.get(logged.shard)
+            for index in logged.indices:
+                if shard is None or index >= shard.size:
+                    continue
+                entry = self.entry(LoggedAt(logged.shard, index))
+                if entry.redacted:
+                    destroyed.append(entry.place)
+                elif entry.subject is not None and is_meant(entry.subject):
+                    return entry, destroyed
+        return None, destroyed
 
     def prove(self, reference: str) -> bytes:
         """Make the receipt of something: one file that proves that it is in a log, without the log.
@@ -266,15 +231,16 @@ class WorkspaceLedger:
             by_shard.setdefault(entry.shard, set()).add(entry.index)
         said = encode_content(plain_pairs("why", why))
         ledger, found = self._ledger, list[LedgerEntry]()
-        for name, indices in by_shard.items():
-            ordered = sorted(indices)
-            for at in range(0, len(ordered), _ERASED_AT_ONCE):
-                public = {"shard": name, "indices": ordered[at : at + _ERASED_AT_ONCE]}
-                statement = Statement("erasure", time.time_ns() // 1_000_000, said, public)
-                (place,) = ledger.append([statement])
-                found.append(self.entry(place))
-        for name, indices in by_shard.items():
-            ledger.destroy(self._shard(name), sorted(indices))
+        with unheard():
+            for name, indices in by_shard.items():
+                ordered = sorted(indices)
+                for at in range(0, len(ordered), _ERASED_AT_ONCE):
+                    public = {"shard": name, "indices": ordered[at : at + _ERASED_AT_ONCE]}
+                    statement = Statement("erasure", time.time_ns() // 1_000_000, said, public)
+                    (place,) = ledger.append([statement])
+                    found.append(self.entry(place))
+            for name, indices in by_shard.items():
+                ledger.destroy(self._shard(name), sorted(indices))
         return found
 
     @property
@@ -336,63 +302,6 @@ def _is_version(subject: Subject, *, kind: str, name: str, digest: bytes) -> boo
     """Whether an entry is about this version."""
     called = (kind, name, digest)
     return isinstance(subject, LoggedVersion) and (subject.kind, subject.name, subject.digest) == called
-
-
-def _backwards(shard: Shard) -> Iterator[LedgerEntry]:
-    """Read the entries of a shard, the last first."""
-    size = shard.size
-    for bundle in reversed(range(-(-size // WIDTH))):
-        openings = shard.openings(bundle)
-        entries = list(shard.entries(bundle * WIDTH, min(size, (bundle + 1) * WIDTH)))
-        for index, data in reversed(entries):
-            yield _entry(shard, index, data, openings[index % WIDTH])
-
-
-def _entry(shard: Shard, index: int, data: bytes, opening: Opening | None) -> LedgerEntry:
-    said = parse_entry(data)
-    subject, words = None, {}
-    if opening is not None:
-        subject = subject_of(said.kind, opening.payload)
-        if subject is None:
-            content = decode_content(opening.payload)
-            words = content if isinstance(content, dict) else {}
-    return LedgerEntry(
-        shard=shard.name,
-        index=index,
-        kind=said.kind,
-        at=time_of(said.at_ms * 1_000_000),
-        subject=subject,
-        words=words,
-        public=said.public or {},
-        redacted=opening is None,
-    )
-
-
-def _what(entry: LedgerEntry) -> str:
-    if entry.redacted:
-        return "destroyed"
-    subject = entry.subject
-    if isinstance(subject, SealedRun):
-        return f"{friendly_name(subject.run_id)} {subject.run_id}, {subject.event_count:,} events"
-    if isinstance(subject, LoggedVersion):
-        return f"{subject.name}@{subject.version} {digest_text(subject.digest)}"
-    if isinstance(subject, LoggedArtifact):
-        return f"{subject.name} {digest_text(subject.digest)}"
-    if isinstance(subject, LoggedDecision):
-        return subject.decision_id
-    if isinstance(subject, ImportedShard):
-        return f"{subject.shard}, {subject.size:,} entries"
-    return ", ".join(f"{key} {value}" for key, value in {**entry.public, **entry.words}.items())
-
-
-def _told(subject: Subject | None) -> dict[str, Any]:
-    """What an entry says, for JSON."""
-    said = {} if subject is None else dataclasses.asdict(subject)
-    return {
-        key: digest_text(value) if isinstance(value, bytes) else value
-        for key, value in said.items()
-        if key != "kind"
-    }
 
 
 def _parsed(place: str) -> LoggedAt:
