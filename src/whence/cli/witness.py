@@ -18,8 +18,8 @@ from whence.cli.page import Block, Cell, Grid, Line, Words, dim, strong, try_nex
 from whence.cli.place import asked_workspace
 from whence.cli.screen import Screen, watched
 from whence.cli.wording import count_of, moment
-from whence.errors import EvidenceError, InputError, NotFoundError
-from whence.ledger import time_of
+from whence.errors import EvidenceError, InputError, NotFoundError, SignatureError
+from whence.ledger import Signature, time_of
 from whence.store import Folder, KeyRing, Ledger, Shard, explained_reading
 from whence.trust import Asked, Friend, WitnessBook, ask_witnesses, take_lines
 from whence.workspace import Workspace
@@ -119,14 +119,7 @@ def _take(arguments: argparse.Namespace, screen: Screen) -> int:
         data = path.read_bytes()
     friends = _chosen([])
     workspace = asked_workspace(arguments)
-    (shard,) = _shards(workspace, every=False)
-    taken = take_lines(
-        Ledger(Folder(workspace.path)),
-        shard,
-        data,
-        [each.witness.verifier for each in friends],
-        at_ms=time.time_ns() // 1_000_000,
-    )
+    shard, taken = _taken(workspace, data, friends)
     names = {(each.witness.verifier.name, each.witness.verifier.key_id): each for each in friends}
     answers = [
         _asked_json(shard, Asked(witness=names[line.name, line.key_id].witness, signature=line))
@@ -134,6 +127,21 @@ def _take(arguments: argparse.Namespace, screen: Screen) -> int:
     ]
     screen.show({"asked": answers}, _asked_page)
     return 0
+
+
+def _taken(workspace: Workspace, data: bytes, friends: list[Friend]) -> tuple[Shard, list[Signature]]:
+    """Find whose checkpoint signature lines are of, that of the shard which is written first of all."""
+    ledger = Ledger(Folder(workspace.path))
+    verifiers = [each.witness.verifier for each in friends]
+    at_ms = time.time_ns() // 1_000_000
+    refused: SignatureError | None = None
+    for shard in (*_shards(workspace, every=False), *workspace.ledger.shards):
+        try:
+            return shard, take_lines(ledger, shard, data, verifiers, at_ms=at_ms)
+        except SignatureError as error:
+            refused = refused or error
+    assert refused is not None, "there is a shard that is written"
+    raise refused
 
 
 def _logs(arguments: argparse.Namespace, screen: Screen) -> int:

@@ -175,8 +175,6 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
     """One connection: requests and answers, one after another."""
 
     protocol_version = "HTTP/1.1"
-    server_version = "whence"
-    sys_version = ""
     error_message_format = "%(message)s\n"
     error_content_type = "text/plain; charset=utf-8"
     server: _Door
@@ -186,6 +184,10 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
         super().setup()
         self._timely = _Timely(self.connection)
         self.rfile = io.BufferedReader(self._timely)
+
+    def version_string(self) -> str:
+        """Say what answers, and no versions."""
+        return "whence"
 
     def handle_one_request(self) -> None:
         """Take one request and answer it."""

@@ -138,6 +138,23 @@ def test_a_folder_is_cosigned_without_a_server(
     assert witness(tmp_path, "take", "line").code == 0
 
 
+def test_a_line_finds_the_log_that_it_is_of(
+    tmp_path: pathlib.Path, shard: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHENCE_LEDGER_PROJECT", "another")
+    train(tmp_path)
+    logs = witness(tmp_path, "logs", "--all").out
+    assert logs.count("log whence.invalid/") == 2
+    assert shard.vkey not in witness(tmp_path, "logs").out  # that one isn't written now
+    (tmp_path / "logs").write_text(logs)
+    key = witness(tmp_path, "key", "--json").value
+    witness(tmp_path, "add", "http://localhost:1", key["vkey"], "--name", "w")
+    signed = witness(tmp_path, "sign", str(shard.path / "checkpoint"), "--logs", "logs")
+    (tmp_path / "line").write_text(signed.out)
+    (taken,) = witness(tmp_path, "take", "line", "--json").value["asked"]
+    assert taken["shard"] == shard.name
+
+
 def test_keys_and_names_are_kept(tmp_path: pathlib.Path) -> None:
     first = witness(tmp_path, "key", "--json").value
     assert first["name"].startswith("whence.invalid/witness-")
