@@ -327,6 +327,12 @@ class TestAnAttackIsNamed:
         files[name] = files.pop(path)
         assert found(files, SMALL_CHECKPOINT) == {path: ("missing", ()), name: ("renamed", ())}
 
+    def test_one_who_puts_something_of_the_same_size_elsewhere(self) -> None:
+        files = SMALL_FILES.copy()
+        del files["tile/0/001"]
+        files["kept"] = bytes(8_192)
+        assert found(files, SMALL_CHECKPOINT) == {"tile/0/001": ("missing", ()), "kept": ("stray", ())}
+
     @pytest.mark.parametrize(
         ("path", "kind"),
         [
