@@ -7,6 +7,7 @@ import time
 import warnings
 
 from whence import trust  # found on first use, so that no run begins with a door to the network
+from whence.capture import unheard
 from whence.errors import KeyUnusableError, RecordWarning, WhenceError
 from whence.ledger import KnownWitness
 from whence.store import Folder, KeyRing, Ledger, depth_of_caller
@@ -29,7 +30,8 @@ def ask_friends(folder: Folder) -> None:
         folder: the workspace.
     """
     try:
-        _ask_friends(folder)
+        with unheard():
+            _ask_friends(folder)
     except Exception as error:  # whatever it is, it must not cost a training its end
         _warn(f"no witness was asked: {error.message if isinstance(error, WhenceError) else repr(error)}")
 
