@@ -16,7 +16,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from whence.capture import unheard
-from whence.errors import DamagedError, NotFoundError, RecordWarning, StoreBusyError, WhenceError
+from whence.errors import (
+    DamagedError,
+    EvidenceError,
+    InputError,
+    NotFoundError,
+    RecordWarning,
+    StoreBusyError,
+    WhenceError,
+)
 from whence.ledger import (
     WIDTH,
     ImportedShard,
@@ -45,6 +53,8 @@ from whence.store import (
 _AT_ONCE = 500
 """So many entries are appended together at most, where much waits."""
 _LOOKED_AT_ONCE = 1 << 17
+_DAMAGED = (EvidenceError, InputError, NotFoundError)
+"""What a damaged shard raises: verify tells of it, and it hinders no other."""
 _TAKEN_UP = 20
 """So many others are logged at most with a run that ends, which shouldn't wait for them."""
 
@@ -210,7 +220,7 @@ def log_synced(folder: Folder, whats: Sequence[str]) -> None:
     try:
         with unheard():
             book = Logbook(folder)
-            catch_up(Ledger(folder), book)
+            _look_up(folder, book)
             log_ready(folder, book, _imports(folder, book))
             _log_all(folder, book, whats, with_lost=False)
     except Exception as error:  # what came is here all the same
@@ -224,12 +234,12 @@ def _imports(folder: Folder, book: Logbook) -> list[Ready]:
     found = []
     for shard in others:
         known = [each.size_bytes for each in book.find(shard.name) if each.shard in names]
-        before = max(known, default=0)
-        tree = shard.tree
-        if _says_more(shard, before, tree.size):
-            subject = ImportedShard(shard=shard.name, origin=tree.origin, size=tree.size, root=tree.root)
-            stated = subject.statement(time.time_ns() // 1_000_000)
-            found.append(Ready(what=shard.name, statements=[stated], size_bytes=tree.size))
+        with contextlib.suppress(*_DAMAGED):
+            tree = shard.tree
+            if _says_more(shard, max(known, default=0), tree.size):
+                subject = ImportedShard(shard=shard.name, origin=tree.origin, size=tree.size, root=tree.root)
+                stated = subject.statement(time.time_ns() // 1_000_000)
+                found.append(Ready(what=shard.name, statements=[stated], size_bytes=tree.size))
     return found
 
 
@@ -271,10 +281,11 @@ def catch_up(ledger: Ledger, book: Logbook) -> None:
     before = book.reach()
     reach = {}
     for shard in ledger.shards():
-        size, first = shard.size, before.get(shard.name, 0)
-        for start in range(first if first <= size else 0, size, _LOOKED_AT_ONCE):
-            book.note(_logged_in(shard, start, min(size, start + _LOOKED_AT_ONCE)))
-        reach[shard.name] = size
+        with contextlib.suppress(*_DAMAGED):
+            size, first = shard.size, before.get(shard.name, 0)
+            for start in range(first if first <= size else 0, size, _LOOKED_AT_ONCE):
+                book.note(_logged_in(shard, start, min(size, start + _LOOKED_AT_ONCE)))
+            reach[shard.name] = size
     if reach != before:
         book.note_reach(reach)
 

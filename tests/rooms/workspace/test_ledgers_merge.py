@@ -157,6 +157,25 @@ def test_a_shard_that_is_damaged_is_named_and_not_copied(
     assert logged_runs(here) == [theirs]  # by the ledger of where it came
 
 
+@pytest.mark.parametrize("name", ["checkpoint", "tile/entries/000.p/3", "payload/000"])
+@pytest.mark.parametrize("content", [None, b"nonsense"])
+def test_a_damaged_shard_of_others_hinders_no_logging(
+    here: wh.Workspace, there: wh.Workspace, name: str, content: bytes | None
+) -> None:
+    record(there)
+    here.sync(there)
+    path = here.path / "ledger" / shard_of(there).name / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    shutil.rmtree(here.path / LOGBOOK)
+    run = record(here, "later")
+    assert here.ledger.seal().left == []
+    assert here.prove(run)
+    assert not here.verify().holds
+
+
 def test_what_was_erased_here_does_not_come_back(here: wh.Workspace, there: wh.Workspace) -> None:
     ledger = Ledger(Folder(there.path))
     secret = encode_content({"who": "somebody who wants to be forgotten"})
