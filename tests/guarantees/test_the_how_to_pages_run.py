@@ -33,6 +33,7 @@ END = "--- end of block"
         ("metrics.md", "penguins.csv", 2),
         ("prove.md", "penguins.csv", 5),
         ("verify.md", "penguins.csv", 7),
+        ("keys.md", "penguins.csv", 1),
     ],
 )
 def test_each_block_prints_what_stands_below_it(
