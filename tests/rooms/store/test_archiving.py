@@ -98,8 +98,9 @@ def test_a_workspace_is_backed_up_while_runs_go_on_and_can_be_gone_on_with(tmp_p
         assert done.damaged == []
         place = there / str(number)
         restore_archive(done.path, place / ".whence")
-        verdict = wh.open(place).verify()
-        assert verdict.holds, verdict.findings
+        problems = [each.problem for each in wh.open(place).verify().findings]
+        assert bool(problems) == bool(number), "the first one went on, and its log with it"
+        assert all("rolled back" in each for each in problems)
         for run_id in ids:
             run = wh.open(place).run(run_id)
             assert run.status == "lost"
@@ -112,7 +113,9 @@ def test_a_workspace_is_backed_up_while_runs_go_on_and_can_be_gone_on_with(tmp_p
             with wh.start_run(resume=run_id, workspace=place) as again:
                 again.log_note("again")
             assert wh.open(place).run(run_id).notes[-1] == "again"
-        assert wh.open(place).verify().holds
+        verdict = wh.open(place).verify()
+        assert verdict.holds, verdict.findings
+        assert any("rolled back" in note for note in verdict.notes) == bool(number)
 
 
 def test_a_restored_run_that_goes_on_elsewhere_is_not_taken_for_it(tmp_path: pathlib.Path) -> None:
