@@ -210,6 +210,23 @@ def test_workspaces_that_are_copied_over_each_other_by_hand_hold(
     assert again.verify().holds
 
 
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync isn't installed")
+def test_what_rsync_brings_as_the_page_says_is_logged_by_seal(
+    here: wh.Workspace, there: wh.Workspace
+) -> None:
+    ours, theirs = record(here, "ours"), record(there, "theirs")
+    page = pathlib.Path(__file__).parents[3] / "docs" / "how-to" / "merge.md"
+    commands = [line for line in page.read_text().splitlines() if line.startswith("rsync ")]
+    assert len(commands) == 3
+    for line in commands:
+        there_and_here = line.replace("cluster/.whence", str(there.path)).replace(" .whence", f" {here.path}")
+        subprocess.run(there_and_here.split(), check=True)
+    here.ledger.seal()
+    assert [each.shard for each in imports(here)] == [shard_of(there).name]
+    assert logged_runs(here) == sorted([ours, theirs])
+    assert here.verify().holds
+
+
 def test_a_backup_has_the_ledger_and_no_key(
     here: wh.Workspace, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
