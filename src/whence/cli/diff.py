@@ -1,7 +1,12 @@
-"""Compare two runs: parameters, operations and their code, what was read and dropped, packages and machine.
+"""Compare two runs, or two dataset versions.
 
-BEFORE and AFTER are names or ids; AFTER is the newest run where it is left out. Code is compared as source
-text, with the functions that it calls.
+Of runs: parameters, operations and their code, what was read and dropped, packages and machine. BEFORE and
+AFTER are names or ids; AFTER is the newest run where it is left out. Code is compared as source text, with
+the functions that it calls.
+
+Of dataset versions, as digits@1 digits@2: columns, and rows that were added, removed, changed or moved; with
+--why also the source rows and operations that made the difference. AFTER is the newest version of the same
+name where it is left out, and a name alone means the two newest.
 """
 
 from __future__ import annotations
@@ -9,30 +14,51 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from whence.cli.page import Block, Cell, Grid, Line, Section, Tone, Words, dim, name, strong
+from whence.cli.changes import LINES, SIGNS, changes_grid, op_blocks
+from whence.cli.dataset_diff import dataset_diff_page
+from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, name, strong
 from whence.cli.place import asked_workspace
 from whence.cli.screen import Screen
-from whence.cli.wording import count_of, number, short_digest, value_text
+from whence.cli.wording import count_of, short_digest
+from whence.errors import InputError
+from whence.query import RunDiff
 
+_LIMIT_FOR_PEOPLE = 10
+_LIMIT_FOR_PROGRAMS = 1000
 _PARTS_SHOWN = 10
 _LINES_SHOWN = 200
-_SIGNS: dict[str, tuple[str, Tone]] = {
-    "added": ("+", "good"),
-    "removed": ("-", "bad"),
-    "changed": ("~", "doubt"),
-}
-_LINES: dict[str, Tone] = {"+": "good", "-": "bad", "@": "dim"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which two."""
-    parser.add_argument("before", metavar="BEFORE", help="a run's name or id")
-    parser.add_argument("after", nargs="?", metavar="AFTER", help="another's; default: the newest run")
+    parser.add_argument("before", metavar="BEFORE", help="a run's name or id, or a dataset version")
+    parser.add_argument("after", nargs="?", metavar="AFTER", help="another; default: the newest one")
+    rows = parser.add_argument_group("dataset versions")
+    rows.add_argument(
+        "--key",
+        metavar="COLUMNS",
+        help="columns whose values say which row is which, with commas",
+    )
+    default = f"default: {_LIMIT_FOR_PEOPLE}; with --json {_LIMIT_FOR_PROGRAMS}"
+    rows.add_argument("--limit", type=int, metavar="N", help=f"bounds the rows, never the counts ({default})")
+    rows.add_argument("--why", action="store_true", help="tell what made each of these rows differ")
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Compare them."""
-    screen.show(asked_workspace(arguments).diff(arguments.before, arguments.after).to_json(), page)
+    key = None if arguments.key is None else [each.strip() for each in arguments.key.split(",")]
+    found = asked_workspace(arguments).diff(arguments.before, arguments.after, key=key)
+    limit = arguments.limit
+    if isinstance(found, RunDiff):
+        if limit is not None or arguments.why:
+            raise InputError("--limit and --why are about dataset versions", remedy="Leave them out.")
+        screen.show(found.to_json(), page)
+        return 0
+    if limit is None:
+        limit = _LIMIT_FOR_PROGRAMS if screen.as_json else _LIMIT_FOR_PEOPLE
+    if limit < 0:
+        raise InputError(f"--limit {limit}: wanted 0 or more", remedy="Leave it out for the default.")
+    screen.show(found.to_json(limit=limit, why=arguments.why), dataset_diff_page)
     return 0
 
 
@@ -42,9 +68,9 @@ def page(value: dict[str, Any]) -> list[Block]:
     if value["same"]:
         blocks.append(Line(words=(Words("✓ ", "good"), "Nothing that was recorded differs but the time.")))
     if value["params"]:
-        blocks += [Section(title="parameters"), _changes(value["params"])]
+        blocks += [Section(title="parameters"), changes_grid(value["params"])]
     for op in value["ops"]:
-        blocks += _op(op)
+        blocks += op_blocks(op)
     if value["code"]:
         blocks += _code(value)
     if value["sources"]:
@@ -57,13 +83,13 @@ def page(value: dict[str, Any]) -> list[Block]:
             change | {side: change[side] and short_digest(change[side]) for side in ("before", "after")}
             for change in value["files"]
         ]
-        blocks += [_changes(short[:_PARTS_SHOWN])]
+        blocks += [changes_grid(short[:_PARTS_SHOWN])]
         if len(short) > _PARTS_SHOWN:
             more = f"and {len(short) - _PARTS_SHOWN:,} more: --json has them"
             blocks.append(Line(words=dim(more), indent=2))
     if value["environment"]:
         texts = [change for change in value["environment"] if change["name"] != "git.diff"]
-        blocks += [Section(title="environment"), _changes(texts)]
+        blocks += [Section(title="environment"), changes_grid(texts)]
         if len(texts) < len(value["environment"]):
             blocks.append(Line(words=dim("changes that weren't committed differ: --json has them"), indent=2))
     if value["unknown"]:
@@ -74,7 +100,7 @@ def page(value: dict[str, Any]) -> list[Block]:
     if value["drops"]:
         blocks += [Section(title="drops", note="over all passes"), _drops(value["drops"])]
     if value["metrics"]:
-        blocks += [Section(title="metrics", note="last values"), _changes(value["metrics"])]
+        blocks += [Section(title="metrics", note="last values"), changes_grid(value["metrics"])]
     return blocks
 
 
@@ -83,9 +109,9 @@ def _code(value: dict[str, Any]) -> list[Block]:
     blocks: list[Block] = [Section(title="files of code")]
     is_told = any(code["diff"] for op in value["ops"] for code in op["code"])
     for file in value["code"]:
-        blocks.append(Line(words=(Words(*_SIGNS[file["how"]]), " ", file["path"]), indent=2))
+        blocks.append(Line(words=(Words(*SIGNS[file["how"]]), " ", file["path"]), indent=2))
         if not is_told:
-            lines = [Words(line, _LINES.get(line[:1], "plain")) for line in file["diff"].splitlines()]
+            lines = [Words(line, LINES.get(line[:1], "plain")) for line in file["diff"].splitlines()]
             blocks += [Line(words=line, indent=4) for line in lines[:_LINES_SHOWN]]
             if len(lines) > _LINES_SHOWN:
                 more = f"and {len(lines) - _LINES_SHOWN:,} more lines: --json has them"
@@ -102,39 +128,8 @@ def _drops(drops: list[dict[str, Any]]) -> Grid:
     return Grid(rows=rows)
 
 
-def _changes(changes: list[dict[str, Any]], indent: int = 2) -> Grid:
-    return Grid(rows=[_change(change) for change in changes], indent=indent)
-
-
-def _change(change: dict[str, Any]) -> list[Cell]:
-    sign = Words(*_SIGNS[change["how"]])
-    before, after = (_shown(change[side]) for side in ("before", "after"))
-    if change["how"] != "changed":
-        return [sign, change["name"], after if change["how"] == "added" else before]
-    return [sign, change["name"], (before, dim(" → "), strong(after))]
-
-
-def _shown(value: Any) -> str:
-    return number(value) if type(value) is float else value_text(value)
-
-
-def _op(op: dict[str, Any]) -> list[Block]:
-    title = op["op"] if op["before"] is None else f"{op['before']} → {op['op']}"
-    blocks: list[Block] = [Section(title=title, note=f"{op['kind']} of {op['stream']}, {op['how']}")]
-    if op["params"]:
-        blocks.append(_changes(op["params"]))
-    for code in op["code"]:
-        if code["diff"]:
-            lines = [Words(line, _LINES.get(line[:1], "plain")) for line in code["diff"].splitlines()]
-            blocks += [Line(words=line, indent=2) for line in lines]
-        if code["constants"] or code["packages"]:
-            blocks.append(_changes(code["constants"] + code["packages"]))
-        blocks += [Line(words=Words(f"not known: {each}", "doubt"), indent=2) for each in code["unknown"]]
-    return blocks
-
-
 def _source(source: dict[str, Any]) -> list[Block]:
-    sign = Words(*_SIGNS[source["how"]])
+    sign = Words(*SIGNS[source["how"]])
     parts = [
         part | {side: part[side] and short_digest(part[side]) for side in ("before", "after")}
         for part in source["parts"][:_PARTS_SHOWN]
@@ -142,7 +137,7 @@ def _source(source: dict[str, Any]) -> list[Block]:
     note = f"  {count_of(source['count'], 'part')} of it" if source["count"] else ""
     blocks: list[Block] = [Line(words=(sign, " ", source["source"], dim(note)), indent=2)]
     if parts:
-        blocks.append(_changes(parts, indent=4))
+        blocks.append(changes_grid(parts, indent=4))
     if source["count"] > len(parts):
         blocks.append(
             Line(words=dim(f"and {source['count'] - len(parts):,} more: --json has them"), indent=4)

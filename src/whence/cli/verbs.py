@@ -28,8 +28,9 @@ VERBS = (
         "replay", "look", "again: make a sample once more and compare", "whence replay RUN@EPOCH:BATCH.ITEM"
     ),
     Verb("plot", "look", "metrics as curves in the terminal", "whence plot [RUN...] [--metric KEY]"),
-    Verb("diff", "look", "what differs between two runs, code included", "whence diff BEFORE [AFTER]"),
+    Verb("diff", "look", "what differs between two runs or datasets", "whence diff BEFORE [AFTER]"),
     Verb("datasets", "data", "list the datasets, or the versions of one", "whence datasets [NAME]"),
+    Verb("leaks", "data", "check that two splits have nothing in common", "whence leaks A B [--by COLUMN]"),
     Verb("models", "models", "list the models, or the versions of one", "whence models [NAME]"),
     Verb("alias", "models", "give an alias to a version, or take it away", "whence alias MODEL ALIAS"),
     Verb("stage", "models", "bring a version to a stage", "whence stage MODEL STAGE [--note TEXT]"),

@@ -1,6 +1,7 @@
 """Questions on the record: whence (trace), whither (impact), again (replay), does it hold (verify)."""
 
 from whence.query.addresses import Address, parse_address, parse_range
+from whence.query.causes import Cause, Delivered, Fate, find_cause, outputs_of, rows_behind, sources_read
 from whence.query.changes import (
     Change,
     CodeChange,
@@ -27,20 +28,23 @@ from whence.query.receipts import verify_receipt
 from whence.query.replay import Code, Replay, Replayer, Stage
 from whence.query.seen import PassSeen, Seen, SourceSeen, seen_before
 from whence.query.texts import mentions_of
-from whence.query.trace import Origin, Step, Trace, trace_address
+from whence.query.trace import Origin, Step, Trace, origin_of, trace_address
 from whence.query.verdicts import Finding, LogVerdict, Redaction, Verdict
 from whence.query.verify import verify_runs
 from whence.query.where import all_columns, field_value, parse_columns, parse_sort, parse_where
 
 __all__ = [
     "Address",
+    "Cause",
     "Change",
     "Code",
     "CodeChange",
+    "Delivered",
     "Difference",
     "Drop",
     "DropChange",
     "ExposurePoint",
+    "Fate",
     "FieldOrigin",
     "FieldStep",
     "FieldTrace",
@@ -83,6 +87,7 @@ __all__ = [
     "drops_of",
     "field_uses",
     "field_value",
+    "find_cause",
     "find_impact",
     "find_impact_across",
     "find_pass",
@@ -91,13 +96,17 @@ __all__ = [
     "mentions_of",
     "name_origin",
     "only_for_fits",
+    "origin_of",
     "outline_of",
+    "outputs_of",
     "parse_address",
     "parse_columns",
     "parse_range",
     "parse_sort",
     "parse_where",
+    "rows_behind",
     "seen_before",
+    "sources_read",
     "trace_address",
     "trace_field",
     "verify_folder",

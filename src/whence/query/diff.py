@@ -102,6 +102,13 @@ def _op_changes(before: Sequence[StreamView], after: Sequence[StreamView]) -> It
                 yield change
 
 
+def diff_streams(before: StreamView, after: StreamView) -> list[OpChange]:
+    """Compare the operations of two streams, whatever these are called."""
+    pairs = _matched(_written(before), _written(after))
+    found = (_op_change(after.name, old, new) for old, new in pairs)
+    return [change for change in found if change is not None]
+
+
 def _by_name(streams: Sequence[StreamView]) -> dict[tuple[str, int], StreamView]:
     found: dict[tuple[str, int], StreamView] = {}
     for stream in streams:

@@ -82,6 +82,11 @@ class Flow:
         """How many deliveries there were."""
         return len(self._outputs)
 
+    @property
+    def outputs(self) -> Int64Array:
+        """The places of what was delivered: of batches where there are some; one for each delivery."""
+        return self._outputs
+
     def exposures(self) -> Iterator[ExposurePoint]:
         """Every delivery."""
         for item, output in zip(self._items.tolist(), self._outputs.tolist(), strict=True):

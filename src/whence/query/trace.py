@@ -134,7 +134,7 @@ def trace_address(record: RunRecord, address: Address) -> Trace:
         index: [Places.whole(positions) for positions in found]
         for index, found in locate(lineage, address).items()
     }
-    steps, rows, complete = _descended(lineage, reached)
+    steps, rows, complete = descended(lineage, reached)
     written = sorted(steps, key=lambda index: lineage.node(index)["written"])
     uses = field_uses(record, lineage.stream)
     origins = list(_origins(lineage, rows))
@@ -168,7 +168,7 @@ def pass_at(record: RunRecord, address: Address) -> PassView:
 _Rows = dict[int, Int64Array]
 
 
-def _descended(
+def descended(
     lineage: PassLineage, reached: dict[int, list[Places]]
 ) -> tuple[dict[int, tuple[Int64Array, bool]], _Rows, bool]:
     """Go down from places at some nodes to the sources.
@@ -222,7 +222,7 @@ def _fit(lineage: PassLineage, index: int, place: int, learned: Learned, *, dire
     def origins() -> Iterator[Origin]:
         (mapping,) = lineage.mappings(index)
         below = Places.whole(mapping.backward([place]).indices)
-        _, rows, _ = _descended(lineage, {lineage.inputs(index)[0]: [below]})
+        _, rows, _ = descended(lineage, {lineage.inputs(index)[0]: [below]})
         yield from _origins(lineage, rows)
 
     nodes = (lineage.node(each) for each in nodes_below(lineage, index))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from whence.capture import SourceWitness
+from whence.capture import NullWitness, SourceWitness
 from whence.errors import DamagedError, NotFoundError, SourceError
 from whence.sources.arrow import arrow_errors, pa, pq, without_views
 from whence.sources.arrowcolumns import columns_at, columns_of
@@ -97,6 +97,14 @@ class DatasetSource(Source):
             parts=[TablePart(*part) for part in description["parts"]],
         )
 
+    def table(self, part: int) -> Any:
+        """Read a chunk as a table of Arrow.
+
+        Raises:
+            NotFoundError, DamagedError: it isn't there, or isn't what was saved.
+        """
+        return _DatasetReader(self, NullWitness()).read(part)
+
     def open(self, witness: SourceWitness) -> Reader:
         """Begin a reading."""
         return _DatasetReader(self, witness)
@@ -115,7 +123,7 @@ class _DatasetReader(Reader):
 
     def chunks(self, sizer: Sizer) -> Iterator[Samples]:
         for part in range(len(self._source.parts)):
-            table = self._read(part)
+            table = self.read(part)
             start = 0
             while start < len(table):
                 piece = table.slice(start, sizer())
@@ -142,13 +150,14 @@ class _DatasetReader(Reader):
     def _kept_part(self, part: int) -> Any:
         """Read a part, or take it from those that were read lately: up to 256 MiB."""
         if part not in self._kept:
-            self._kept[part] = self._read(part)
+            self._kept[part] = self.read(part)
         self._kept.move_to_end(part)
         while len(self._kept) > 1 and sum(table.nbytes for table in self._kept.values()) > _KEPT_BYTES:
             self._kept.popitem(last=False)
         return self._kept[part]
 
-    def _read(self, part: int) -> Any:
+    def read(self, part: int) -> Any:
+        """Read a chunk, checked."""
         source = self._source
         rows, digest = source.parts[part]
         first = sum(each.rows for each in source.parts[:part])

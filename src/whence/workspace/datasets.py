@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from whence import sources  # what reads versions on first use: it needs pyarrow
+from whence import datasets, sources  # what reads versions on first use: it needs pyarrow
 from whence.capture import current_recorder
 from whence.errors import PositionError
-from whence.query import Trace
+from whence.query import Delivered, Trace
 from whence.streams import Stream, from_source
 from whence.workspace.kept import KeptContent
 from whence.workspace.versioned import Versioned
@@ -48,14 +48,18 @@ class Dataset(Versioned):
 
     def stream(self) -> Stream:
         """Begin a stream with its rows, dicts."""
-        parts = [sources.TablePart(rows, digest) for rows, _, digest, _ in self._body["chunks"]]
-        schema = sources.schema_of(self._body["schema"])
-        digest = self._body["digest"]
-        return from_source(
-            sources.DatasetSource(
-                self._folder, name=self.reference, digest=digest, schema=schema, parts=parts
-            )
-        )
+        return from_source(self._source)
+
+    def compared(self) -> datasets.Rows:
+        """Give its rows as they are compared with those of another version."""
+        source = self._source
+        parts = [(rows, content) for rows, content, _, _ in self._body["chunks"]]
+        return datasets.Rows(self.reference, parts, source.schema, source.table)
+
+    @property
+    def delivered(self) -> Delivered:
+        """The pass that delivered its rows, in order."""
+        return Delivered(self.run.record, self.run.passes[self._body["pass"]])
 
     def trace(self, row: int) -> Trace:
         """Whence: find the source rows and the operations behind one of its rows.
@@ -65,9 +69,19 @@ class Dataset(Versioned):
         """
         if not 0 <= row < self.rows:
             raise PositionError(f"row {row} of {self.reference}, which has {self.rows} rows")
-        view = self.run.passes[self._body["pass"]]
+        view = self.delivered.view
         return self.run.trace(
             view.epoch, item=row, stream=self.run.streams[view.stream].name, repeat=view.repeat
+        )
+
+    @property
+    def _source(self) -> sources.DatasetSource:
+        return sources.DatasetSource(
+            self._folder,
+            name=self.reference,
+            digest=self._body["digest"],
+            schema=sources.schema_of(self._body["schema"]),
+            parts=[sources.TablePart(rows, digest) for rows, _, digest, _ in self._body["chunks"]],
         )
 
     @functools.cached_property

@@ -17,10 +17,8 @@ from whence.query import (
     Maker,
     Outline,
     Replay,
-    RunDiff,
     Trace,
     Verdict,
-    diff_runs,
     find_impact_across,
     make_demand,
     makers_of,
@@ -33,8 +31,9 @@ from whence.query import (
 from whence.runs import RunRecord, forget_logged
 from whence.store import Catalog, Folder, Page, Selection, decode_content
 from whence.workspace.artifacts import Artifact
+from whence.workspace.comparing import Comparing
 from whence.workspace.datasets import Dataset
-from whence.workspace.keeping import Keeping, tell_nobody
+from whence.workspace.keeping import tell_nobody
 from whence.workspace.ledger import WorkspaceLedger
 from whence.workspace.listing import catalog_row
 from whence.workspace.models import Model, with_versions
@@ -46,7 +45,7 @@ _AT_ONCE = 10
 _NAMED = 10
 
 
-class Workspace(Keeping):
+class Workspace(Comparing):
     """All runs of a folder.
 
     Args:
@@ -280,19 +279,6 @@ class Workspace(Keeping):
         outlines, problems = self._outlines()
         found = find_impact_across(outlines, origin, rows=rows, unreadable=problems)
         return with_versions(found, self.models() if found.touched else [])
-
-    def diff(self, before: str | Run, after: str | Run | None = None) -> RunDiff:
-        """Compare two runs: parameters, operations with their code, what was read, packages, metrics.
-
-        Args:
-            before: a run, its name or id.
-            after: another; the newest one by default.
-
-        Raises:
-            NotFoundError: there is no such run.
-        """
-        opened = (each if isinstance(each, Run) else self.run(each) for each in (before, after))
-        return diff_runs(*(run.record for run in opened))
 
     @functools.cached_property
     def ledger(self) -> WorkspaceLedger:

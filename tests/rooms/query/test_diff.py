@@ -73,6 +73,7 @@ def test_what_is_the_same_however_it_was_read_has_no_differences(tmp_path: pathl
             wh.from_csv(path).map(str).collect()
         runs.append(run)
     found = wh.open(tmp_path).diff(runs[0].name, runs[1].id)
+    assert isinstance(found, RunDiff)
     assert found.same
     assert (found.params, found.ops, found.sources, found.environment) == ([], [], [], [])
 
