@@ -125,9 +125,9 @@ class _Walk:
                 self._descend(child, *self._judge(child, hashes[place], siblings=hashes))
                 continue
             stored = self._stored(child)
-            if stored is None:  # a size that somebody made up must not keep us looking for its files
-                continue
-            if hashes is not None and root_of(stored) != hashes[place]:
+            if stored is None and child.level:
+                continue  # a size that somebody made up must not keep us looking for its files
+            if hashes is not None and stored is not None and root_of(stored) != hashes[place]:
                 self._blame(
                     str(child), "hash", f"it doesn't hash to what {name} says, which is itself in doubt"
                 )
