@@ -339,3 +339,5 @@ def _judge_missing(root: pathlib.Path, logs: dict[str, LogSeen], demand: Demand,
         if origin not in here:
             tally.find(root, f"{by} names the log {origin}, which isn't here", kind="unmet")
     demand.check_policy(tally)
+    if demand.policy is not None and not here:
+        tally.find(root, "no log is here that could meet the policy", kind="unmet")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from typing import Any
 
-from whence.errors import WhenceError
+from whence.errors import DamagedError, WhenceError
 from whence.ledger import (
     ImportedShard,
     LoggedArtifact,
@@ -85,7 +86,8 @@ def told_statement(statement: Statement, subject: Subject | None) -> dict[str, A
     elif isinstance(subject, ImportedShard):
         said |= {"origin": subject.origin, "size": subject.size}
     else:
-        said["words"] = decode_content(statement.payload)
+        with contextlib.suppress(DamagedError):  # what it says is its own business
+            said["words"] = decode_content(statement.payload)
     if isinstance(subject, LoggedVersion | LoggedArtifact | LoggedDecision):
         said["digest"] = digest_text(subject.digest)
     return said | ({} if statement.public is None else {"public": dict(statement.public)})

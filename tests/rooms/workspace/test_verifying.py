@@ -17,7 +17,7 @@ from tests.forging import rewrite_journal
 from tests.sites import Log, Site, forget, make_site
 from whence.errors import DamagedError, InputError, NotFoundError, RecordWarning
 from whence.ledger import SigningKey, Statement, parse_note, parse_receipt
-from whence.store import encode_content
+from whence.store import Folder, KeyRing, Ledger, Shard, encode_content
 from whence.trust.witness_kind import keep_cosignatures
 
 
@@ -141,6 +141,15 @@ class TestReceipts:
         receipt = parse_receipt(model(site)[0])
         bare = type(receipt)(b"", receipt.index, receipt.hashes, receipt.checkpoint)
         assert not wh.verify_receipt(bare.encode()).holds
+
+    def test_what_it_says_need_not_be_what_we_can_read(self, site: Site) -> None:
+        ledger = Ledger(Folder(site.path), KeyRing(site.keys))
+        (place,) = ledger.append([Statement("approval", 5, b"\xc1 no msgpack")])
+        verdict = wh.verify_receipt(Shard(ledger.path / place.shard).prove(place.index).encode())
+        assert (verdict.holds, verdict.statement) == (
+            True,
+            {"kind": "approval", "at_ms": 5, "index": place.index},
+        )
 
 
 class TestBackups:
@@ -295,6 +304,16 @@ class TestTheWorkspace:
         assert verdict.holds
         assert any("1 run that ended is not logged yet" in note for note in verdict.notes)
         assert not site.verify(policy=policy).holds
+
+    def test_a_policy_is_not_met_by_a_workspace_without_a_log(
+        self, site: Site, tmp_path: pathlib.Path
+    ) -> None:
+        policy = f"witness w1 {site.cosigner.vkey}\nquorum w1\n".encode()
+        run = wh.start_run("goes on", workspace=tmp_path)
+        verdict = wh.open(tmp_path).verify(policy=policy)
+        run.finish()
+        assert not verdict.holds
+        assert [each.problem for each in verdict.findings] == ["no log is here that could meet the policy"]
 
     def test_keys_that_cant_be_used_are_noted(self, site: Site) -> None:
         vkeys = [shard.vkey for shard in site.shards]
