@@ -38,6 +38,19 @@ def locked(path: pathlib.Path, *, mode: int = 0o644) -> Iterator[int]:
         let_go(descriptor)
 
 
+def wait_for_others(path: pathlib.Path) -> bool:
+    """Wait while another one holds a file, together with all who do; False where nobody held it."""
+    with explained(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if hold(descriptor, path, patiently=False):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        return True
+    finally:
+        let_go(descriptor)
+
+
 def hold(descriptor: int, path: pathlib.Path, *, patiently: bool = True) -> bool:
     """Hold an open file; False where another one does and it isn't to be waited for."""
     try:

@@ -25,7 +25,7 @@ from whence.ledger import SALT_BYTES, Statement, leaf_hashes, parse_note
 from whence.store.files import explained, make_folder, write_whole
 from whence.store.folder import Folder
 from whence.store.ledger.keyring import KeyRing
-from whence.store.ledger.locks import locked
+from whence.store.ledger.locks import locked, wait_for_others
 from whence.store.ledger.payloads import PAYLOAD_BYTES, destroy_openings
 from whence.store.ledger.scribe import OWN, OwnShards, Scribe, newest_of
 from whence.store.ledger.shard import CHECKPOINT, LoggedAt, Shard
@@ -38,6 +38,7 @@ LOCAL_NAMES = frozenset({"staging", OWN, "lock"})
 
 _AGAIN = "Check the disk, and try it again."
 _SINCE_S = 0.2
+_LOOKS = 20
 _ORIGIN = "whence.invalid"
 _STATE_BYTES = 64
 _FRAME_COUNT = 4096
@@ -310,6 +311,12 @@ class Ledger:
         """Log what several threads want to be logged, and tell each where it is."""
         self.staging.put([each for staged in wishes for each in staged], sync=False)
         try:
+            for _ in range(_LOOKS):  # who waits to hold it is passed by those who needn't wait any more
+                if not wait_for_others(self.path / "lock"):
+                    break
+                found = [self._places(staged) for staged in wishes]
+                if None not in found:
+                    return [_all_there(self.staging.path, places) for places in found]
             with self._alone() as held:
                 found = [self._places(staged) for staged in wishes]
                 if None in found:  # nobody who held it before logged them too
@@ -365,7 +372,7 @@ class Ledger:
             raise DamagedError(
                 f"{problems[0]}; it can't be logged, and was set aside in {self.staging.path}",
                 place=problems[0],
-                remedy="Check the disk, and seal the run again: whence seal RUN",
+                remedy="Check the disk, and log again what was lost: whence seal",
             )
 
     def _unlogged(self, taken: Sequence[Taken]) -> list[Staged]:
