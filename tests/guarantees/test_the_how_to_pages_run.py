@@ -28,7 +28,7 @@ END = "--- end of block"
         ("keep.md", "penguins.csv", 5),
         ("compare.md", "penguins.csv", 2),
         ("models.md", "penguins.csv", 5),
-        ("datasets.md", "penguins.csv", 6),
+        ("datasets.md", "penguins.csv", 9),
         ("files.md", "penguins.csv", 4),
         ("metrics.md", "penguins.csv", 2),
         ("prove.md", "penguins.csv", 5),
