@@ -29,6 +29,7 @@ from whence.store import Folder, KeyRing, Ledger
 
 WRITERS = 64
 EACH = 40
+EACH_LOGGED = 5
 CALLS = 400
 PAYLOAD_BYTES = 60
 
@@ -125,14 +126,16 @@ def measure_many(path: pathlib.Path, rounds: int) -> dict[str, Any]:
     """Many writers that wait, beside the probe, in turn."""
     ledger, found = ledger_in(path), dict[str, list[float]]()
     ledger.append([statement(0)])
-    count = WRITERS * EACH
+    count, logged = WRITERS * EACH, WRITERS * EACH_LOGGED
     for number in range(rounds):
         bare = per_second(CALLS, lambda number=number: probe(path / f"p-{number}", 360, CALLS))
         speeds = {
             "threads until disk": per_second(count, lambda: in_threads(lambda: stage_all(ledger, EACH))),
             "processes until disk": count / in_processes(lambda: stage_all(ledger, EACH)),
-            "threads until logged": per_second(count, lambda: in_threads(lambda: append_all(ledger, EACH))),
-            "processes until logged": count / in_processes(lambda: append_all(ledger, EACH)),
+            "threads until logged": per_second(
+                logged, lambda: in_threads(lambda: append_all(ledger, EACH_LOGGED))
+            ),
+            "processes until logged": logged / in_processes(lambda: append_all(ledger, EACH_LOGGED)),
         }
         ledger.commit()
         for what, speed in speeds.items():
