@@ -38,7 +38,7 @@ def dataset_diff_page(value: dict[str, Any]) -> list[Block]:
     if value["rows"] and not any("why" in row for row in value["rows"]):
         told = f"whence diff {value['before']} {value['after']} --why"
         key = f" --key {','.join(value['key'])}" if value["key"] else ""
-        blocks += try_next([(told + key, "the source rows and operations behind it")])
+        blocks += try_next([(told + key, "what made these rows differ")])
     return blocks
 
 

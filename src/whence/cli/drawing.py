@@ -81,9 +81,8 @@ def _table(grid: Grid, width: int) -> Table:
 
 def _cut(cells: list[list[Text]], grid: Grid, width: int) -> None:
     """Cut cells short until the lines fit, the last column first, and none to less than can be read."""
-    widths = [
-        max(column) for column in zip(*[[cell.cell_len for cell in row] for row in cells], strict=False)
-    ]
+    rows = [*cells, [_text(head) for head in grid.heads]] if grid.heads else cells
+    widths = [max(column) for column in zip(*[[cell.cell_len for cell in row] for row in rows], strict=False)]
     excess = sum(widths) + _GAP * len(widths) - width
     for number in reversed(grid.cut):
         if excess <= 0:
