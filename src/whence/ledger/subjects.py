@@ -21,7 +21,8 @@ from whence.ledger.entries import Statement
 from whence.vocab import DIGEST_BYTES, decode_content, encode_content
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]  # a quarter of all verifying is ids
+# By pairs: a quarter of all verifying is ids.
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 _ULID_LETTERS = 26
 _ULID_BYTES = 16
 
