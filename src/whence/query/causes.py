@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from whence.lineage import each_once
 from whence.query.changes import Change, OpChange
 from whence.query.diff import diff_streams
 from whence.query.flow import Flow
@@ -124,7 +125,7 @@ def rows_behind(
 
 def outputs_of(delivered: Delivered, rows_by_source: dict[int, Int64Array]) -> Int64Array:
     """Find the places of the samples that a pass delivered and that were made of some source rows."""
-    return np.unique(Flow(lineage_of(*delivered), rows_by_source).outputs)
+    return each_once(Flow(lineage_of(*delivered), rows_by_source).outputs)
 
 
 def _origins(traces: Sequence[Trace]) -> list[Origin]:

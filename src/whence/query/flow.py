@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from whence.lineage import Mapping
+from whence.lineage import Mapping, each_once
 from whence.query.fits import Influence, Learned, fits_below, is_fit, learned_at, only_for_fits
 from whence.query.following import Int64Array, PassLineage
 from whence.query.places import Places, go_up
@@ -127,8 +127,12 @@ class Flow:
                 found.append(self._step(index, number, mapping, places, items))
             reached[index] = _each_once(found)
         places, items = reached[top]
-        pairs = np.unique(np.column_stack((places.positions, items)), axis=0)
-        outputs, items = pairs[:, 0], pairs[:, 1]
+        if self._has_batches:
+            pairs = np.unique(np.column_stack((places.positions, items)), axis=0)
+            outputs, items = pairs[:, 0], pairs[:, 1]
+        else:
+            outputs = each_once(places.positions)
+            items = np.zeros_like(outputs)
         view = self._lineage.view
         self.unreached += int((outputs >= view.delivered).sum())
         delivered = (outputs >= view.first) & (outputs < self._lineage.known)
