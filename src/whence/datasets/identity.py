@@ -7,6 +7,8 @@ from typing import Any
 from whence.datasets.logical import spelled, type_name
 from whence.vocab import Hasher, digest_value
 
+_NO_TYPE = "null"
+
 
 class ContentHasher:
     """Digests rows as they come; how they are chunked makes no difference.
@@ -52,8 +54,15 @@ class ContentHasher:
 
 
 def content_digest(table: Any) -> bytes:
-    """Digest the names and values of one table, whatever types hold them."""
+    """Digest the names, types and values of one table; a column without a value has no type here."""
     hasher = ContentHasher()
     hasher.update(table)
-    names = table.schema.names
-    return digest_value([[name, hasher.column_digest(name)] for name in names] + [table.num_rows])
+    said: list[Any] = [
+        [
+            name,
+            _NO_TYPE if column.null_count == len(column) else type_name(column.type),
+            hasher.column_digest(name),
+        ]
+        for name, column in zip(table.schema.names, table.columns, strict=True)
+    ]
+    return digest_value([*said, table.num_rows])

@@ -179,7 +179,6 @@ def test_columns_that_come_go_move_and_change_their_type(key: tuple[str, ...]) -
 def test_words_that_mean_something_else_in_another_type_are_told_apart() -> None:
     before = pa.table({"id": [1, 2, 3], "x": pa.array([1, -1, 5])})
     after = before.set_column(1, "x", pa.array([1, (1 << 64) - 1, 5], pa.uint64()))
-    assert content_digest(before) == content_digest(after), "the words are the same"
     found = diff(before, after)
     assert [(each.kind, each.compared) for each in found.schema] == [("retyped", False)]
     texts = before.set_column(1, "x", pa.array(["1", "-1", "5"]))

@@ -81,6 +81,14 @@ def test_how_rows_come_makes_no_difference(folder: Folder) -> None:
     assert pieces.profile == whole.profile
 
 
+def test_the_same_words_of_another_type_are_another_chunk(folder: Folder) -> None:
+    signed = keep(folder, pa.table({"x": pa.array([-1, 2])}))
+    unsigned = keep(folder, pa.table({"x": pa.array([(1 << 64) - 1, 2], pa.uint64())}), known=signed)
+    assert unsigned.new_bytes > 0
+    assert read(folder, unsigned) == [{"x": (1 << 64) - 1}, {"x": 2}]
+    assert read(folder, signed) == [{"x": -1}, {"x": 2}]
+
+
 @pytest.mark.parametrize("place", [0, 10_000, 19_999])
 def test_a_changed_row_stores_at_most_two_chunks_more(folder: Folder, place: int) -> None:
     table = rows()
