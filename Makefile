@@ -62,7 +62,7 @@ NEIGHBOURS := $(notdir $(patsubst %/requirements.txt,%,$(wildcard tests/neighbou
 
 test-neighbours: $(NEIGHBOURS:%=.neighbours/.%) ## the tests beside other libraries, each in an environment of its own
 	@for name in $(NEIGHBOURS); do echo "beside $$name:"; \
-		.neighbours/$$name/bin/python -m pytest --noconftest tests/neighbours/$$name || exit; done
+		WHENCE_KEYS=$$PWD/.neighbours/keys .neighbours/$$name/bin/python -m pytest --noconftest tests/neighbours/$$name || exit; done
 
 bench: .venv/.dev ## what it costs, as ratios (a quarter of an hour)
 	@for script in capture tabular text lineage chance foreign replay startup start record autolog merkle ledger verify; do \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -150,7 +151,7 @@ sys.stdin.read(1)
 
 def test_a_run_of_another_process_is_running_and_lost_once_it_was_killed(workspace: wh.Workspace) -> None:
     program = [sys.executable, "-c", TRAIN, str(workspace.path)]
-    environment = {"PYTHONPATH": str(SOURCE), "PATH": ""}
+    environment = {"PYTHONPATH": str(SOURCE), "PATH": "", "WHENCE_KEYS": os.environ["WHENCE_KEYS"]}
     with subprocess.Popen(program, stdin=-1, stdout=-1, env=environment) as process:
         assert process.stdout is not None
         process.stdout.readline()

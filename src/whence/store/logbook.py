@@ -124,8 +124,13 @@ class Logbook:
     def _named(self) -> bytes:
         """Give the name of the book, which is made with it."""
         self.path.mkdir(exist_ok=True)
-        _put_if_new(self.path / _REACH, secrets.token_hex(8).encode())
-        return _lines(self.path / _REACH)[0]
+        for _ in range(2):
+            _put_if_new(self.path / _REACH, secrets.token_hex(8).encode())
+            lines = _lines(self.path / _REACH)
+            if lines:
+                return lines[0]
+            self.forget()  # a power cut took what was in it
+        raise OSError(f"{self.path / _REACH} can't be written")
 
     def _read(self, page: pathlib.Path) -> list[Logged]:
         lines = _lines(page)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Self
 
-from whence.errors import RecordWarning, StoreBusyError, StoreError
+from whence.errors import NotFoundError, RecordWarning, StoreBusyError, StoreError
 from whence.store.confirming import SYNCED, Confirming, nothing_synced
 from whence.store.cursors import Cursors
 from whence.store.files import explained, sync_folder
@@ -281,7 +281,7 @@ class RunWriter(RunPoints):
                 if read_lease(self.path / "lease") == self._lease:
                     os.utime(self.path / "lease")
             # the next write or seal meets the same trouble; a warning made an error must not end the thread
-            with contextlib.suppress(OSError, RecordWarning):
+            with contextlib.suppress(OSError, NotFoundError, RecordWarning):
                 with self._lock:
                     if os.getpid() != self._pid:
                         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pathlib
 import subprocess
 import sys
@@ -244,7 +245,7 @@ def test_scripts_without_streams_are_compared_as_text(tmp_path: pathlib.Path) ->
         script.write_text(f"{begin}\n    run.log_metric('lr', {rate})\n")
         subprocess.run(
             [sys.executable, script.name], cwd=tmp_path, check=True,
-            env={"PYTHONPATH": str(pathlib.Path(wh.__file__).parents[1])},
+            env={**os.environ, "PYTHONPATH": str(pathlib.Path(wh.__file__).parents[1])},
         )  # fmt: skip
     workspace = wh.open(tmp_path / "w")
     newer, older = workspace.runs()

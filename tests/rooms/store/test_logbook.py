@@ -87,6 +87,15 @@ def test_how_far_the_shards_were_looked_at_is_replaced_whole(book: Logbook) -> N
     assert (book.latest(), book.reach(), book.waiting()) == ({}, {}, ["01D"])
 
 
+def test_a_book_that_a_power_cut_left_empty_is_begun_again(book: Logbook) -> None:
+    book.note([FIRST])
+    for path in book.path.iterdir():
+        path.write_bytes(b"")
+    assert book.find("01A") == []
+    book.note([FIRST])
+    assert book.find("01A") == [FIRST]
+
+
 def test_what_waits_is_claimed_once(book: Logbook) -> None:
     book.wait("01B")
     book.wait("01A")

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import threading
 
 import pytest
 
@@ -123,3 +124,24 @@ def test_half_a_slot_leaves_the_one_before(left: Folder) -> None:
         assert found == whole or all(found.get(name, 0) <= size for name, size in (whole or {}).items())
     path.write_bytes(bytes(8192))
     assert read_synced(left.run_path(RUN)) is None
+
+
+def test_a_folder_that_is_taken_away_ends_no_thread(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled = threading.Semaphore(0)
+    settle = RunWriter.settle
+
+    def noted(writer: RunWriter) -> bool:
+        try:
+            return settle(writer)
+        finally:
+            settled.release()
+
+    monkeypatch.setattr(writing, "_SYNC_PERIOD_S", 0.01)
+    monkeypatch.setattr(RunWriter, "settle", noted)
+    writer = RunWriter(Folder(tmp_path / ".whence"), RUN)
+    writer.append_segment("digests", 1, encode_content({"p": 0}))
+    shutil.rmtree(tmp_path / ".whence")
+    assert all(settled.acquire(timeout=30) for _ in range(4)), "it goes on looking whether it is there again"
+    writer.discard()
