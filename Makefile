@@ -65,7 +65,7 @@ test-neighbours: $(NEIGHBOURS:%=.neighbours/.%) ## the tests beside other librar
 		WHENCE_KEYS=$$PWD/.neighbours/keys .neighbours/$$name/bin/python -m pytest --noconftest tests/neighbours/$$name || exit; done
 
 bench: .venv/.dev ## what it costs, as ratios (a quarter of an hour)
-	@for script in capture tabular text lineage chance foreign replay startup start record autolog merkle ledger verify; do \
+	@for script in capture tabular text lineage chance foreign replay startup start record autolog merkle ledger verify datasets; do \
 		echo "$$script:"; $(BIN)/python benchmarks/$$script.py || exit; done
 
 bench-peers: .venv/.dev ## other tools beside whence, each in an environment of its own (GBs, once)

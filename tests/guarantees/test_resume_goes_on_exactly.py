@@ -49,7 +49,7 @@ def cuts_of(pipeline: Pipeline, count: int) -> tuple[int, int]:
     return first, first + (chosen >> 8) % (count + 1 - first)
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=120, suppress_health_check=list(HealthCheck))
 @given(pipeline=pipelines())
 def test_a_pass_left_twice_is_one_pass_for_every_question(workshop: Workshop, pipeline: Pipeline) -> None:
     assume("once" not in kinds_of(pipeline))

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import whence as wh
@@ -195,7 +195,6 @@ def places(run: Any, delivered: int) -> Iterator[dict[str, Any]]:
     return ({unit_of(run): number} for number in range(min(3, delivered)))
 
 
-@settings(max_examples=150, deadline=None)
 @given(ROWS, PLANS)
 def test_both_roads_lead_to_the_same_samples_and_the_same_record(rows: Rows, plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -204,7 +203,6 @@ def test_both_roads_lead_to_the_same_samples_and_the_same_record(rows: Rows, pla
         assert read(plan.on(source), plan.first_chunk) == expected
 
 
-@settings(max_examples=60, deadline=None)
 @given(ROWS, PLANS)
 def test_both_roads_lead_to_the_same_tables(rows: Rows, plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as name, chunks_of(plan.first_chunk):
