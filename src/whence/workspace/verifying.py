@@ -59,10 +59,10 @@ def verify_backup(
     """Verify a backup as the workspace that it is of; what is unpacked for that is gone afterwards.
 
     That its log is behind what its key has signed since is what a backup is, and noted.
+    All arguments but the first are those of `Workspace.verify`.
 
     Args:
         path: the backup.
-        policy, keys, since, trust, sources, tell: as for `Workspace.verify`.
 
     Raises:
         NotFoundError, InputError, DamagedError: there is no such file, it is no backup, or not whole.
