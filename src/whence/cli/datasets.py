@@ -13,9 +13,9 @@ from whence.cli.dataset_facts import list_dataset
 from whence.cli.page import Block, Cell, Grid, Line, dim, name, strong, try_next
 from whence.cli.place import asked_workspace
 from whence.cli.screen import Screen
+from whence.cli.versions import shown_versions
 from whence.cli.wording import moment, short_digest, size_of
 from whence.errors import NotFoundError
-from whence.workspace import Dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         raise NotFoundError(
             f"no dataset {arguments.name!r:.80} in {workspace.path}", remedy="whence datasets lists them."
         )
-    shown = _newest(found) if arguments.name is None else [(each, 1) for each in reversed(found)]
+    shown = shown_versions(found, arguments.name)
     listed = [
         list_dataset(each) | ({"versions": count} if arguments.name is None else {}) for each, count in shown
     ]
@@ -64,11 +64,3 @@ def _row(dataset: dict[str, Any]) -> list[Cell]:
         name(dataset["run"]),
         dim(short_digest(dataset["digest"])),
     ]
-
-
-def _newest(datasets: list[Dataset]) -> list[tuple[Dataset, int]]:
-    """The newest version of each name, with how many there are; names in order."""
-    by_name: dict[str, list[Dataset]] = {}
-    for each in datasets:
-        by_name.setdefault(each.name, []).append(each)
-    return [(versions[-1], len(versions)) for _, versions in sorted(by_name.items())]

@@ -13,9 +13,9 @@ from whence.cli.model_facts import format_words, list_model
 from whence.cli.page import Block, Cell, Grid, Line, Section, Words, dim, name, strong, try_next
 from whence.cli.place import asked_workspace
 from whence.cli.screen import Screen
+from whence.cli.versions import shown_versions
 from whence.cli.wording import moment, short_digest, size_of
 from whence.errors import NotFoundError
-from whence.workspace import Model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         raise NotFoundError(
             f"no model {arguments.name!r:.80} in {workspace.path}", remedy="whence models lists them."
         )
-    shown = _newest(found) if arguments.name is None else [(each, 1) for each in reversed(found)]
+    shown = shown_versions(found, arguments.name)
     listed = [
         list_model(model) | ({"versions": count} if arguments.name is None else {}) for model, count in shown
     ]
@@ -71,11 +71,3 @@ def _row(model: dict[str, Any]) -> list[Cell]:
         name(model["run"]),
         dim(short_digest(model["digest"])),
     ]
-
-
-def _newest(models: list[Model]) -> list[tuple[Model, int]]:
-    """The newest version of each name, with how many there are; names in order."""
-    by_name: dict[str, list[Model]] = {}
-    for model in models:
-        by_name.setdefault(model.name, []).append(model)
-    return [(versions[-1], len(versions)) for _, versions in sorted(by_name.items())]

@@ -103,12 +103,18 @@ def make_folder(folder: pathlib.Path) -> None:
         sync_folder(folder.parent)
 
 
-def write_whole(path: pathlib.Path, data: Buffer) -> None:
-    """Put a file in place all at once: a reader sees the old content or the new, never half of it."""
+def write_whole(path: pathlib.Path, data: Buffer, *, mode: int = 0o644) -> None:
+    """Put a file in place all at once: a reader sees the old content or the new, never half of it.
+
+    Args:
+        path: the file.
+        data: its content.
+        mode: who may read it, also while it is made.
+    """
     with explained(path):
         make_folder(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             try:
                 write_all(descriptor, data)

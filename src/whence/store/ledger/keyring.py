@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from whence.errors import InputError, KeyUnusableError, StoreError
 from whence.ledger import SEED_BYTES, Algorithm, Checkpoint, Note, Signer, SigningKey
-from whence.store.files import make_folder, sync_data, sync_folder, write_all
+from whence.store.files import make_folder, sync_folder, write_whole
 from whence.store.ledger.locks import locked
 from whence.store.ledger.memory import Memory, Prove
 
@@ -156,7 +156,7 @@ class KeyRing:
             with locked(self.own.with_name(f".{self.own.name}.lock"), mode=0o600):
                 if not self.own.exists():
                     key = SigningKey(secrets.token_bytes(SEED_BYTES), algorithm)
-                    _write_private(self.own, key.to_pem(passphrase=self._passphrase))
+                    write_whole(self.own, key.to_pem(passphrase=self._passphrase), mode=0o600)
         except OSError as error:
             if isinstance(error, KeyUnusableError):
                 raise
@@ -206,7 +206,7 @@ class KeyRing:
                 if number == after:
                     number += 1
                     pem = SigningKey(secrets.token_bytes(SEED_BYTES)).to_pem(passphrase=self._passphrase)
-                    _write_private(self._key_path(number), pem)
+                    write_whole(self._key_path(number), pem, mode=0o600)
         except OSError as error:
             raise _unusable(self.path, error) from error
         return self._load(self._key_path(number))
@@ -264,23 +264,6 @@ def _check_private(path: pathlib.Path) -> os.stat_result:
             remedy=f"chmod {wanted} {path}; if anybody may have read the key: whence key rotate.",
         )
     return found
-
-
-def _write_private(path: pathlib.Path, data: bytes) -> None:
-    """Put a new file in place that nobody else may read, not even while it is made."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            write_all(descriptor, data)
-            sync_data(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
 
 
 def _unusable(path: pathlib.Path, error: OSError) -> KeyUnusableError:
